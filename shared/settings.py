@@ -1,0 +1,52 @@
+"""Settings, read once from the environment. Every field is documented in README.md and docs/operate.md.
+
+Names carry the prefix `MILLRACE_`, except the ones that other tools made standard (DATABASE_URL, REDIS_URL).
+"""
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import AliasChoices, Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from shared.errors import ConfigInvalid
+
+DEFAULT_PROJECT_ID = "00000000-0000-7000-8000-000000000001"
+"""The project that the local stage works in until access control lands."""
+
+MAX_BODY_BYTES = 1024 * 1024
+"""The largest request body that any door takes in (1 MiB)."""
+
+
+class Settings(BaseSettings):
+    """What can be set, with its default for the local stage."""
+
+    model_config = SettingsConfigDict(env_prefix="MILLRACE_", extra="ignore", populate_by_name=True)
+
+    stage: Literal["local", "localstack", "aws"] = "local"
+    host: Literal["127.0.0.1", "localhost", "::1"] = "127.0.0.1"  # loopback only until access control lands
+    port: int = Field(default=8000, ge=0, le=65535)
+    data: Path = Path(".millrace")
+    database_url: SecretStr | None = Field(default=None, validation_alias=AliasChoices("database_url", "DATABASE_URL"))
+    redis_url: SecretStr | None = Field(default=None, validation_alias=AliasChoices("redis_url", "REDIS_URL"))
+    encryption_keys: SecretStr | None = None
+    """Fernet keys, newest first, separated by commas; by default one is made in the data folder."""
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    max_body_bytes: int = Field(default=MAX_BODY_BYTES, ge=1024)
+    allowed_hosts: str = ""
+    """Private addresses that workflows may call, as `host`, `host:port` or CIDR, separated by commas."""
+    default_model: str | None = None
+    """The model behind `model: default`; without it the first provider with a key is used, else `demo:triage`."""
+
+
+def load() -> Settings:
+    """Settings of this process.
+
+    Raises:
+        ConfigInvalid: a variable has a value that is not allowed; the message names each, never its secret.
+    """
+    try:
+        return Settings()
+    except ValidationError as error:
+        lines = [f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors(include_input=False)]
+        raise ConfigInvalid(f"Settings are not valid: {'; '.join(lines)}. Correct the environment variables.") from None

@@ -1,0 +1,306 @@
+"""The workflow definition: the wire model that authors write, as JSON or YAML.
+
+Terms:
+  node        one step; its `type` decides what its `config` may hold
+  edge        from one node to another; a condition's edges name a `case`, an error edge says `error: true`
+  graph       nodes and edges; the workflow has one, and so has every body of a `loop` and branch of a `parallel`
+  expression  JSONata inside `{% %}`; a field of type `Expr` may be one, a field of type `JsonExpr` may hold some at any depth
+
+Only the shape is checked here. What a graph means, and whether an expression compiles, is the compiler's to say.
+"""
+
+from typing import Annotated, Any, Literal, TypeAlias
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+NodeId: TypeAlias = Annotated[str, StringConstraints(pattern=r"^[a-zA-Z][a-zA-Z0-9_]*$", max_length=64)]
+"""A node's id is a JSONata variable name, so that `$classify` reads the output of the node `classify`."""
+
+Name: TypeAlias = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]*$", max_length=64)]
+Expression: TypeAlias = Annotated[str, StringConstraints(pattern=r"^\{%[\s\S]*%\}$")]
+Expr: TypeAlias = str
+JsonExpr: TypeAlias = Any
+JsonSchema: TypeAlias = dict[str, Any]
+
+RESERVED_IDS = frozenset({"input", "execution", "item", "index", "states"})
+"""Names that expressions already use for something else."""
+
+
+class Model(BaseModel):
+    """Unknown fields are mistakes: a misspelt field must not be silently ignored."""
+
+    model_config = ConfigDict(extra="forbid", populate_by_name=True)
+
+
+class Retry(Model):
+    """How often a failed node is tried again, and how long it waits in between (seconds)."""
+
+    max_attempts: int = Field(default=3, ge=1, le=100, description="Attempts in all, the first one included.")
+    interval_seconds: int = Field(default=1, ge=1, le=86_400)
+    backoff_rate: float = Field(default=2.0, ge=1.0, le=10.0)
+    max_delay_seconds: int | None = Field(default=None, ge=1, le=31_622_400)
+    jitter: bool = True
+    errors: list[str] | None = Field(
+        default=None, description="Error names to retry; by default those that are worth another try."
+    )
+
+
+class Cache(Model):
+    """Reuse a node's earlier output for the same key."""
+
+    key: Expr
+    ttl_seconds: int = Field(default=3600, ge=1, le=31_536_000)
+
+
+class Position(Model):
+    x: float
+    y: float
+
+
+class BaseNode(Model):
+    """What every node may have."""
+
+    id: NodeId
+    name: str | None = Field(default=None, max_length=120)
+    notes: str | None = Field(default=None, max_length=10_000)
+    position: Position | None = None
+    retry: Retry | None = None
+    timeout_seconds: int | None = Field(default=None, ge=1, le=31_536_000)
+    on_error: Literal["fail", "continue"] = Field(
+        default="fail",
+        description="`continue` makes the node's output `{error: {name, cause}}` and goes on. A node with an outgoing edge"
+        " marked `error: true` takes that edge instead.",
+    )
+    cache: Cache | None = None
+
+
+class Budget(Model):
+    """A run of the agent stops before it would exceed one of these."""
+
+    tokens: int | None = Field(default=None, ge=1)
+    dollars: float | None = Field(default=None, gt=0)
+
+
+class Memory(Model):
+    """Messages kept between runs under one key."""
+
+    key: Expr
+    window: int = Field(default=20, ge=1, le=200)
+
+
+class AgentConfig(Model):
+    """A language model that answers, with structure and tools."""
+
+    model: str = Field(
+        default="default", description="`provider:name`, or `default` for what the installation is set to."
+    )
+    fallback_models: list[str] = Field(default_factory=list, max_length=5)
+    connection: str | None = None
+    instructions: Expr = ""
+    prompt: JsonExpr
+    output_schema: JsonSchema | None = Field(default=None, description="JSON Schema of the output; without it, text.")
+    tools: list[str] = Field(default_factory=list, max_length=64)
+    max_turns: int = Field(default=10, ge=1, le=100)
+    budget: Budget | None = None
+    memory: Memory | None = None
+
+
+class ToolConfig(Model):
+    """One call of a registered tool, or of an MCP server's tool."""
+
+    tool: str
+    connection: str | None = None
+    arguments: JsonExpr = Field(default_factory=dict)
+
+
+class TransformConfig(Model):
+    """Reshapes data; costs no compute."""
+
+    output: JsonExpr
+
+
+class Case(Model):
+    case: Annotated[str, StringConstraints(min_length=1, max_length=64)]
+    when: Expression
+
+
+class ConditionConfig(Model):
+    """The first case whose `when` is true is taken, else `default`. Its output is `{case: <name>}`."""
+
+    cases: list[Case] = Field(min_length=1, max_length=50)
+    default: str | None = Field(default=None, description="Without it, an execution that matches no case fails here.")
+
+
+class ForEachConfig(Model):
+    """Runs `body` once per item, in `$item` with its `$index`. Its output is the list of the bodies' outputs."""
+
+    kind: Literal["for_each"]
+    items: Expr
+    body: "Graph"
+    max_concurrency: int = Field(default=10, ge=1, le=1000)
+    on_item_error: Literal["fail", "continue"] = "fail"
+
+
+class WhileConfig(Model):
+    """Runs `body` while `condition` holds. `$item` is the body's last output (`initial` at first), `$index` the round."""
+
+    kind: Literal["while"]
+    condition: Expression
+    body: "Graph"
+    initial: JsonExpr = None
+    max_iterations: int = Field(default=100, ge=1, le=10_000)
+
+
+LoopConfig: TypeAlias = Annotated[ForEachConfig | WhileConfig, Field(discriminator="kind")]
+
+
+class ParallelConfig(Model):
+    """Runs named branches at the same time. Its output is an object of their outputs by name."""
+
+    branches: dict[NodeId, "Graph"] = Field(min_length=1, max_length=40)
+
+
+class WebhookConfig(Model):
+    """An HTTP request to an external service. Its output is `{status, headers, body}`."""
+
+    method: Literal["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD"] = "POST"
+    url: Expr
+    query: JsonExpr = Field(default_factory=dict)
+    headers: JsonExpr = Field(default_factory=dict)
+    body: JsonExpr = None
+    body_type: Literal["json", "form", "text"] = "json"
+    connection: str | None = None
+    follow_redirects: bool = False
+    max_response_bytes: int = Field(default=200_000, ge=1, le=200_000)
+
+
+class DelayConfig(Model):
+    """Waits for `seconds`, or until a time; give one of them."""
+
+    seconds: int | Expression | None = None
+    until: Expr | None = Field(default=None, description="RFC 3339 time.")
+
+
+class ApprovalConfig(Model):
+    """A person decides. The output is the form that they sent."""
+
+    title: Expr
+    description: Expr = ""
+    form_schema: JsonSchema | None = None
+    approvers: list[str] = Field(default_factory=list)
+    escalate_after_seconds: int | None = Field(default=None, ge=60)
+    escalate_to: list[str] = Field(default_factory=list)
+
+
+class SubworkflowConfig(Model):
+    """Runs another workflow of the project, and waits for its output or not."""
+
+    workflow: Name
+    input: JsonExpr = Field(default_factory=dict)
+    wait: bool = True
+
+
+class AgentNode(BaseNode):
+    type: Literal["agent"]
+    config: AgentConfig
+
+
+class ToolNode(BaseNode):
+    type: Literal["tool"]
+    config: ToolConfig
+
+
+class TransformNode(BaseNode):
+    type: Literal["transform"]
+    config: TransformConfig
+
+
+class ConditionNode(BaseNode):
+    type: Literal["condition"]
+    config: ConditionConfig
+
+
+class LoopNode(BaseNode):
+    type: Literal["loop"]
+    config: LoopConfig
+
+
+class ParallelNode(BaseNode):
+    type: Literal["parallel"]
+    config: ParallelConfig
+
+
+class WebhookNode(BaseNode):
+    type: Literal["webhook"]
+    config: WebhookConfig
+
+
+class DelayNode(BaseNode):
+    type: Literal["delay"]
+    config: DelayConfig
+
+
+class ApprovalNode(BaseNode):
+    type: Literal["approval"]
+    config: ApprovalConfig
+
+
+class SubworkflowNode(BaseNode):
+    type: Literal["workflow"]
+    config: SubworkflowConfig
+
+
+Node: TypeAlias = Annotated[
+    AgentNode
+    | ToolNode
+    | TransformNode
+    | ConditionNode
+    | LoopNode
+    | ParallelNode
+    | WebhookNode
+    | DelayNode
+    | ApprovalNode
+    | SubworkflowNode,
+    Field(discriminator="type"),
+]
+
+
+class Edge(Model):
+    from_: NodeId = Field(alias="from")
+    to: NodeId
+    case: str | None = Field(default=None, description="The case of a condition that takes this edge.")
+    error: bool = Field(default=False, description="Taken when `from` fails, in place of its other edges.")
+
+
+class Graph(Model):
+    """Nodes and edges. `output` shapes the result; without it, the outputs of the sinks by node id."""
+
+    nodes: list[Node] = Field(min_length=1, max_length=5_000)
+    edges: list[Edge] = Field(default_factory=list, max_length=20_000)
+    output: JsonExpr = None
+
+
+class WorkflowSettings(Model):
+    mode: Literal["durable", "express"] = "durable"
+    timeout_seconds: int = Field(default=3600, ge=1, le=31_536_000)
+    max_concurrency: int | None = Field(default=None, ge=1)
+    optimize: bool = Field(default=True, description="Off: one state per node, for stepping through.")
+
+
+class WorkflowDefinition(Graph):
+    """A workflow."""
+
+    name: Name
+    description: str = Field(default="", max_length=2_000)
+    settings: WorkflowSettings = Field(default_factory=WorkflowSettings)
+    input_schema: JsonSchema | None = Field(default=None, description="JSON Schema that every input must match.")
+
+
+for _model in (ForEachConfig, WhileConfig, ParallelConfig, LoopNode, ParallelNode, Graph, WorkflowDefinition):
+    _model.model_rebuild()
+
+
+def json_schema() -> dict[str, Any]:
+    """The published JSON Schema (draft 2020-12) of a workflow definition."""
+    schema = WorkflowDefinition.model_json_schema(by_alias=True)
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "Millrace workflow", **schema}

@@ -10,7 +10,7 @@ export UV_PROJECT_ENVIRONMENT := $(VENV)
 export VIRTUAL_ENV := $(CURDIR)/$(VENV)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check format bench clean
+.PHONY: help setup run test check format bench docs clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -41,6 +41,9 @@ format: setup ## format and fix what can be fixed
 
 bench: setup ## measure the hot paths on this machine
 	@$(BIN)/python -m bench
+
+docs: setup ## write what the documentation derives from the code
+	@$(BIN)/millrace schema > docs/workflow.schema.json
 
 clean: ## remove the virtual environment and caches (not the data in .millrace)
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -11,6 +11,7 @@ MillraceError
 │   ├── Gone                      it existed and was deleted
 │   ├── Conflict                  the resource's state does not allow it
 │   │   ├── WorkflowInactive      the workflow is a draft or paused
+│   │   ├── TriggerInactive       the trigger is switched off
 │   │   ├── NameTaken             another workflow of the project has this name
 │   │   └── IdempotencyMismatch   the key was used before with another request
 │   ├── InvalidDefinition         a workflow that cannot be published; carries diagnostics
@@ -35,7 +36,7 @@ MillraceError
     └── ConfigInvalid             a setting is wrong
 
 Every class has a stable `code`, which clients may match on, and `retryable`, from which the compiler derives ASL
-`Retry` lists. Which HTTP status a class becomes is written once, in functions/api/errors.py.
+`Retry` lists. Which HTTP status a class becomes is written once, in shared/adapters/asgi/problems.py.
 
 A message says what happened, to which value, what is allowed, and how to mend it.
 """
@@ -125,6 +126,10 @@ class Conflict(RequestError):
 
 class WorkflowInactive(Conflict):
     code = "workflow.inactive"
+
+
+class TriggerInactive(Conflict):
+    code = "trigger.inactive"
 
 
 class NameTaken(Conflict):

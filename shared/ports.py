@@ -16,7 +16,6 @@ from shared.executions.records import Accepted, Execution, ExecutionStatus, Hist
 from shared.triggers.records import Trigger, WebhookRegistration, WebhookTarget
 from shared.workflow.records import Workflow, WorkflowStatus, WorkflowVersion
 
-
 T = TypeVar("T")
 
 
@@ -98,12 +97,19 @@ class ExecutionStore(Protocol):
 
 class StartQueue(Protocol):
     async def submit(self, request: StartRequest) -> Accepted:
-        """Takes the request; durable once this returns. The same idempotency key within a workflow starts nothing twice.
+        """Takes the request; durable once this returns. The same idempotency key within a workflow starts nothing
+        twice.
 
         Raises:
             IdempotencyMismatch: the key came earlier with another input.
             StoreUnavailable: nothing was taken.
         """
+
+
+class Completions(Protocol):
+    async def wait(self, execution_id: str, seconds: float) -> StatusChange | None:
+        """The terminal change of an execution that was just accepted; None where it does not end within `seconds`, or
+        where it cannot be told from here."""
 
 
 @dataclass(frozen=True, slots=True)

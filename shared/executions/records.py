@@ -70,8 +70,8 @@ class Execution:
 class HistoryEvent:
     """One event of an execution's history, in Step Functions' own shape.
 
-    `details` is what AWS puts under `<type>EventDetails` (`{"name", "input"}` of a `TaskStateEntered`, …); payloads in it
-    are JSON text, as AWS gives them. Ids count from 1; `previous_id` chains the events of one branch.
+    `details` is what AWS puts under `<type>EventDetails` (`{"name", "input"}` of a `TaskStateEntered`, …); payloads in
+    it are JSON text, as AWS gives them. Ids count from 1; `previous_id` chains the events of one branch.
     Source: https://docs.aws.amazon.com/step-functions/latest/apireference/API_HistoryEvent.html
     """
 

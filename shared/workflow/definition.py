@@ -4,7 +4,7 @@ Terms:
   node        one step; its `type` decides what its `config` may hold
   edge        from one node to another; a condition's edges name a `case`, an error edge says `error: true`
   graph       nodes and edges; the workflow has one, and so has every body of a `loop` and branch of a `parallel`
-  expression  JSONata inside `{% %}`; a field of type `Expr` may be one, a field of type `JsonExpr` may hold some at any depth
+  expression  JSONata inside `{% %}`; a field of type `Expr` may be one, one of type `JsonExpr` may hold some
 
 Only the shape is checked here. What a graph means, and whether an expression compiles, is the compiler's to say.
 """
@@ -68,8 +68,8 @@ class BaseNode(Model):
     timeout_seconds: int | None = Field(default=None, ge=1, le=31_536_000)
     on_error: Literal["fail", "continue"] = Field(
         default="fail",
-        description="`continue` makes the node's output `{error: {name, cause}}` and goes on. A node with an outgoing edge"
-        " marked `error: true` takes that edge instead.",
+        description="`continue` makes the node's output `{error: {name, cause}}` and goes on. A node with an outgoing"
+        " edge marked `error: true` takes that edge instead.",
     )
     cache: Cache | None = None
 
@@ -142,7 +142,7 @@ class ForEachConfig(Model):
 
 
 class WhileConfig(Model):
-    """Runs `body` while `condition` holds. `$item` is the body's last output (`initial` at first), `$index` the round."""
+    """Runs `body` while `condition` holds. `$item` is its last output (`initial` at first), `$index` the round."""
 
     kind: Literal["while"]
     condition: Expression

@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterator, Mapping
 from functools import lru_cache
 from typing import Any
 
-import orjson
 from jlens import Expression as _Engine
 from jlens import JlensError
 
@@ -18,6 +17,14 @@ MAX_DEPTH = 500
 MAX_STEPS = 5_000_000
 MAX_RESULT_BYTES = 8 * 1024 * 1024
 
+HOST_FUNCTIONS = frozenset({"hash", "parse", "partition", "random", "range", "uuid"})
+"""Step Functions' own functions (https://docs.aws.amazon.com/step-functions/latest/dg/transforming-data.html)."""
+
+_LIMITS: Any = {"max_depth": MAX_DEPTH, "max_steps": MAX_STEPS, "max_result_size": MAX_RESULT_BYTES}
+_PATH = re.compile(r"\$([A-Za-z_][A-Za-z0-9_]*(?:\.[A-Za-z_][A-Za-z0-9_]*)*)")
+_WORDS = frozenset({"and", "or", "in", "true", "false", "null", "function"})
+_UNDEFINED = object()
+_ENGINE = object()
 _DELIMITED = re.compile(r"^\{%([\s\S]*)%\}$")
 
 
@@ -37,44 +44,103 @@ class UndefinedResult(ExpressionError):
 
 
 class Expression:
-    """A compiled expression; safe to share and to evaluate from any thread."""
+    """A compiled expression; safe to share and to evaluate from any thread.
 
-    __slots__ = ("_engine", "source")
+    The engine reads its input as far as an expression reaches, but converts bindings whole. So variables are handed
+    over as the input, and a generated prefix binds those that the expression reads: `$a + 1` runs as
+    `($a:=`a`; $a + 1)`.
+    """
+
+    __slots__ = ("_engine", "_exists", "_path", "_prefix", "_reads", "source")
 
     def __init__(self, source: str) -> None:
         self.source = source
+        self._engine = self._compile(source)
+        self._reads = self._engine.reads()
+        if self._reads.get("everyBinding"):  # only text that is evaluated at run time can read just anything
+            raise ExpressionError("$eval is not allowed; write the expression out.", source=source)
+        self._path = _plain_path(source)
+        self._exists: _Engine | None = None
+        self._prefix: str | None = None
+        names = self.variables()
+        # An object constructor looks at the context (`{}`) without reading anything of it.
+        if not self._engine.reads(dict.fromkeys(names, _any_function)).get("input"):
+            self._prefix = "(" + "".join(f"${name}:=`{name}`;" for name in sorted(names - HOST_FUNCTIONS))
+            self._engine = self._compile(f"{self._prefix}{source}\n)")
+
+    def _compile(self, source: str) -> _Engine:
         try:
-            self._engine = _Engine(source)
+            return _Engine(source)
         except JlensError as error:
-            raise _translated(error, source) from None
+            raise self._translated(error) from None
+
+    @property
+    def reads_context(self) -> bool:
+        """Whether it may read `$`, `$$` or a bare name. Nothing is there in a state machine, so authors do not mean it.
+
+        The engine errs on the careful side: a variable that is bound anew from itself counts, too.
+        """
+        return self._prefix is None
 
     def variables(self) -> frozenset[str]:
-        """Names of the free variables that the expression reads, without `$`; functions it calls count if not built in."""
-        return frozenset(self._engine.reads().get("bindings", {})) - {"$"}
+        """Names of the free variables that it reads, without `$`; functions that it calls count if not built in."""
+        return frozenset(self._reads.get("bindings", {})) - {"$"}
+
+    def members(self, variable: str) -> frozenset[str]:
+        """Names of the members that it reads of a variable's object; empty where it reads the whole or none of it."""
+        read = self._reads.get("bindings", {}).get(variable, {})
+        return frozenset(read) if isinstance(read, dict) else frozenset()
 
     def evaluate(self, variables: Mapping[str, Any], functions: Mapping[str, Callable[..., Any]] | None = None) -> Any:
-        """The value for these variables (JSON in, JSON out; `null` is None).
+        """The value for these variables (JSON in, JSON out; `null` is None). It may share parts with the variables.
+
+        `functions` are host functions, of the names in HOST_FUNCTIONS. What they raise as ValueError is an error of the
+        expression.
 
         Raises:
             UndefinedResult: it yields nothing.
             ExpressionError: it fails.
         """
-        bindings = {**variables, **functions} if functions else dict(variables)
+        if self._path is not None:
+            value = _walk(self._path, variables)
+            if value is not _ENGINE:
+                return self._defined(value)
         try:
-            value = self._engine.evaluate(
-                None, bindings, max_depth=MAX_DEPTH, max_steps=MAX_STEPS, max_result_size=MAX_RESULT_BYTES
-            )
-            if value is not None:
-                return value
-            # `None` stands for both null and undefined; the JSON form tells them apart.
-            text = self._engine.evaluate_json(
-                None, bindings, max_depth=MAX_DEPTH, max_steps=MAX_STEPS, max_result_size=MAX_RESULT_BYTES
-            )
+            return self._run(variables, functions)
         except JlensError as error:
-            raise _translated(error, self.source) from None
-        if text is None:
+            raise self._translated(error) from None
+        except ValueError as error:  # a host function's word for an argument that is not allowed
+            raise ExpressionError(str(error), source=self.source) from None
+
+    def _run(self, variables: Mapping[str, Any], functions: Mapping[str, Callable[..., Any]] | None) -> Any:
+        bindings: dict[str, Any] = dict(functions) if functions else {}
+        document: Mapping[str, Any] | None = None
+        if self._prefix is None:
+            bindings = {**variables, **bindings}
+        else:
+            document = variables
+            bindings |= {name: variables[name] for name in HOST_FUNCTIONS & variables.keys()}
+        value = self._engine.evaluate(document, bindings, **_LIMITS)
+        if value is None and not self._is_null(document, bindings):
+            return self._defined(_UNDEFINED)
+        return value
+
+    def _is_null(self, document: Mapping[str, Any] | None, bindings: dict[str, Any]) -> bool:
+        """Whether the result is null; the engine gives None for null and for undefined."""
+        if self._exists is None:
+            self._exists = self._compile(f"{self._prefix or '('}$exists({self.source}\n))")
+        return self._exists.evaluate(document, bindings, **_LIMITS) is True
+
+    def _defined(self, value: Any) -> Any:
+        if value is _UNDEFINED:
             raise UndefinedResult(f"The JSONata expression '{self.source}' returned nothing.", source=self.source)
-        return orjson.loads(text)
+        return value
+
+    def _translated(self, error: JlensError) -> ExpressionError:
+        position = error.position
+        if position is not None:
+            position = max(0, position - len(getattr(self, "_prefix", None) or ""))
+        return ExpressionError(str(error), source=self.source, code=error.code, position=position)
 
 
 @lru_cache(maxsize=8192)
@@ -108,5 +174,22 @@ def expressions_in(value: Any, path: str = "") -> Iterator[tuple[str, str]]:
             yield from expressions_in(item, f"{path}[{index}]")
 
 
-def _translated(error: JlensError, source: str) -> ExpressionError:
-    return ExpressionError(str(error), source=source, code=error.code, position=error.position)
+def _plain_path(source: str) -> tuple[str, ...] | None:
+    """`$a.b.c` as its names, or None where the expression is more than that."""
+    match = _PATH.fullmatch(source)
+    steps = tuple(match[1].split(".")) if match else None
+    return steps if steps and not _WORDS.intersection(steps) else None
+
+
+def _walk(path: tuple[str, ...], variables: Mapping[str, Any]) -> Any:
+    """What a plain path leads to through objects; _ENGINE where it meets anything else, which JSONata maps over."""
+    value = variables.get(path[0], _UNDEFINED)
+    for step in path[1:]:
+        if type(value) is not dict:
+            return value if value is _UNDEFINED else _ENGINE
+        value = value.get(step, _UNDEFINED)
+    return value
+
+
+def _any_function(*_: Any) -> None:
+    """Stands for a function when asking what an expression reads: a function reads its arguments only."""

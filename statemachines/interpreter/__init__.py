@@ -1,0 +1,6 @@
+"""The Amazon States Language, run in one process. See `interpreter` for running, `machine` for loading."""
+
+from statemachines.interpreter.interpreter import Interpreter
+from statemachines.interpreter.machine import Machine
+
+__all__ = ["Interpreter", "Machine"]

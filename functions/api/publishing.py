@@ -1,0 +1,85 @@
+"""From a document to a stored, compiled version of a workflow."""
+
+import hashlib
+from dataclasses import replace
+from typing import Any
+
+import orjson
+
+from functions.api.deps import Deps
+from shared.errors import Diagnostic
+from shared.ids import new_id
+from shared.workflow.definition import WorkflowDefinition
+from shared.workflow.records import Workflow, WorkflowStatus, WorkflowVersion
+from statemachines.compiler import CompiledWorkflow, compile_workflow
+
+Published = tuple[Workflow, list[Diagnostic]]
+
+
+async def create(deps: Deps, document: Any) -> Published:
+    """Stores a new workflow, as a draft, with its version 1; returns it with the compiler's warnings.
+
+    Raises:
+        InvalidDefinition: with every mistake.
+        NameTaken: another workflow of the project has the name.
+    """
+    compiled = compile_workflow(document)
+    now = deps.clock.now()
+    workflow = Workflow(
+        id=new_id(),
+        project_id=deps.project_id,
+        name=compiled.definition.name,
+        description=compiled.definition.description,
+        status=WorkflowStatus.DRAFT,
+        definition=_as_written(compiled.definition),
+        version=1,
+        created_at=now,
+        updated_at=now,
+    )
+    await deps.workflows.create(workflow, _version(workflow, compiled))
+    return workflow, list(compiled.warnings)
+
+
+async def update(deps: Deps, workflow: Workflow, document: Any) -> Published:
+    """Adds a version where the definition changed; a definition that says the same changes nothing.
+
+    Raises:
+        InvalidDefinition: with every mistake.
+        NameTaken: another workflow of the project has the name.
+    """
+    compiled = compile_workflow(document)
+    definition = _as_written(compiled.definition)
+    if _digest(definition) == _digest(workflow.definition):
+        return workflow, list(compiled.warnings)
+    changed = replace(
+        workflow,
+        name=compiled.definition.name,
+        description=compiled.definition.description,
+        definition=definition,
+        version=workflow.version + 1,
+        updated_at=deps.clock.now(),
+    )
+    await deps.workflows.update(changed, _version(changed, compiled))
+    return changed, list(compiled.warnings)
+
+
+def _version(workflow: Workflow, compiled: CompiledWorkflow) -> WorkflowVersion:
+    return WorkflowVersion(
+        workflow_id=workflow.id,
+        project_id=workflow.project_id,
+        version=workflow.version,
+        definition=workflow.definition,
+        asl=compiled.asl,
+        source_map=compiled.source_map,
+        digest=compiled.digest,
+        created_at=workflow.updated_at,
+    )
+
+
+def _as_written(definition: WorkflowDefinition) -> dict[str, Any]:
+    """The author's fields and no defaults, so that what is read back is what was sent."""
+    return definition.model_dump(mode="json", by_alias=True, exclude_unset=True)
+
+
+def _digest(definition: dict[str, Any]) -> str:
+    return hashlib.sha256(orjson.dumps(definition, option=orjson.OPT_SORT_KEYS)).hexdigest()

@@ -1,0 +1,61 @@
+"""The node type `webhook`: one HTTP request to an external service.
+
+Its output is `{status, headers, body}`: the body as JSON where the service says it is, as text otherwise; binary comes
+as base64, and the output then has `body_encoding: base64`. An answer of 400 and above fails the node.
+"""
+
+from dataclasses import dataclass
+
+import httpx
+
+from shared.adapters.http.exchange import MAX_REDIRECTS, TOTAL_SECONDS, Limits, exchange
+from shared.adapters.http.request import compose
+from shared.adapters.http.transport import guarded_client
+from shared.egress import EgressPolicy
+from shared.workflow.definition import WebhookConfig
+from shared.workflow.node_call import NodeCall, NodeResult
+from shared.workflow.node_config import config_of
+
+_SAFE_METHODS = frozenset({"GET", "HEAD"})
+
+
+@dataclass(frozen=True, slots=True)
+class HttpDeps:
+    """The client is shared by all calls of a process, for its idle connections."""
+
+    client: httpx.AsyncClient
+    total_seconds: float = TOTAL_SECONDS
+
+    async def aclose(self) -> None:
+        await self.client.aclose()
+
+
+def http_deps(allowed_hosts: str) -> HttpDeps:
+    """For the running event loop; close it there. Raises ConfigInvalid for a bad allow-list."""
+    return HttpDeps(guarded_client(EgressPolicy.parse(allowed_hosts)))
+
+
+async def run(call: NodeCall, deps: HttpDeps) -> NodeResult:
+    """Sends the request that the config describes. `meta`: status, duration_ms, host.
+
+    Raises:
+        NodeConfigInvalid: the evaluated config is not a request.
+        DestinationRateLimited, DestinationServerError, DestinationRefused: the answer is 429, 5xx, other 4xx.
+        AddressBlocked, DestinationTimeout, DestinationUnreachable, ResponseTooLarge: see `exchange`.
+    """
+    config = config_of(call, WebhookConfig)
+    request = compose(
+        deps.client,
+        config.method,
+        config.url,
+        query=config.query,
+        headers=config.headers,
+        body=config.body,
+        body_type=config.body_type,
+        idempotency_key=None if config.method in _SAFE_METHODS else f"{call.execution.id}-{call.node}",
+    )
+    redirects = MAX_REDIRECTS if config.follow_redirects else 0
+    answer = await exchange(deps.client, request, Limits(config.max_response_bytes, deps.total_seconds, redirects))
+    answer.raise_for_status()
+    meta = {"status": answer.status, "duration_ms": answer.duration_ms, "host": answer.host}
+    return NodeResult(output=answer.as_output(config.max_response_bytes), meta=meta)

@@ -1,0 +1,44 @@
+"""The node type `tool`: one call of a registered tool. Tools of MCP servers are designed and not built."""
+
+import time
+from dataclasses import dataclass
+
+import httpx
+
+from functions.nodes.tool.registry import ToolContext, find
+from shared.adapters.http.transport import guarded_client
+from shared.egress import EgressPolicy
+from shared.workflow.definition import ToolConfig
+from shared.workflow.node_call import NodeCall, NodeResult
+from shared.workflow.node_config import config_of
+
+
+@dataclass(frozen=True, slots=True)
+class ToolDeps:
+    """The client is shared by all calls of a process."""
+
+    client: httpx.AsyncClient
+
+    async def aclose(self) -> None:
+        await self.client.aclose()
+
+
+def tool_deps(allowed_hosts: str) -> ToolDeps:
+    """For the running event loop; close it there. Raises ConfigInvalid for a bad allow-list."""
+    return ToolDeps(guarded_client(EgressPolicy.parse(allowed_hosts)))
+
+
+async def run(call: NodeCall, deps: ToolDeps) -> NodeResult:
+    """Calls the tool. `meta`: tool, duration_ms.
+
+    Raises:
+        NodeConfigInvalid: no such tool, or arguments that it does not take.
+        NodeError: what the tool says in `raises`.
+    """
+    config = config_of(call, ToolConfig)
+    tool = find(config.tool)
+    arguments = tool.parse(config.arguments)
+    began = time.perf_counter()
+    output = await tool.run(arguments, ToolContext(deps.client, f"{call.execution.id}-{call.node}"))
+    duration_ms = round((time.perf_counter() - began) * 1000, 2)
+    return NodeResult(output=output, meta={"tool": tool.name, "duration_ms": duration_ms})

@@ -1,0 +1,82 @@
+"""The tools that a `tool` node can call. A new tool is one file in tools/ with a `TOOL`; being there registers it."""
+
+import difflib
+import importlib
+import pkgutil
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from functools import cache
+from typing import Any, Generic, TypeVar
+
+import httpx
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from functions.nodes.tool import tools
+from shared.errors import NodeConfigInvalid
+from shared.workflow.node_config import mistakes
+
+_SUGGESTIONS = 3
+
+
+class Arguments(BaseModel):
+    """The base of every tool's arguments: unknown names are mistakes, and so are values of another type."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+
+ArgumentsT = TypeVar("ArgumentsT", bound=Arguments)
+
+
+@dataclass(frozen=True, slots=True)
+class ToolContext:
+    """What tools may use: a guarded HTTP client, and a key that is the same for every attempt of this call."""
+
+    client: httpx.AsyncClient
+    idempotency_key: str
+
+
+@dataclass(frozen=True, slots=True)
+class Tool(Generic[ArgumentsT]):
+    """A tool: `summary` is one line for people and models, `raises` the NodeErrors that it may end with."""
+
+    name: str
+    summary: str
+    arguments: type[ArgumentsT]
+    run: Callable[[ArgumentsT, ToolContext], Awaitable[Any]]
+    raises: tuple[str, ...] = ()
+
+    def parse(self, arguments: Any) -> ArgumentsT:
+        """The arguments as this tool's model.
+
+        Raises:
+            NodeConfigInvalid: they do not fit; the message lists every mistake, and what the tool takes.
+        """
+        try:
+            return self.arguments.model_validate(arguments)
+        except ValidationError as error:
+            found = mistakes(error)
+            takes = ", ".join(self.arguments.model_fields)
+            raise NodeConfigInvalid(
+                f"The arguments of the tool '{self.name}' are not valid: {'; '.join(found)}. It takes {takes}.",
+                tool=self.name,
+                mistakes=found,
+            ) from None
+
+
+@cache
+def catalogue() -> Mapping[str, Tool[Any]]:
+    """Every tool by its name, in order."""
+    modules = [
+        importlib.import_module(f"{tools.__name__}.{each.name}") for each in pkgutil.iter_modules(tools.__path__)
+    ]
+    return {tool.name: tool for tool in sorted((module.TOOL for module in modules), key=lambda tool: tool.name)}
+
+
+def find(name: str) -> Tool[Any]:
+    """The tool of this name. Raises NodeConfigInvalid with the nearest names where there is none."""
+    known = catalogue()
+    if name in known:
+        return known[name]
+    near = difflib.get_close_matches(name, known, n=_SUGGESTIONS)
+    hint = f"Did you mean {' or '.join(near)}?" if near else f"There are {', '.join(known)}."
+    raise NodeConfigInvalid(f"There is no tool '{name}'. {hint}", tool=name)

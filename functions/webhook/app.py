@@ -1,0 +1,124 @@
+"""The public webhook receiver: `/webhooks/{path}`.
+
+A delivery is checked in this order, so that a caller who cannot sign learns nothing but whether the path exists:
+
+  1. size           413  by Content-Length at once, else while the body is read
+  2. path           404  unknown
+  3. method         405  with `Allow`
+  4. signature      401  over the raw body
+  5. trigger        409  switched off
+  6. workflow       410  deleted; 409 a draft or paused
+  7. body           400  not what its content type says; 415 a type that is not taken in
+  8. input_schema   422  with a diagnostic for each mistake
+  9. submit         202  durable; a repeated delivery id answers with the first execution and `duplicate: true`
+ 10. finish         200  with `respond: finished`: the output; 502 the execution failed
+
+No `Host` or `Origin` is asked for, other than by the API: deliveries come through tunnels and proxies, and what a page
+could send here proves nothing without the signature. One query reads the target; submitting shares its commit with the
+deliveries that arrive together.
+"""
+
+from typing import Any
+
+import orjson
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from functions.webhook.body import parse_body
+from functions.webhook.deps import Deps
+from shared.adapters.asgi.middleware import BodyLimit, Correlation
+from shared.adapters.asgi.problems import correlation_id, on_http_error, on_millrace_error, problem
+from shared.errors import MillraceError, TriggerInactive, WebhookNotFound
+from shared.executions.records import ExecutionStatus, StatusChange
+from shared.executions.start import Origin, Startable, ensure_startable, start
+from shared.triggers.records import TriggerType, WebhookRegistration, WebhookTarget
+from shared.triggers.webhook import METHODS, WebhookTriggerConfig, is_path, verify, webhook_input
+
+
+def create_app(deps: Deps) -> Starlette:
+    """The receiver as an ASGI app; its route includes the `/webhooks` prefix."""
+    app = Starlette(
+        routes=[Route("/webhooks/{path}", deliver, methods=METHODS)],
+        middleware=[Middleware(Correlation), Middleware(BodyLimit, limit=deps.settings.max_body_bytes)],
+        exception_handlers={MillraceError: on_millrace_error, HTTPException: on_http_error},
+    )
+    app.state.deps = deps
+    return app
+
+
+async def deliver(request: Request) -> Response:
+    """One delivery; see the module for the order of the checks."""
+    deps: Deps = request.app.state.deps
+    target = await _target(deps, request.path_params["path"])
+    registration = target.registration
+    config = WebhookTriggerConfig.model_validate(registration.config)
+    if request.method not in config.methods:
+        raise HTTPException(405, headers={"Allow": ", ".join(config.methods)})
+    body = await request.body()
+    secret = deps.secrets.decrypt(registration.secret) if registration.secret is not None else None
+    verify(config.verification, secret, body, request.headers)
+    if not registration.is_active:
+        raise TriggerInactive("This webhook is switched off. Switch it on: PUT /api/triggers/{id} {'is_active': true}.")
+    startable = _startable(target)
+    ensure_startable(startable)
+    data = webhook_input(
+        config.verification,
+        method=request.method,
+        headers=request.headers.items(),
+        query=request.query_params.multi_items(),
+        body=parse_body(request.headers.get("content-type", ""), body),
+    )
+    origin = _origin(request, registration, config.delivery_id(request.headers), body)
+    accepted = await start(startable, data, origin, queue=deps.queue, clock=deps.clock)
+    if config.respond == "finished" and not accepted.duplicate:
+        change = await deps.completions.wait(accepted.execution_id, config.respond_within_seconds)
+        if change is not None:
+            return _finished(request, accepted.execution_id, change)
+    answer = {"execution_id": accepted.execution_id, "status": "queued", "duplicate": accepted.duplicate}
+    return _json(answer, 202, accepted.execution_id)
+
+
+def _finished(request: Request, execution_id: str, change: StatusChange) -> Response:
+    """The output as the whole body. Senders are strangers: why an execution failed is told through the API only."""
+    if change.status is ExecutionStatus.SUCCEEDED:
+        return _json(change.result, 200, execution_id)
+    words = f"The execution {execution_id} {change.status.value.replace('_', ' ')}. Its history tells why."
+    return problem(request.scope, 502, "execution.failed", words)
+
+
+def _json(value: Any, status: int, execution_id: str) -> Response:
+    return Response(orjson.dumps(value), status, {"X-Execution-Id": execution_id}, "application/json")
+
+
+async def _target(deps: Deps, path: str) -> WebhookTarget:
+    target = await deps.triggers.target(path) if is_path(path) else None
+    if target is None:
+        raise WebhookNotFound("No webhook is registered at this path. GET /api/webhooks lists those that are.")
+    return target
+
+
+def _startable(target: WebhookTarget) -> Startable:
+    return Startable(
+        project_id=target.registration.project_id,
+        workflow_id=target.registration.workflow_id,
+        name=target.workflow_name,
+        status=target.workflow_status,
+        version=target.version,
+        input_schema=target.input_schema,
+    )
+
+
+def _origin(request: Request, registration: WebhookRegistration, delivery_id: str | None, body: bytes) -> Origin:
+    """A redelivery has the same body; its headers may differ, so the body alone tells two deliveries apart."""
+    return Origin(
+        trigger={"type": TriggerType.WEBHOOK.value, "id": registration.trigger_id},
+        correlation_id=correlation_id(request.scope) or "",
+        trigger_id=registration.trigger_id,
+        delivery_id=delivery_id,
+        idempotency_key=f"webhook:{registration.trigger_id}:{delivery_id}" if delivery_id else None,
+        fingerprint=body,
+    )

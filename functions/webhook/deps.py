@@ -1,0 +1,27 @@
+"""What the webhook receiver needs of the world."""
+
+from dataclasses import dataclass
+
+from shared.clock import Clock
+from shared.errors import NotImplementedYet
+from shared.ports import Completions, SecretBox, StartQueue, TriggerStore
+from shared.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Deps:
+    triggers: TriggerStore
+    queue: StartQueue
+    completions: Completions
+    secrets: SecretBox
+    clock: Clock
+    settings: Settings
+
+
+def from_environment() -> Deps:
+    """The dependencies of the Lambda.
+
+    Raises:
+        NotImplementedYet: the AWS stage is not built yet.
+    """
+    raise NotImplementedYet("The webhook receiver does not run on AWS yet; it runs in the local stage: make run.")

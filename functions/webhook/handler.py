@@ -1,0 +1,21 @@
+"""The Lambda behind `/webhooks/*` of the API Gateway."""
+
+from functools import cache
+from typing import Any
+
+from mangum import Mangum
+
+from functions.webhook.app import create_app
+from functions.webhook.deps import from_environment
+
+
+@cache
+def _adapter() -> Mangum:
+    """Built on the first request, and kept for the life of the Lambda's environment."""
+    return Mangum(create_app(from_environment()), lifespan="off")
+
+
+def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
+    """One delivery as an API Gateway proxy event."""
+    answer: dict[str, Any] = _adapter()(event, context)
+    return answer

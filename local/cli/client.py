@@ -1,0 +1,215 @@
+"""A small client of the REST API, for the command line and the demo.
+
+Every method raises ServerUnreachable where no answer comes, and Refused where the answer is an RFC 9457 problem.
+"""
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from contextlib import aclosing
+from ipaddress import ip_address
+from types import TracebackType
+from typing import Any, Self, cast
+
+import httpx
+import httpx_sse
+import orjson
+
+from local.cli.shapes import DEFAULT_URL, Change, Diagnostic, Execution, LogLine, Page, Started, Trigger, Workflow
+
+TIMEOUT = httpx.Timeout(30.0, connect=5.0)
+WATCH_TIMEOUT = httpx.Timeout(30.0, connect=5.0, read=60.0)
+"""The server sends heartbeats, so a minute of silence means that the connection is dead."""
+RECONNECTS = 8
+"""How often in a row a broken watch is taken up again: with the waits between, about 20 s, enough for a restart."""
+
+
+class ApiError(Exception):
+    """A call of the API came to nothing."""
+
+
+class ServerUnreachable(ApiError):
+    """No answer: nothing listens at the URL, or the connection broke."""
+
+    def __init__(self, url: str, reason: str) -> None:
+        super().__init__(f"No Millrace server answers at {url} ({reason}).")
+        self.url = url
+
+
+class Refused(ApiError):
+    """The server answered with a problem document. Source: https://www.rfc-editor.org/rfc/rfc9457."""
+
+    def __init__(self, status: int, problem: Mapping[str, Any]) -> None:
+        detail = problem.get("detail") or problem.get("title") or f"HTTP status {status}"
+        super().__init__(detail)
+        self.status = status
+        self.code: str = problem.get("code", "")
+        self.diagnostics: list[Diagnostic] = problem.get("diagnostics") or []
+        self.correlation_id: str | None = problem.get("correlation_id")
+
+
+class MillraceClient:
+    """One connection pool to one server. Use it as an async context manager, or call `close`."""
+
+    def __init__(self, base_url: str = DEFAULT_URL, *, transport: httpx.AsyncBaseTransport | None = None) -> None:
+        self.base_url = base_url.rstrip("/")
+        # A proxy of the environment cannot reach this machine's loopback.
+        self._http = httpx.AsyncClient(
+            base_url=self.base_url, timeout=TIMEOUT, transport=transport, trust_env=not _is_loopback(self.base_url)
+        )
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Gives the connections back."""
+        await self._http.aclose()
+
+    async def workflows(self, *, limit: int = 50, cursor: str | None = None) -> Page[Workflow]:
+        """One page of workflows, newest first."""
+        return await self._page("/api/workflows", {"limit": limit, "cursor": cursor})
+
+    async def find_by_name(self, name: str) -> Workflow | None:
+        """The workflow of this name, or None."""
+        cursor: str | None = None
+        while True:
+            page = await self.workflows(limit=200, cursor=cursor)
+            for workflow in page.items:
+                if workflow["name"] == name:
+                    return workflow
+            if not (cursor := page.next_cursor):
+                return None
+
+    async def create_workflow(self, definition: Mapping[str, Any]) -> Workflow:
+        """Creates a draft; the answer carries the compiler's warnings."""
+        return cast("Workflow", await self._call("POST", "/api/workflows", json=definition))
+
+    async def update_workflow(self, workflow_id: str, definition: Mapping[str, Any]) -> Workflow:
+        """Adds a version; the answer carries the compiler's warnings."""
+        return cast("Workflow", await self._call("PUT", f"/api/workflows/{workflow_id}", json=definition))
+
+    async def activate(self, workflow_id: str) -> Workflow:
+        """Lets the workflow's triggers fire."""
+        return cast("Workflow", await self._call("POST", f"/api/workflows/{workflow_id}/activate"))
+
+    async def triggers(self, workflow_id: str) -> list[Trigger]:
+        """The workflow's triggers."""
+        page: Page[Trigger] = await self._page(f"/api/workflows/{workflow_id}/triggers", {})
+        return page.items
+
+    async def create_trigger(
+        self, workflow_id: str, *, config: Mapping[str, Any], secret: str | None = None, kind: str = "webhook"
+    ) -> Trigger:
+        """Adds a trigger; a webhook's URL is in the answer."""
+        body = {"type": kind, "config": config} | ({"secret": secret} if secret is not None else {})
+        return cast("Trigger", await self._call("POST", f"/api/workflows/{workflow_id}/triggers", json=body))
+
+    async def update_trigger(self, trigger_id: str, changes: Mapping[str, Any]) -> Trigger:
+        """Changes the given fields (`config`, `secret`, `is_active`) and leaves the others as they are."""
+        return cast("Trigger", await self._call("PUT", f"/api/triggers/{trigger_id}", json=changes))
+
+    async def execute(self, workflow_id: str, data: Any = None, *, idempotency_key: str | None = None) -> Started:
+        """Starts an execution. The same key, with the same input, starts nothing twice."""
+        headers = {"Idempotency-Key": idempotency_key} if idempotency_key else {}
+        path = f"/api/workflows/{workflow_id}/execute"
+        return cast("Started", await self._call("POST", path, json={"input": data}, headers=headers))
+
+    async def execution(self, execution_id: str) -> Execution:
+        """One execution with its node runs."""
+        return cast("Execution", await self._call("GET", f"/api/executions/{execution_id}"))
+
+    async def executions(
+        self, *, workflow_id: str | None = None, status: str | None = None, limit: int = 50, cursor: str | None = None
+    ) -> Page[Execution]:
+        """One page of executions, newest first."""
+        query = {"workflow_id": workflow_id, "status": status, "limit": limit, "cursor": cursor}
+        return await self._page("/api/executions", query)
+
+    async def cancel(self, execution_id: str) -> dict[str, Any]:
+        """Asks for the execution to be stopped."""
+        return cast("dict[str, Any]", await self._call("POST", f"/api/executions/{execution_id}/cancel"))
+
+    async def logs(
+        self, execution_id: str, *, level: str | None = None, node: str | None = None, since: str | None = None
+    ) -> AsyncIterator[LogLine]:
+        """All log lines of the execution that match, oldest first."""
+        query: dict[str, Any] = {"level": level, "node": node, "since": since, "limit": 200}
+        while True:
+            page: Page[LogLine] = await self._page(f"/api/executions/{execution_id}/logs", query)
+            for line in page.items:
+                yield line
+            if not page.next_cursor:
+                return
+            query["cursor"] = page.next_cursor
+
+    async def watch(self, execution_id: str, *, after: str = "") -> AsyncGenerator[Change, None]:
+        """Every change of the execution as it happens, from the event `after` on; ends with the terminal one.
+
+        A connection that breaks is taken up again where it broke, so that a restart of the server loses nothing.
+        """
+        failures, reason = 0, ""
+        while failures <= RECONNECTS:
+            await asyncio.sleep(min(0.1 * 2**failures, 5.0) if failures else 0)
+            failures += 1
+            try:
+                async with aclosing(self._stream(execution_id, after)) as changes:
+                    async for change in changes:
+                        failures, after = 0, change.id or after
+                        yield change
+                        if change.final:
+                            return
+            except (httpx.TransportError, httpx_sse.SSEError) as error:
+                reason = _reason(error)
+        raise ServerUnreachable(self.base_url, reason or "it closes the event stream")
+
+    async def _stream(self, execution_id: str, after: str) -> AsyncGenerator[Change, None]:
+        headers = {"Last-Event-ID": after} if after else {}
+        path = f"/api/executions/{execution_id}/events"
+        async with httpx_sse.aconnect_sse(self._http, "GET", path, headers=headers, timeout=WATCH_TIMEOUT) as source:
+            if source.response.is_error:
+                await source.response.aread()
+                raise _refused(source.response)
+            async with aclosing(source.aiter_sse()) as events:
+                async for event in events:
+                    if event.event in ("node", "execution"):
+                        yield Change(event.id, cast("Any", event.event), orjson.loads(event.data))
+
+    async def _page(self, path: str, query: Mapping[str, Any]) -> Page[Any]:
+        given = {key: value for key, value in query.items() if value is not None}
+        body = await self._call("GET", path, params=given)
+        return Page(body["items"], body.get("next_cursor"))
+
+    async def _call(self, method: str, path: str, **options: Any) -> Any:
+        try:
+            response = await self._http.request(method, path, **options)
+        except httpx.TransportError as error:
+            raise ServerUnreachable(self.base_url, _reason(error)) from None
+        if response.is_error:
+            raise _refused(response)
+        return response.json() if response.content else None
+
+
+def _refused(response: httpx.Response) -> Refused:
+    try:
+        problem = response.json()
+    except ValueError:
+        problem = None
+    if not isinstance(problem, dict):
+        problem = {"detail": f"{response.url} answered {response.status_code} {response.reason_phrase}."}
+    return Refused(response.status_code, problem)
+
+
+def _reason(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+
+
+def _is_loopback(url: str) -> bool:
+    host = httpx.URL(url).host
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

@@ -1,0 +1,92 @@
+"""The one-process host of the local stage: stores, API, webhook receiver and worker in one event loop."""
+
+import asyncio
+import signal
+from collections.abc import Coroutine
+from contextlib import AsyncExitStack
+from typing import Any
+
+import uvloop
+from rich.console import Console
+
+from local import composition, demo, web
+from local.receiver import Receiver
+from shared import observability
+from shared.errors import ConfigInvalid
+from shared.settings import Settings
+
+EXIT_OK, EXIT_FAILED = 0, 1
+
+
+def serve(settings: Settings, *, with_demo: bool = False, once: bool = False) -> int:
+    """Runs the local stage until Ctrl-C or, with `once`, until the demo is done; gives the process's exit code.
+
+    The log goes to `log/millrace.jsonl` in the data folder, so that the terminal shows the demo alone.
+
+    Raises:
+        ConfigInvalid: the port is taken, the data folder is in use, or a store cannot be reached.
+    """
+    folder = settings.data / "log"
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "millrace.jsonl").open("a", encoding="utf-8") as log:
+        observability.configure(settings.log_level, log)
+        return uvloop.run(_serve(settings, with_demo=with_demo, once=once))
+
+
+async def _serve(settings: Settings, *, with_demo: bool, once: bool) -> int:
+    console = Console()
+    stop = _stop_on_signals()
+    listener = web.bind(settings.host, settings.port)
+    base_url = web.url_of(listener)
+    async with AsyncExitStack() as stack:
+        receiver_url = await _receiver(stack) if with_demo else None
+        if receiver_url:
+            settings = _allowing(settings, receiver_url)
+        with console.status("Starting PostgreSQL and Valkey …"):
+            app = await stack.enter_async_context(composition.stage(settings))
+            await stack.enter_async_context(web.serving(app, listener))
+        console.print(
+            f"[bold]Millrace[/] serves at {base_url}, for this machine only; its data is in {settings.data}\n"
+        )
+        succeeded = True
+        if receiver_url:
+            succeeded = await _until(stop, demo.run_demo(base_url, receiver_url, console))
+        if not once:
+            console.print("\nServing. Ctrl-C stops.")
+            await stop.wait()
+        console.print("Stopping …")
+    return EXIT_OK if succeeded else EXIT_FAILED
+
+
+async def _receiver(stack: AsyncExitStack) -> str:
+    """Starts the loopback receiver at the address that the example names, or at a free one where that is taken."""
+    try:
+        listener = web.bind("127.0.0.1", demo.RECEIVER_PORT)
+    except ConfigInvalid:
+        listener = web.bind("127.0.0.1", 0)
+    return await stack.enter_async_context(web.serving(Receiver(), listener))
+
+
+def _allowing(settings: Settings, url: str) -> Settings:
+    """Settings under which workflows may call `url`, although its address is private."""
+    allowed = ",".join(filter(None, (settings.allowed_hosts, url.removeprefix("http://"))))
+    return settings.model_copy(update={"allowed_hosts": allowed})
+
+
+def _stop_on_signals() -> asyncio.Event:
+    stop = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    return stop
+
+
+async def _until(stop: asyncio.Event, work: Coroutine[Any, Any, bool]) -> bool:
+    """The work's result; False where a signal came first."""
+    task, stopped = asyncio.ensure_future(work), asyncio.ensure_future(stop.wait())
+    await asyncio.wait({task, stopped}, return_when=asyncio.FIRST_COMPLETED)
+    stopped.cancel()
+    if task.done():
+        return task.result()
+    task.cancel()
+    await asyncio.wait({task})
+    return False

@@ -1,0 +1,134 @@
+"""WorkflowStore on PostgreSQL."""
+
+from dataclasses import asdict
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, Row, and_, insert, select, update
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from shared.adapters.postgres.cursor import decode_cursor, page
+from shared.adapters.postgres.engine import transaction
+from shared.adapters.postgres.tables import workflow_versions, workflows
+from shared.errors import NameTaken
+from shared.ids import is_id
+from shared.ports import Page, WorkflowStore
+from shared.workflow.records import Workflow, WorkflowStatus, WorkflowVersion
+
+
+class PostgresWorkflows(WorkflowStore):
+    """Workflows and their versions."""
+
+    def __init__(self, engine: AsyncEngine) -> None:
+        self._engine = engine
+
+    async def create(self, workflow: Workflow, version: WorkflowVersion) -> None:
+        """Keeps a new workflow with its first version. Raises NameTaken."""
+        try:
+            async with transaction(self._engine) as connection:
+                await connection.execute(insert(workflows).values(asdict(workflow)))
+                await _add_version(connection, version)
+        except IntegrityError as error:
+            raise _translated(error, workflow.name) from None
+
+    async def get(self, project_id: str, workflow_id: str) -> Workflow | None:
+        """The workflow, deleted ones included."""
+        if not is_id(workflow_id):
+            return None
+        return await self._one(_key(project_id, workflow_id))
+
+    async def find(self, project_id: str, name: str) -> Workflow | None:
+        """The workflow of this name that is not deleted."""
+        if "\0" in name:
+            return None
+        alive = workflows.c.status != WorkflowStatus.DELETED.value
+        return await self._one(workflows.c.project_id == project_id, workflows.c.name == name, alive)
+
+    async def list(
+        self, project_id: str, *, status: WorkflowStatus | None = None, limit: int = 50, cursor: str | None = None
+    ) -> Page[Workflow]:
+        """Newest first; deleted ones only when asked for. Raises InvalidParameter for a bad cursor."""
+        wanted = workflows.c.status != WorkflowStatus.DELETED.value
+        if status is not None:
+            wanted = workflows.c.status == status.value
+        query = select(workflows).where(workflows.c.project_id == project_id, wanted)
+        if cursor is not None:
+            query = query.where(workflows.c.id < decode_cursor(cursor))
+        async with transaction(self._engine) as connection:
+            rows = (await connection.execute(query.order_by(workflows.c.id.desc()).limit(limit + 1))).all()
+        return page(rows, limit, _workflow)
+
+    async def update(self, workflow: Workflow, version: WorkflowVersion | None) -> None:
+        """Stores the fields of `workflow`, and adds `version` in the same transaction. Raises NameTaken."""
+        change = update(workflows).where(_key(workflow.project_id, workflow.id)).values(asdict(workflow))
+        try:
+            async with transaction(self._engine) as connection:
+                await connection.execute(change)
+                if version is not None:
+                    await _add_version(connection, version)
+        except IntegrityError as error:
+            raise _translated(error, workflow.name) from None
+
+    async def set_status(self, project_id: str, workflow_id: str, status: WorkflowStatus, at: datetime) -> None:
+        change = update(workflows).where(_key(project_id, workflow_id)).values(status=status.value, updated_at=at)
+        async with transaction(self._engine) as connection:
+            await connection.execute(change)
+
+    async def version(self, workflow_id: str, version: int) -> WorkflowVersion | None:
+        """One compiled version, whatever the project."""
+        columns = workflow_versions.c
+        query = select(workflow_versions).where(columns.workflow_id == workflow_id, columns.version == version)
+        async with transaction(self._engine) as connection:
+            row = (await connection.execute(query)).one_or_none()
+        return None if row is None else _version(row)
+
+    async def _one(self, *conditions: ColumnElement[bool]) -> Workflow | None:
+        async with transaction(self._engine) as connection:
+            row = (await connection.execute(select(workflows).where(*conditions))).one_or_none()
+        return None if row is None else _workflow(row)
+
+
+async def _add_version(connection: AsyncConnection, version: WorkflowVersion) -> None:
+    settings = version.definition.get("settings") or {}
+    derived = {"input_schema": version.definition.get("input_schema"), "mode": settings.get("mode", "durable")}
+    await connection.execute(insert(workflow_versions).values({**asdict(version), **derived}))
+
+
+def _key(project_id: str, workflow_id: str) -> ColumnElement[bool]:
+    return and_(workflows.c.project_id == project_id, workflows.c.id == workflow_id)
+
+
+def _translated(error: IntegrityError, name: str) -> Exception:
+    if "uq_workflows_project_id_name" not in str(error.orig):
+        return error
+    return NameTaken(
+        f"Another workflow of this project is named '{name}'. Choose another name, or update that one.", name=name
+    )
+
+
+def _workflow(row: Row[Any]) -> Workflow:
+    return Workflow(
+        id=row.id,
+        project_id=row.project_id,
+        name=row.name,
+        description=row.description,
+        status=WorkflowStatus(row.status),
+        definition=row.definition,
+        version=row.version,
+        created_at=row.created_at,
+        updated_at=row.updated_at,
+    )
+
+
+def _version(row: Row[Any]) -> WorkflowVersion:
+    return WorkflowVersion(
+        workflow_id=row.workflow_id,
+        project_id=row.project_id,
+        version=row.version,
+        definition=row.definition,
+        asl=row.asl,
+        source_map=row.source_map,
+        digest=row.digest,
+        created_at=row.created_at,
+    )

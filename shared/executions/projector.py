@@ -1,0 +1,262 @@
+"""From an execution's history to what people look at: node runs, and each change as it happens.
+
+Terms:
+  visit      one passage through a state: from its `…StateEntered` event to its `…StateExited`
+  iteration  one passage through the body of a Map state
+  run        one node at work in one iteration; retries happen inside one run
+  fused      of a node: it has no state of its own, and completes when another node's state exits
+
+An event belongs to the visit of the event that it names as its predecessor (`previous_id`), which is how the concurrent
+branches of Parallel and Map states are told apart. Payloads stay JSON text until somebody asks for them.
+
+The history has Step Functions' own shape, so one projector serves every stage.
+Source: https://docs.aws.amazon.com/step-functions/latest/apireference/API_HistoryEvent.html
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from copy import copy
+from typing import Any
+
+import orjson
+
+from shared.executions.node_runs import Change, ExecutionChange, NodeChange, NodeRun, NodeStatus
+from shared.executions.records import Execution, ExecutionStatus, HistoryEvent
+from shared.executions.visits import Visit
+
+_TERMINAL = {
+    "ExecutionSucceeded": ExecutionStatus.SUCCEEDED,
+    "ExecutionFailed": ExecutionStatus.FAILED,
+    "ExecutionTimedOut": ExecutionStatus.TIMED_OUT,
+    "ExecutionAborted": ExecutionStatus.CANCELLED,
+}
+
+
+_Handler = Callable[[HistoryEvent, Visit, list[Change]], Visit]
+"""Takes an event in the visit of its predecessor; returns the visit that its successors are in."""
+
+
+class Projector:
+    """Takes an execution's events in order, any number at a time.
+
+    `source_map` says which node each state stands for; see statemachines.compiler.
+    """
+
+    def __init__(self, source_map: Mapping[str, Any]) -> None:
+        self._states: Mapping[str, Any] = source_map.get("states", {})
+        self._nodes: Mapping[str, Any] = source_map.get("nodes", {})
+        self._root = Visit()
+        self._visit_of: dict[int, Visit] = {0: self._root}
+        self._runs: list[NodeRun] = []
+        self._newest: dict[tuple[int, str], NodeRun] = {}
+        self.status: ExecutionStatus | None = None
+        """What the history says so far; None before its first event."""
+        self._handlers: dict[str, _Handler] = {
+            "ExecutionStarted": self._started,
+            "TaskScheduled": self._scheduled,
+            "TaskSucceeded": self._succeeded,
+            "ParallelStateFailed": self._container_failed,
+            "MapStateFailed": self._container_failed,
+            "MapIterationStarted": self._iteration_started,
+            "MapIterationSucceeded": self._iteration_ended,
+            "MapIterationFailed": self._iteration_ended,
+            "MapIterationAborted": self._iteration_ended,
+            **dict.fromkeys(_TERMINAL, self._finished),
+        }
+
+    def feed(self, event: HistoryEvent) -> list[Change]:
+        """What `event` changes, in order. The runs in the changes are copies, as they were at that moment."""
+        changes: list[Change] = []
+        handler = self._handler(event)
+        visit = self._visit_of.get(event.previous_id, self._root)
+        self._visit_of[event.id] = handler(event, visit, changes) if handler is not None else visit
+        return changes
+
+    def runs(self) -> list[NodeRun]:
+        """All runs in the order in which they began, then the nodes that were not reached."""
+        missing = NodeStatus.SKIPPED if self.status is not None and self.status.terminal else NodeStatus.PENDING
+        return [*self._runs, *(self._new_run(node, status=missing) for node in self._unreached())]
+
+    def _handler(self, event: HistoryEvent) -> _Handler | None:
+        if event.type.endswith("StateEntered"):
+            return self._entered
+        if event.type.endswith("StateExited"):
+            return self._exited
+        return self._handlers.get(event.type, self._attempt_failed if "error" in event.details else None)
+
+    def _started(self, event: HistoryEvent, visit: Visit, changes: list[Change]) -> Visit:
+        self.status = ExecutionStatus.RUNNING
+        changes.append(ExecutionChange(event.id, event.timestamp, self.status))
+        return visit
+
+    def _entered(self, event: HistoryEvent, visit: Visit, changes: list[Change]) -> Visit:
+        state = str(event.details["name"])
+        entered = visit.enter(state)
+        meaning = self._states.get(state, {})
+        node = meaning.get("node")
+        if node is None:
+            return entered
+        entered.run = run = self._run_of(node, entered, event, again=meaning.get("role") == "main")
+        if run.input_text is None:
+            run.input_text = event.details.get("input")
+        if event.type != "TaskStateEntered" and not run.status.finished:
+            run.attempts = 1
+            changes.append(_change(event, run))
+        return entered
+
+    def _exited(self, event: HistoryEvent, visit: Visit, changes: list[Change]) -> Visit:
+        state = str(event.details["name"])
+        exited = visit.nearest(lambda each: each.state == state)
+        if exited.run is not None:
+            exited.run.error = exited.run.error or exited.error_inside()
+        self._abandon(exited, event, changes)
+        meaning = self._states.get(state, {})
+        variables: Mapping[str, str] = event.details.get("assignedVariables") or {}
+        if exited.run is not None:
+            self._leave(exited.run, meaning.get("role") == "main", variables, event, changes)
+        for node in meaning.get("fused", ()):
+            output = variables.get(self._variable(node))
+            if output is not None:  # absent where the state's work failed and was caught
+                run = self._run_of(node, exited, event, again=True)
+                run.attempts = 1
+                self._complete(run, output, event, changes)
+        return exited.close()
+
+    def _leave(
+        self, run: NodeRun, main: bool, variables: Mapping[str, str], event: HistoryEvent, changes: list[Change]
+    ) -> None:
+        """Its main state ends a run, and so does any state that assigns the node's variable."""
+        output = variables.get(self._variable(run.node), event.details.get("output") if main else None)
+        if run.status.finished:
+            run.output_text = output if output is not None else run.output_text
+        elif output is not None or main:
+            self._complete(run, output, event, changes)
+
+    def _scheduled(self, event: HistoryEvent, visit: Visit, changes: list[Change]) -> Visit:
+        if visit.run is not None and not visit.run.status.finished:
+            visit.run.attempts += 1
+            visit.run.error = None
+            visit.run.call_text = event.details.get("parameters")
+            changes.append(_change(event, visit.run))
+        return visit
+
+    def _succeeded(self, event: HistoryEvent, visit: Visit, _: list[Change]) -> Visit:
+        if visit.run is not None:
+            visit.run.result_text = event.details.get("output")
+        return visit
+
+    def _attempt_failed(self, event: HistoryEvent, visit: Visit, changes: list[Change]) -> Visit:
+        """The attempt failed; whether the node did, shows when its state is retried, exits or ends the execution."""
+        if visit.run is not None and not visit.run.status.finished:
+            visit.run.error = _error(event)
+            changes.append(_change(event, visit.run))
+        return visit
+
+    def _container_failed(self, event: HistoryEvent, visit: Visit, changes: list[Change]) -> Visit:
+        """A Parallel or Map state failed because of something inside; its event does not say what."""
+        failed = visit.nearest(lambda each: each.run is not None and each.run.status == NodeStatus.RUNNING)
+        if failed.run is not None:
+            failed.run.error = _error(event) if "error" in event.details else failed.error_inside()
+        self._abandon(failed, event, changes)
+        return failed
+
+    def _iteration_started(self, event: HistoryEvent, visit: Visit, _: list[Change]) -> Visit:
+        index = int(event.details.get("index", 0))
+        return visit.begin_iteration(index, event.id)
+
+    def _iteration_ended(self, event: HistoryEvent, visit: Visit, changes: list[Change]) -> Visit:
+        ended = visit.nearest(lambda each: each.state is None)
+        self._abandon(ended, event, changes)
+        return ended.close()
+
+    def _finished(self, event: HistoryEvent, visit: Visit, changes: list[Change]) -> Visit:
+        self.status = status = _TERMINAL[event.type]
+        error = _error(event) if status != ExecutionStatus.SUCCEEDED else None
+        if status == ExecutionStatus.FAILED:
+            for each in visit.upwards():
+                if each.run is not None and not each.run.status.finished:
+                    each.run.error = each.run.error or error
+        self._abandon(self._root, event, changes)
+        changes += [_change(event, self._new_run(node, status=NodeStatus.SKIPPED)) for node in self._unreached()]
+        changes.append(ExecutionChange(event.id, event.timestamp, status, event.details.get("output"), error))
+        return self._root
+
+    def _abandon(self, visit: Visit, event: HistoryEvent, changes: list[Change]) -> None:
+        """What is still open inside will not go on: it failed where an error is known, else it was cancelled."""
+        for each in list(visit.inside):
+            self._abandon(each, event, changes)
+            each.close()
+            if each.run is not None and not each.run.status.finished:
+                self._end(each.run, NodeStatus.FAILED if each.run.error else NodeStatus.CANCELLED, event, changes)
+
+    def _complete(self, run: NodeRun, output: str | None, event: HistoryEvent, changes: list[Change]) -> None:
+        """A state that ends with an error still in force has caught it (`on_error: continue`)."""
+        run.output_text = output
+        self._end(run, NodeStatus.FAILED if run.error else NodeStatus.SUCCEEDED, event, changes)
+
+    def _end(self, run: NodeRun, status: NodeStatus, event: HistoryEvent, changes: list[Change]) -> None:
+        run.status, run.completed_at = status, event.timestamp
+        changes.append(_change(event, run))
+
+    def _run_of(self, node: str, visit: Visit, event: HistoryEvent, *, again: bool) -> NodeRun:
+        """The node's run in this iteration. A run that ended is followed by another where the node begins `again`."""
+        newest = self._newest.get((visit.scope, node))
+        if newest is not None and not (again and newest.status.finished):
+            return newest
+        run = self._new_run(node, iteration=visit.iteration)
+        run.started_at = event.timestamp
+        if newest is not None and visit.scope == 0:  # the body of a `while` loop, whose rounds are no Map iterations
+            newest.iteration = newest.iteration or 0
+            run.iteration = newest.iteration + 1
+        self._newest[visit.scope, node] = run
+        self._runs.append(run)
+        return run
+
+    def _variable(self, node: str) -> str:
+        """The ASL variable that holds the node's output."""
+        return str(self._nodes.get(node, {}).get("variable", node))
+
+    def _new_run(self, node: str, *, iteration: int | None = None, status: NodeStatus = NodeStatus.RUNNING) -> NodeRun:
+        about = self._nodes.get(node, {})
+        return NodeRun(node, about.get("name"), about.get("type", "unknown"), iteration, status)
+
+    def _unreached(self) -> Iterator[str]:
+        reached = {run.node for run in self._runs}
+        return (node for node in self._nodes if node not in reached)
+
+
+def end_of(execution: Execution, last_id: int) -> HistoryEvent | None:
+    """The last event of an execution that ended without writing one; None while it is unfinished.
+
+    That is one that was cancelled while it was queued, or that the platform could not go on with.
+    """
+    if not execution.status.terminal:
+        return None
+    kind = next(name for name, status in _TERMINAL.items() if status == execution.status)
+    output = {"output": orjson.dumps(execution.result).decode()} if execution.result is not None else {}
+    error = execution.error or {}
+    details = {**output, "error": error.get("name"), "cause": error.get("cause")}
+    return HistoryEvent(last_id + 1, 0, kind, execution.completed_at or execution.created_at, details)
+
+
+def whole(execution: Execution, history: Sequence[HistoryEvent]) -> Sequence[HistoryEvent]:
+    """The history, with the last event where the execution ended without one. Read `execution` before `history`."""
+    if history and history[-1].type in _TERMINAL:
+        return history
+    end = end_of(execution, history[-1].id if history else 0)
+    return [*history, end] if end is not None else history
+
+
+def project(source_map: Mapping[str, Any], history: Iterable[HistoryEvent]) -> list[NodeRun]:
+    """The node runs of a history, from its beginning as far as it goes."""
+    projector = Projector(source_map)
+    for event in history:
+        projector.feed(event)
+    return projector.runs()
+
+
+def _change(event: HistoryEvent, run: NodeRun) -> NodeChange:
+    return NodeChange(event.id, event.timestamp, copy(run))
+
+
+def _error(event: HistoryEvent) -> dict[str, Any]:
+    return {"name": event.details.get("error") or event.type, "cause": event.details.get("cause") or ""}

@@ -1,0 +1,168 @@
+"""What single nodes may say."""
+
+from datetime import datetime
+
+from shared.workflow.definition import (
+    AgentConfig,
+    AgentNode,
+    ApprovalNode,
+    ConditionNode,
+    DelayNode,
+    ForEachConfig,
+    LoopNode,
+    ParallelNode,
+    Retry,
+    SubworkflowNode,
+    ToolNode,
+    TransformNode,
+    WebhookNode,
+)
+from shared.workflow.expressions import source_of
+from statemachines.asl.limits import MAX_INLINE_MAP_CONCURRENCY, MAX_RETRY_DELAY_SECONDS, MAX_WAIT_SECONDS
+from statemachines.compiler.compilation import Compilation
+from statemachines.compiler.model import GraphNode
+
+_FREE = (TransformNode, ConditionNode, DelayNode)
+"""Nodes that Step Functions does by itself: nothing to retry, nothing to time."""
+
+
+def nodes(compilation: Compilation) -> None:
+    """Checks every node that could be read."""
+    for node in compilation.nodes.values():
+        if node.spec is not None:
+            for rule in _RULES:
+                rule(compilation, node)
+
+
+def _condition(compilation: Compilation, node: GraphNode) -> None:
+    if not isinstance(node.spec, ConditionNode):
+        return
+    seen: set[str] = set()
+    for index, case in enumerate(node.spec.config.cases):
+        if case.case in seen:
+            path = f"{node.path}.config.cases[{index}].case"
+            message = f"The case '{case.case}' comes twice; only the first one could ever be taken."
+            fix = "Join their conditions with `or`, or rename one."
+            compilation.error("condition.case_duplicate", path, message, node=node.id, value=case.case, fix=fix)
+        seen.add(case.case)
+    if node.spec.config.default == "":
+        path = f"{node.path}.config.default"
+        fix = "Name it, or leave `default` out."
+        compilation.error("field.invalid", path, "The default case has an empty name.", node=node.id, value="", fix=fix)
+    if node.spec.on_error == "continue":
+        message = "A condition that fails has chosen no case, so there is nowhere to continue."
+        fix = "Use `default`, or an edge with `error: true`."
+        path = f"{node.path}.on_error"
+        compilation.error("condition.on_error", path, message, node=node.id, value="continue", fix=fix)
+
+
+def _delay(compilation: Compilation, node: GraphNode) -> None:
+    if not isinstance(node.spec, DelayNode):
+        return
+    config, path = node.spec.config, f"{node.path}.config"
+    if (config.seconds is None) == (config.until is None):
+        given = "neither is" if config.seconds is None else "both are"
+        message = f"A delay takes `seconds` or `until`; {given} given."
+        compilation.error("delay.one_of", path, message, node=node.id, fix="Give exactly one of them.")
+    if isinstance(config.seconds, int) and not 0 <= config.seconds <= MAX_WAIT_SECONDS:
+        allowed = f"0 to {MAX_WAIT_SECONDS}"
+        message = f"`seconds` is {config.seconds}; a state can wait for {allowed}."
+        where = f"{path}.seconds"
+        fix = "Give a number in this range."
+        compilation.error("delay.seconds", where, message, node=node.id, value=config.seconds, allowed=allowed, fix=fix)
+    if config.until is not None and source_of(config.until) is None and not _is_time(config.until):
+        message = f"`until` is {config.until!r}, which is no RFC 3339 time."
+        where = f"{path}.until"
+        fix = "Write it like '2026-01-31T09:00:00Z'."
+        compilation.error("delay.until", where, message, node=node.id, value=config.until, fix=fix)
+
+
+def _is_time(text: str) -> bool:
+    try:
+        return "T" in text and datetime.fromisoformat(text).tzinfo is not None
+    except ValueError:
+        return False
+
+
+def _retry(compilation: Compilation, node: GraphNode) -> None:
+    retry = node.spec.retry if node.spec else None
+    if retry is None:
+        return
+    for field, value, message, fix in _retry_mistakes(retry):
+        path = f"{node.path}.retry.{field}"
+        compilation.error(f"retry.{field}", path, message, node=node.id, value=value, fix=fix)
+
+
+def _retry_mistakes(retry: Retry) -> list[tuple[str, object, str, str]]:
+    found: list[tuple[str, object, str, str]] = []
+    if retry.errors == []:
+        found.append(("errors", [], "No error is named, so nothing would be retried.", "Name some, or leave it out."))
+    elif retry.errors and "States.ALL" in retry.errors and len(retry.errors) > 1:
+        message = "`States.ALL` stands for every error and must stand alone."
+        found.append(("errors", retry.errors, message, "Remove the other names."))
+    delay = retry.max_delay_seconds
+    if delay is not None and not retry.interval_seconds < delay <= MAX_RETRY_DELAY_SECONDS:
+        message = f"`max_delay_seconds` is {delay}; it must be above `interval_seconds` ({retry.interval_seconds})."
+        found.append(("max_delay_seconds", delay, message, f"Give {retry.interval_seconds + 1} or more."))
+    return found
+
+
+def _webhook(compilation: Compilation, node: GraphNode) -> None:
+    if isinstance(node.spec, WebhookNode):
+        url = node.spec.config.url
+        if source_of(url) is None and not url.lower().startswith(("http://", "https://")):
+            message = f"`url` is {url[:100]!r}; it must begin with https:// or http://."
+            path = f"{node.path}.config.url"
+            fix = "Give the whole address, or an expression."
+            compilation.error("webhook.url", path, message, node=node.id, value=url[:200], fix=fix)
+
+
+def _loop(compilation: Compilation, node: GraphNode) -> None:
+    if isinstance(node.spec, LoopNode) and isinstance(node.spec.config, ForEachConfig):
+        asked = node.spec.config.max_concurrency
+        if asked > MAX_INLINE_MAP_CONCURRENCY:
+            message = f"Step Functions runs at most {MAX_INLINE_MAP_CONCURRENCY} items of a loop at once, not {asked}."
+            path = f"{node.path}.config.max_concurrency"
+            more = {"value": asked, "allowed": MAX_INLINE_MAP_CONCURRENCY, "fix": "Lower it, or leave it out."}
+            compilation.warn("loop.max_concurrency", path, message, node=node.id, **more)
+
+
+def _without_effect(compilation: Compilation, node: GraphNode) -> None:
+    """Said, not ignored: nodes that do no work have nothing to retry and nothing to time."""
+    if not isinstance(node.spec, _FREE):
+        return
+    for field, value in (("retry", node.spec.retry), ("timeout_seconds", node.spec.timeout_seconds)):
+        if value is not None:
+            message = f"`{field}` has no effect on a node of type `{node.spec.type}`, which calls nothing."
+            compilation.warn("node.no_effect", f"{node.path}.{field}", message, node=node.id, fix="Remove it.")
+
+
+def _not_built(compilation: Compilation, node: GraphNode) -> None:
+    spec = node.spec
+    missing: list[str] = []
+    if isinstance(spec, ApprovalNode | SubworkflowNode):
+        missing.append("type")
+    if spec is not None and spec.cache is not None:
+        missing.append("cache")
+    if isinstance(spec, LoopNode | ParallelNode) and spec.timeout_seconds is not None:
+        missing.append("timeout_seconds")
+    if isinstance(spec, AgentNode):
+        missing += [f"config.{field}" for field in _NOT_BUILT_AGENT if getattr(spec.config, field)]
+    if isinstance(spec, AgentNode | ToolNode | WebhookNode) and spec.config.connection is not None:
+        missing.append("config.connection")
+    for field in missing:
+        what = f"nodes of type `{spec.type}`" if field == "type" and spec else f"`{field}`"
+        compilation.error(
+            "not_implemented",
+            f"{node.path}.{field}",
+            f"'{node.id}' uses {what}, which this version of Millrace does not run yet.",
+            node=node.id,
+            fix="Remove it for now." if field == "type" else f"Remove `{field}` for now.",
+        )
+
+
+_NOT_BUILT_AGENT = tuple(
+    field for field in ("tools", "memory", "budget", "fallback_models") if field in AgentConfig.model_fields
+)
+
+_RULES = (_condition, _delay, _retry, _webhook, _loop, _without_effect, _not_built)

@@ -1,0 +1,293 @@
+"""The fields of each state type: which there are, what they may hold, and what they become."""
+
+import re
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from shared.workflow.expressions import ExpressionError, source_of
+from statemachines.asl.limits import MAX_RETRY_DELAY_SECONDS, MAX_VARIABLE_NAME_CHARACTERS
+from statemachines.interpreter.failure import ALL
+from statemachines.interpreter.machine import Amount, Catcher, Integration, Machine, Retrier, Rule, State
+from statemachines.interpreter.template import Template, compile_template
+
+_EVERY = frozenset({"Type", "Comment", "QueryLanguage"})
+_STEP = frozenset({"Next", "End", "Assign", "Output"})
+_GUARDED = frozenset({"Retry", "Catch"})
+STATE_TYPES: Mapping[str, frozenset[str]] = {
+    "Pass": _EVERY | _STEP,
+    "Task": _EVERY | _STEP | _GUARDED | {"Resource", "Arguments", "TimeoutSeconds", "HeartbeatSeconds", "Credentials"},
+    "Choice": _EVERY | {"Choices", "Default", "Assign", "Output"},
+    "Wait": _EVERY | _STEP | {"Seconds", "Timestamp"},
+    "Succeed": _EVERY | {"Output"},
+    "Fail": _EVERY | {"Error", "Cause"},
+    "Parallel": _EVERY | _STEP | _GUARDED | {"Branches", "Arguments"},
+    "Map": _EVERY
+    | _STEP
+    | _GUARDED
+    | {"Items", "ItemSelector", "ItemProcessor", "MaxConcurrency"}
+    | {"ToleratedFailureCount", "ToleratedFailurePercentage"},
+}
+"""The fields that a state of each type may have in JSONata mode."""
+
+_JSONPATH = frozenset(
+    {"InputPath", "OutputPath", "ResultPath", "ResultSelector", "Parameters", "Result", "ItemsPath", "Iterator"}
+    | {"MaxConcurrencyPath", "TimeoutSecondsPath", "HeartbeatSecondsPath", "SecondsPath", "TimestampPath"}
+    | {"ErrorPath", "CausePath", "Variable", "ToleratedFailureCountPath", "ToleratedFailurePercentagePath"}
+)
+_RULE_FIELDS = frozenset({"Condition", "Next", "Assign", "Output", "Comment"})
+_CATCHER_FIELDS = frozenset({"ErrorEquals", "Next", "Assign", "Output", "Comment"})
+_RETRIER_FIELDS = frozenset(
+    {"ErrorEquals", "IntervalSeconds", "MaxAttempts", "BackoffRate", "MaxDelaySeconds", "JitterStrategy", "Comment"}
+)
+_RESOURCE = re.compile(r"arn:aws[a-z-]*:states:::([a-z0-9-]+(?::[a-z0-9-]+)?):([A-Za-z0-9]+(?:\.[A-Za-z0-9:]+)?)")
+_VARIABLE = re.compile(r"[^\W\d]\w*")
+
+INPUT = frozenset({"input", "context"})
+RESULT = INPUT | {"result"}
+ERROR = INPUT | {"errorOutput"}
+
+
+class StateLoader:
+    """Builds a state from its JSON; the walk and the reports are its subclass's business."""
+
+    jsonata: bool
+
+    def report(
+        self, path: str, message: str, *, value: Any = None, allowed: Any = None, fix: str | None = None
+    ) -> None:
+        raise NotImplementedError
+
+    def report_expression(self, path: str, problem: ExpressionError | str, source: str) -> None:
+        raise NotImplementedError
+
+    def branch(self, path: str, asl: object, outer: frozenset[str]) -> Machine:
+        raise NotImplementedError
+
+    def state(self, path: str, name: str, asl: Mapping[str, Any], variables: frozenset[str]) -> State:
+        kind = asl["Type"]
+        language = asl.get("QueryLanguage", "JSONata" if self.jsonata else "JSONPath")
+        if language != "JSONata":
+            self.query_language(path, language)
+        else:
+            self.unknown_fields(path, asl, STATE_TYPES[kind])
+        self.way_out(path, kind, asl)
+        readable = RESULT if kind in ("Task", "Parallel", "Map") else INPUT
+        state = State(name, kind, next=asl.get("Next"))
+        state.output = self.template(path, asl, "Output", readable)
+        state.assign = self.assignment(path, "", asl, readable)
+        state.retriers = tuple(self.retrier(path, i, each) for i, each in self.entries(path, asl, "Retry"))
+        state.catchers = tuple(self.catcher(path, i, each) for i, each in self.entries(path, asl, "Catch"))
+        self.wildcards(path, "Retry", [each.errors for each in state.retriers])
+        self.wildcards(path, "Catch", [each.errors for each in state.catchers])
+        own = _OWN_FIELDS.get(kind)
+        if own is not None:
+            own(self, path, asl, state, variables)
+        return state
+
+    def query_language(self, path: str, language: object) -> None:
+        self.report(
+            path,
+            f"The query language is {language!r}; only JSONata is run.",
+            value=language,
+            allowed=["JSONata"],
+            fix='Set "QueryLanguage": "JSONata" at the top, and write paths as expressions: {% $states.input.x %}.',
+        )
+
+    def unknown_fields(self, path: str, asl: Mapping[str, Any], allowed: frozenset[str]) -> None:
+        for key in asl:
+            if key not in allowed:
+                why = " It belongs to JSONPath." if key in _JSONPATH else ""
+                self.report(f"{path}/{key}", f"Field '{key}' is not supported here.{why}", allowed=sorted(allowed))
+
+    def way_out(self, path: str, kind: str, asl: Mapping[str, Any]) -> None:
+        if "Next" in STATE_TYPES[kind] and ("Next" in asl) == (asl.get("End") is True):
+            self.report(path, "A state has either Next or End: true.", fix="Give one of the two.")
+
+    def template(
+        self, path: str, asl: Mapping[str, Any], field: str, readable: frozenset[str], prefix: str = ""
+    ) -> Template | None:
+        if field not in asl:
+            return None
+
+        def report(place: str, problem: ExpressionError | str, source: str) -> None:
+            self.report_expression(f"{path}/{place}", problem, source)
+
+        return compile_template(asl[field], f"{prefix}{field}", report, readable)
+
+    def amount(
+        self, path: str, asl: Mapping[str, Any], field: str, kinds: type | tuple[type, ...], *, prefix: str = ""
+    ) -> Amount | None:
+        """A field that is a literal of a kind, or an expression that gives one."""
+        template = self.template(path, asl, field, INPUT, prefix)
+        if template is None:
+            return None
+        value = asl[field]
+        if source_of(value) is None and (not isinstance(value, kinds) or isinstance(value, bool) and bool != kinds):
+            names = " or ".join(kind.__name__ for kind in (kinds if isinstance(kinds, tuple) else (kinds,)))
+            self.report(f"{path}/{field}", f"{field} is of the type {names}, or an expression.", value=value)
+        return Amount(template, value)
+
+    def assignment(
+        self, path: str, prefix: str, asl: Mapping[str, Any], readable: frozenset[str]
+    ) -> dict[str, Template]:
+        fields = asl.get("Assign", {})
+        if not isinstance(fields, dict):
+            self.report(f"{path}/{prefix}Assign", "Assign is an object of names and values.", value=fields)
+            return {}
+        for name in fields:
+            if name == "states" or not _VARIABLE.fullmatch(name) or len(name) > MAX_VARIABLE_NAME_CHARACTERS:
+                text = "A variable's name is an identifier of at most 80 characters, and not 'states'."
+                self.report(f"{path}/{prefix}Assign/{name}", text, value=name)
+
+        def report(place: str, problem: ExpressionError | str, source: str) -> None:
+            self.report_expression(f"{path}/{place}", problem, source)
+
+        return {
+            name: compile_template(value, f"{prefix}Assign/{name}", report, readable) for name, value in fields.items()
+        }
+
+    def entries(self, path: str, asl: Mapping[str, Any], field: str) -> list[tuple[int, Mapping[str, Any]]]:
+        """The objects of a list field, with their places."""
+        value = asl.get(field, [])
+        if not isinstance(value, list) or not all(isinstance(entry, dict) for entry in value):
+            self.report(f"{path}/{field}", f"{field} is a list of objects.", value=value)
+            return []
+        return list(enumerate(value))
+
+    def retrier(self, path: str, index: int, asl: Mapping[str, Any]) -> Retrier:
+        place = f"{path}/Retry[{index}]"
+        self.unknown_fields(place, asl, _RETRIER_FIELDS)
+        strategy = asl.get("JitterStrategy", "NONE")
+        if strategy not in ("FULL", "NONE"):
+            self.report(f"{place}/JitterStrategy", "JitterStrategy is FULL or NONE.", value=strategy)
+        interval = self.number(place, asl, "IntervalSeconds", 1, 1, whole=True)
+        delay = self.number(place, asl, "MaxDelaySeconds", None, 1, MAX_RETRY_DELAY_SECONDS, whole=True)
+        if delay is not None and delay <= (interval or 0):
+            self.report(f"{place}/MaxDelaySeconds", "MaxDelaySeconds is greater than IntervalSeconds.", value=delay)
+        return Retrier(
+            self.error_names(place, asl),
+            interval or 1,
+            int(self.number(place, asl, "MaxAttempts", 3, 0, 99_999_999, whole=True) or 0),
+            self.number(place, asl, "BackoffRate", 2.0, 1) or 1,
+            delay,
+            strategy == "FULL",
+        )
+
+    def number(
+        self,
+        path: str,
+        asl: Mapping[str, Any],
+        field: str,
+        default: float | None,
+        least: float,
+        most: float = float("inf"),
+        *,
+        whole: bool = False,
+    ) -> float | None:
+        value = asl.get(field, default)
+        if value is None:
+            return None
+        if isinstance(value, bool) or not isinstance(value, int if whole else int | float) or not least <= value <= most:
+            kind = "a whole number" if whole else "a number"
+            limit = f" to {most:.0f}" if most != float("inf") else ""
+            self.report(f"{path}/{field}", f"{field} is {kind} from {least}{limit}.", value=value)
+            return default
+        return float(value)
+
+    def catcher(self, path: str, index: int, asl: Mapping[str, Any]) -> Catcher:
+        place, prefix = f"{path}/Catch[{index}]", f"Catch[{index}]/"
+        self.unknown_fields(place, asl, _CATCHER_FIELDS)
+        if "Next" not in asl:
+            self.report(f"{place}/Next", "A catcher has a Next.")
+        output = self.template(path, asl, "Output", ERROR, prefix)
+        return Catcher(
+            self.error_names(place, asl), str(asl.get("Next")), output, self.assignment(path, prefix, asl, ERROR)
+        )
+
+    def error_names(self, path: str, asl: Mapping[str, Any]) -> tuple[str, ...]:
+        names = asl.get("ErrorEquals")
+        if not isinstance(names, list) or not names or not all(isinstance(name, str) for name in names):
+            self.report(f"{path}/ErrorEquals", "ErrorEquals is a list of at least one error name.", value=names)
+            return ()
+        return tuple(names)
+
+    def wildcards(self, path: str, field: str, groups: list[tuple[str, ...]]) -> None:
+        for index, names in enumerate(groups):
+            if ALL in names and (len(names) > 1 or index != len(groups) - 1):
+                text = "States.ALL stands alone in its ErrorEquals, in the last entry."
+                self.report(f"{path}/{field}[{index}]/ErrorEquals", text, value=list(names))
+
+    def task(self, path: str, asl: Mapping[str, Any], state: State, _: frozenset[str]) -> None:
+        arn = asl.get("Resource")
+        match = _RESOURCE.fullmatch(arn) if isinstance(arn, str) else None
+        if match is None:
+            self.report(
+                f"{path}/Resource",
+                f"The resource {arn!r} is no service integration.",
+                value=arn,
+                fix="Use arn:aws:states:::lambda:invoke with the function in Arguments/FunctionName.",
+            )
+        else:
+            state.integration = Integration(match[0], match[1], match[2])
+        state.arguments = self.template(path, asl, "Arguments", INPUT)
+        state.timeout = self.amount(path, asl, "TimeoutSeconds", int)
+        state.heartbeat = self.amount(path, asl, "HeartbeatSeconds", int)
+
+    def choice(self, path: str, asl: Mapping[str, Any], state: State, _: frozenset[str]) -> None:
+        state.next = asl.get("Default")
+        rules = self.entries(path, asl, "Choices")
+        if not rules:
+            self.report(f"{path}/Choices", "A Choice has at least one rule.")
+        state.rules = tuple(self.rule(path, index, rule) for index, rule in rules)
+
+    def rule(self, path: str, index: int, asl: Mapping[str, Any]) -> Rule:
+        place, prefix = f"{path}/Choices[{index}]", f"Choices[{index}]/"
+        self.unknown_fields(place, asl, _RULE_FIELDS)
+        condition = self.amount(path, asl, "Condition", bool, prefix=prefix)
+        if condition is None or "Next" not in asl:
+            self.report(place, "A rule has a Condition and a Next.")
+            condition = condition or Amount(lambda _: False, asl.get("Condition"))
+        output = self.template(path, asl, "Output", INPUT, prefix)
+        assign = self.assignment(path, prefix, asl, INPUT)
+        return Rule(condition.template, condition.text, f"{prefix}Condition", str(asl.get("Next")), output, assign)
+
+    def wait(self, path: str, asl: Mapping[str, Any], state: State, _: frozenset[str]) -> None:
+        if ("Seconds" in asl) == ("Timestamp" in asl):
+            self.report(path, "A Wait has either Seconds or Timestamp.", fix="Give one of the two.")
+        state.seconds = self.amount(path, asl, "Seconds", int)
+        state.timestamp = self.amount(path, asl, "Timestamp", str)
+
+    def fail(self, path: str, asl: Mapping[str, Any], state: State, _: frozenset[str]) -> None:
+        state.error = self.amount(path, asl, "Error", str)
+        state.cause = self.amount(path, asl, "Cause", str)
+
+    def parallel(self, path: str, asl: Mapping[str, Any], state: State, variables: frozenset[str]) -> None:
+        state.arguments = self.template(path, asl, "Arguments", INPUT)
+        branches = self.entries(path, asl, "Branches")
+        if not branches:
+            self.report(f"{path}/Branches", "A Parallel has at least one branch.")
+        state.branches = tuple(self.branch(f"{path}/Branches[{i}]", each, variables) for i, each in branches)
+
+    def map(self, path: str, asl: Mapping[str, Any], state: State, variables: frozenset[str]) -> None:
+        processor = asl.get("ItemProcessor")
+        config = processor.get("ProcessorConfig", {}) if isinstance(processor, dict) else {}
+        mode = config.get("Mode", "INLINE") if isinstance(config, dict) else config
+        if mode != "INLINE":
+            text = f"The processor mode {mode!r} is not run yet."
+            self.report(f"{path}/ItemProcessor/ProcessorConfig", text, value=mode, allowed=["INLINE"])
+        state.branches = (self.branch(f"{path}/ItemProcessor", processor, variables),)
+        state.items = self.amount(path, asl, "Items", (list, dict))
+        state.item_selector = self.template(path, asl, "ItemSelector", INPUT)
+        state.max_concurrency = self.amount(path, asl, "MaxConcurrency", int)
+        for field in ("ToleratedFailureCount", "ToleratedFailurePercentage"):  # of no effect in INLINE mode
+            self.amount(path, asl, field, (int, float))
+
+
+_OWN_FIELDS: Mapping[str, Callable[[StateLoader, str, Mapping[str, Any], State, frozenset[str]], None]] = {
+    "Task": StateLoader.task,
+    "Choice": StateLoader.choice,
+    "Wait": StateLoader.wait,
+    "Fail": StateLoader.fail,
+    "Parallel": StateLoader.parallel,
+    "Map": StateLoader.map,
+}

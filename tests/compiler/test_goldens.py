@@ -1,0 +1,41 @@
+"""Golden pairs: `cases/<name>/workflow.yaml` compiles to `asl.json`; `broken/<name>.yaml` is answered by
+`<name>.json`.
+
+After a deliberate change: `pytest tests/compiler --update-goldens`, and read the diff.
+"""
+
+from pathlib import Path
+
+import pytest
+
+from shared.errors import InvalidDefinition
+from shared.workflow.load import load_text
+from statemachines.compiler import compile_workflow
+from tests.compiler.golden import BROKEN, CASES, compare
+from tests.compiler.strict_machine import check
+
+_CASES = sorted(path.parent for path in CASES.glob("*/workflow.yaml"))
+_BROKEN = sorted(BROKEN.glob("*.yaml"))
+
+
+@pytest.mark.parametrize("case", _CASES, ids=lambda path: path.name)
+def test_definition_compiles_to_its_golden_asl(case: Path, update_goldens: bool) -> None:
+    compiled = compile_workflow(load_text((case / "workflow.yaml").read_text()))
+    check(compiled.asl)
+    warnings = {"warnings": [each.as_dict() for each in compiled.warnings]} if compiled.warnings else {}
+    golden = {"asl": compiled.asl, "source_map": compiled.source_map, **warnings}
+    compare(case / "asl.json", golden, update=update_goldens)
+
+
+@pytest.mark.parametrize("case", _BROKEN, ids=lambda path: path.stem)
+def test_broken_definition_is_answered_with_its_golden_diagnostics(case: Path, update_goldens: bool) -> None:
+    with pytest.raises(InvalidDefinition) as caught:
+        compile_workflow(load_text(case.read_text()))
+    found = [each.as_dict() for each in caught.value.diagnostics]
+    assert all(each.get("fix") for each in found), "a diagnostic says how to mend it"
+    compare(case.with_suffix(".json"), found, update=update_goldens)
+
+
+def test_there_are_enough_cases() -> None:
+    assert len(_BROKEN) >= 20
+    assert len(_CASES) >= 10

@@ -1,0 +1,107 @@
+"""The two HTTP functions over real stores, called in this process; and a definition to play with."""
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+import pytest
+from sqlalchemy import text
+
+from functions.api.app import create_app as create_api
+from functions.api.deps import Deps as ApiDeps
+from functions.webhook.app import create_app as create_webhook
+from functions.webhook.deps import Deps as WebhookDeps
+from shared.clock import SystemClock
+from shared.settings import Settings
+from tests.support.stores import Stores
+
+BASE_URL = "http://127.0.0.1:8000"
+
+SCHEMA = {"type": "object", "required": ["body"], "properties": {"body": {"type": "object", "required": ["who"]}}}
+
+
+@dataclass
+class Doors:
+    """Both functions, and what they stand on."""
+
+    api: httpx.AsyncClient
+    webhook: httpx.AsyncClient
+    api_app: Any
+    webhook_app: Any
+    stores: Stores
+
+    async def workflow(self, *, active: bool = True, **fields: Any) -> dict[str, Any]:
+        """A stored workflow, as the API shows it."""
+        created = (await self.api.post("/api/workflows", json=definition(**fields))).raise_for_status().json()
+        if active:
+            (await self.api.post(f"/api/workflows/{created['id']}/activate")).raise_for_status()
+        return created
+
+    async def trigger(self, workflow_id: str, **body: Any) -> dict[str, Any]:
+        """A stored webhook trigger, as the API shows it."""
+        answer = await self.api.post(f"/api/workflows/{workflow_id}/triggers", json={"type": "webhook", **body})
+        return answer.raise_for_status().json()
+
+    async def executions(self, workflow_id: str) -> list[dict[str, Any]]:
+        """What was started of the workflow."""
+        answer = await self.api.get("/api/executions", params={"workflow_id": workflow_id})
+        return answer.raise_for_status().json()["items"]
+
+
+class NoWorker:
+    """Nothing runs in this process, so no end can be waited for."""
+
+    async def wait(self, execution_id: str, seconds: float) -> None:
+        return None
+
+
+@pytest.fixture
+async def doors(stores: Stores) -> AsyncIterator[Doors]:
+    """Both functions over empty stores."""
+    async with stores.engine.begin() as connection:
+        await connection.execute(text("TRUNCATE workflows, execution_events CASCADE"))
+    settings, clock = Settings(), SystemClock()
+    api_app = create_api(
+        ApiDeps(
+            stores.workflows,
+            stores.triggers,
+            stores.executions,
+            stores.queue,
+            stores.feed,
+            stores.secrets,
+            clock,
+            settings,
+        )
+    )
+    webhook_app = create_webhook(
+        WebhookDeps(stores.triggers, stores.queue, NoWorker(), stores.secrets, clock, settings)
+    )
+    async with AsyncExitStack() as stack:
+        clients = [
+            await stack.enter_async_context(httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url=BASE_URL))
+            for app in (api_app, webhook_app)
+        ]
+        yield Doors(*clients, api_app, webhook_app, stores)
+
+
+def definition(name: str = "greet", **fields: Any) -> dict[str, Any]:
+    """A valid definition of one node."""
+    node = {"id": "hello", "type": "transform", "config": {"output": "{% $input.body %}"}}
+    return {"name": name, "nodes": [node], "output": "{% $hello %}", **fields}
+
+
+def assert_problem(response: httpx.Response, status: int, code: str) -> dict[str, Any]:
+    """The problem document of a refusal that has this status and code."""
+    assert (response.status_code, response.headers["content-type"]) == (status, "application/problem+json"), (
+        response.text
+    )
+    problem = response.json()
+    assert (problem["status"], problem["code"]) == (status, code)
+    assert problem["type"] == f"https://millrace.dev/errors/{code}"
+    assert problem["title"]
+    assert problem["detail"]
+    assert problem["correlation_id"] == response.headers["x-correlation-id"]
+    assert "Traceback" not in response.text
+    return problem

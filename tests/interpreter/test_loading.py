@@ -1,0 +1,171 @@
+"""What is refused when a machine is loaded. Sources: https://states-language.net/spec.html, and the quotas of AWS."""
+
+from typing import Any
+
+import pytest
+
+from shared.errors import InvalidDefinition
+from statemachines.interpreter import Machine
+from tests.interpreter.harness import LAMBDA, branch, pass_, task
+
+
+def document(**states: Any) -> dict[str, Any]:
+    return {"QueryLanguage": "JSONata", "StartAt": next(iter(states)), "States": states}
+
+
+def choice(**rule: Any) -> dict[str, Any]:
+    return {"Type": "Choice", "Choices": [{"Condition": "{% true %}", "Next": "b", **rule}]}
+
+
+RETRY = {"ErrorEquals": ["States.ALL"]}
+MISTAKES: list[tuple[str, Any, str, str]] = [
+    ("no object", [], "", "JSON object"),
+    ("no states", {"QueryLanguage": "JSONata", "StartAt": "a", "States": {}}, "/States", "at least one"),
+    ("no such start", {**document(a=pass_()), "StartAt": "z"}, "/StartAt", "'z'"),
+    ("JSONPath by default", {"StartAt": "a", "States": {"a": pass_()}}, "/States/a", "only JSONata"),
+    ("JSONPath", {**document(a=pass_()), "QueryLanguage": "JSONPath"}, "/QueryLanguage", "only JSONata"),
+    ("a JSONPath state", document(a=pass_(QueryLanguage="JSONPath")), "/States/a", "only JSONata"),
+    ("a JSONPath field", document(a=pass_(InputPath="$.x")), "/States/a/InputPath", "belongs to JSONPath"),
+    ("an unknown field", document(a=pass_(Retries=1)), "/States/a/Retries", "not supported"),
+    ("an unknown type", document(a={"Type": "Activity", "End": True}), "/States/a/Type", "'Activity'"),
+    ("neither Next nor End", document(a={"Type": "Pass"}), "/States/a", "either Next or End"),
+    ("both Next and End", document(a={"Type": "Pass", "Next": "a", "End": True}), "/States/a", "either Next or End"),
+    ("no such target", document(a=pass_(Next="z")), "/States/a/Next", "'z'"),
+    ("a state that is not reached", document(a=pass_(), b=pass_()), "/States/b", "never reached"),
+    ("a long name", document(**{"n" * 81: pass_()}), "/States/" + "n" * 81, "81 characters"),
+    (
+        "a name twice",
+        document(a={"Type": "Parallel", "Branches": [branch(a=pass_())], "End": True}),
+        "/States/a",
+        "names are unique",
+    ),
+    ("a Choice without rules", document(a={"Type": "Choice", "Choices": []}), "/States/a/Choices", "at least one rule"),
+    (
+        "a condition that is text",
+        document(a=choice(Condition="$x > 1"), b=pass_()),
+        "/States/a/Condition",
+        "is of the type bool",
+    ),
+    ("a Wait without a time", document(a={"Type": "Wait", "End": True}), "/States/a", "either Seconds or Timestamp"),
+    (
+        "a resource",
+        document(a={**task(), "Resource": "arn:aws:lambda:eu-west-1:1:function:f"}),
+        "/States/a/Resource",
+        "no service integration",
+    ),
+    ("Retry on a Pass", document(a=pass_(Retry=[RETRY])), "/States/a/Retry", "not supported"),
+    ("no error names", document(a=task(Retry=[{"ErrorEquals": []}])), "/States/a/Retry[0]/ErrorEquals", "at least one"),
+    (
+        "States.ALL with others",
+        document(a=task(Retry=[{"ErrorEquals": ["States.ALL", "X"]}])),
+        "/States/a/Retry[0]/ErrorEquals",
+        "stands alone",
+    ),
+    (
+        "States.ALL before others",
+        document(a=task(Retry=[RETRY, {"ErrorEquals": ["X"]}])),
+        "/States/a/Retry[0]/ErrorEquals",
+        "last entry",
+    ),
+    (
+        "a back-off below 1",
+        document(a=task(Retry=[{**RETRY, "BackoffRate": 0.5}])),
+        "/States/a/Retry[0]/BackoffRate",
+        "from 1",
+    ),
+    (
+        "a delay below the interval",
+        document(a=task(Retry=[{**RETRY, "IntervalSeconds": 5, "MaxDelaySeconds": 5}])),
+        "/States/a/Retry[0]/MaxDelaySeconds",
+        "greater than IntervalSeconds",
+    ),
+    (
+        "a jitter",
+        document(a=task(Retry=[{**RETRY, "JitterStrategy": "SOME"}])),
+        "/States/a/Retry[0]/JitterStrategy",
+        "FULL or NONE",
+    ),
+    ("a catcher without Next", document(a=task(Catch=[RETRY])), "/States/a/Catch[0]/Next", "has a Next"),
+    ("a catcher's target", document(a=task(Catch=[{**RETRY, "Next": "z"}])), "/States/a/Catch[0]/Next", "'z'"),
+    (
+        "no branches",
+        document(a={"Type": "Parallel", "Branches": [], "End": True}),
+        "/States/a/Branches",
+        "at least one",
+    ),
+    ("no processor", document(a={"Type": "Map", "End": True}), "/States/a/ItemProcessor", "StartAt and States"),
+    (
+        "a distributed Map",
+        document(
+            a={
+                "Type": "Map",
+                "ItemProcessor": {"ProcessorConfig": {"Mode": "DISTRIBUTED"}, **branch(i=pass_())},
+                "End": True,
+            }
+        ),
+        "/States/a/ItemProcessor/ProcessorConfig",
+        "not run yet",
+    ),
+    ("a syntax error", document(a=pass_(Output={"x": ["{% 1 + %}"]})), "/States/a/Output/x[0]", "'1 +'"),
+    ("$eval", document(a=pass_(Output="{% $eval('1') %}")), "/States/a/Output", "$eval is not allowed"),
+    ("a bare name", document(a=pass_(Output="{% phone %}")), "/States/a/Output", "no context item"),
+    ("the root", document(a=pass_(Output="{% $$.x %}")), "/States/a/Output", "no context item"),
+    ("a result of a Pass", document(a=pass_(Output="{% $states.result %}")), "/States/a/Output", "does not exist here"),
+    (
+        "a result in Arguments",
+        document(a=task("{% $states.result %}")),
+        "/States/a/Arguments/Payload",
+        "does not exist here",
+    ),
+    (
+        "an error outside Catch",
+        document(a=task(Output="{% $states.errorOutput %}")),
+        "/States/a/Output",
+        "does not exist here",
+    ),
+    ("a variable's name", document(a=pass_(Assign={"a-b": 1})), "/States/a/Assign/a-b", "identifier"),
+    ("the reserved variable", document(a=pass_(Assign={"states": 1})), "/States/a/Assign/states", "identifier"),
+    (
+        "a branch that assigns an outer variable",
+        document(
+            a=pass_(Assign={"v": 1}, Next="p"),
+            p={"Type": "Parallel", "Branches": [branch(b=pass_(Assign={"v": 2}))], "End": True},
+        ),
+        "/States/p/Branches[0]/States",
+        "exists outside",
+    ),
+    ("a machine's time-out", {**document(a=pass_()), "TimeoutSeconds": 0}, "/TimeoutSeconds", "from 1"),
+]
+
+
+@pytest.mark.parametrize(("asl", "path", "text"), [row[1:] for row in MISTAKES], ids=[row[0] for row in MISTAKES])
+def test_a_mistake_is_reported_with_its_place(asl: Any, path: str, text: str):
+    with pytest.raises(InvalidDefinition) as caught:
+        Machine.load(asl)
+
+    messages = {diagnostic.path: diagnostic.message for diagnostic in caught.value.diagnostics}
+    assert path in messages, messages
+    assert text in messages[path]
+
+
+def test_every_mistake_is_reported_at_once():
+    with pytest.raises(InvalidDefinition) as caught:
+        Machine.load(document(a=pass_(Output="{% 1 + %}", InputPath="$"), b={"Type": "Wait", "End": True}))
+
+    assert len(caught.value.diagnostics) == 4
+
+
+def test_a_syntax_error_has_its_position():
+    with pytest.raises(InvalidDefinition) as caught:
+        Machine.load(document(a=pass_(Output="{% $states.input[ %}")))
+
+    assert caught.value.diagnostics[0].position == len("$states.input[")
+
+
+def test_what_is_right_is_loaded():
+    asl = document(
+        a=task(Next="b", Retry=[RETRY], Catch=[{**RETRY, "Next": "b"}], TimeoutSeconds="{% 5 %}", HeartbeatSeconds=3),
+        b={"Type": "Task", "Resource": LAMBDA + ".waitForTaskToken", "Arguments": {}, "End": True},
+    )
+
+    assert set(Machine.load(asl).states) == {"a", "b"}

@@ -1,0 +1,111 @@
+"""Every store of one database, and records to put in."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from shared.adapters.local.secret_box import FernetBox
+from shared.adapters.postgres.backlog import PostgresBacklog
+from shared.adapters.postgres.engine import create_engine
+from shared.adapters.postgres.executions import PostgresExecutions
+from shared.adapters.postgres.journal import PostgresJournal
+from shared.adapters.postgres.queue import PostgresQueue
+from shared.adapters.postgres.triggers import PostgresTriggers
+from shared.adapters.postgres.workflows import PostgresWorkflows
+from shared.adapters.redis import RedisLiveFeed
+from shared.executions.records import StartRequest
+from shared.ids import new_id
+from shared.settings import DEFAULT_PROJECT_ID
+from shared.workflow.records import Workflow, WorkflowStatus, WorkflowVersion
+
+
+@dataclass(frozen=True)
+class Stores:
+    """The adapters, composed as the local stage does it: a commit of the journal is published on the feed."""
+
+    engine: AsyncEngine
+    workflows: PostgresWorkflows
+    triggers: PostgresTriggers
+    executions: PostgresExecutions
+    queue: PostgresQueue
+    backlog: PostgresBacklog
+    journal: PostgresJournal
+    feed: RedisLiveFeed
+    secrets: FernetBox
+
+    async def close(self) -> None:
+        await self.queue.close()
+        await self.journal.close()
+        await self.feed.close()
+        await self.engine.dispose()
+
+
+def open_stores(postgres_url: str, redis_url: str, encryption_keys: str) -> Stores:
+    engine = create_engine(postgres_url)
+    feed = RedisLiveFeed(redis_url)
+    return Stores(
+        engine=engine,
+        workflows=PostgresWorkflows(engine),
+        triggers=PostgresTriggers(engine),
+        executions=PostgresExecutions(engine),
+        queue=PostgresQueue(postgres_url),
+        backlog=PostgresBacklog(engine),
+        journal=PostgresJournal(postgres_url, on_commit=feed.publish),
+        feed=feed,
+        secrets=FernetBox(encryption_keys),
+    )
+
+
+def now() -> datetime:
+    """The time as a store keeps it: PostgreSQL counts microseconds."""
+    return datetime.now(UTC)
+
+
+def new_workflow(**fields: Any) -> tuple[Workflow, WorkflowVersion]:
+    """An active workflow with its version 1; `fields` replace those of the workflow."""
+    at = now()
+    name = f"w-{new_id()}"
+    definition = {"name": name, "nodes": [{"id": "shape", "type": "transform", "config": {"output": 1}}], "edges": []}
+    base: dict[str, Any] = {
+        "id": new_id(),
+        "project_id": DEFAULT_PROJECT_ID,
+        "name": name,
+        "description": "",
+        "status": WorkflowStatus.ACTIVE,
+        "definition": definition,
+        "version": 1,
+        "created_at": at,
+        "updated_at": at,
+    }
+    workflow = Workflow(**{**base, **fields})
+    return workflow, new_version(workflow)
+
+
+def new_version(workflow: Workflow) -> WorkflowVersion:
+    """The compiled version that belongs to `workflow`; its ASL passes the input on."""
+    return WorkflowVersion(
+        workflow_id=workflow.id,
+        project_id=workflow.project_id,
+        version=workflow.version,
+        definition=workflow.definition,
+        asl={"QueryLanguage": "JSONata", "StartAt": "shape", "States": {"shape": {"Type": "Pass", "End": True}}},
+        source_map={"states": {}, "nodes": {}},
+        digest="0" * 64,
+        created_at=workflow.updated_at,
+    )
+
+
+def new_request(workflow: Workflow, **fields: Any) -> StartRequest:
+    """A request to start `workflow`; `fields` replace those of the request."""
+    base: dict[str, Any] = {
+        "execution_id": new_id(),
+        "project_id": workflow.project_id,
+        "workflow_id": workflow.id,
+        "version": workflow.version,
+        "input": {"hello": "world"},
+        "context": {"trigger": {"type": "manual"}, "correlation_id": "c-1"},
+        "created_at": now(),
+    }
+    return StartRequest(**{**base, **fields})

@@ -43,9 +43,12 @@ class WorkflowStore(Protocol):
         """Newest first; deleted ones only when asked for. Raises InvalidParameter for a bad cursor."""
 
     async def update(self, workflow: Workflow, version: WorkflowVersion | None) -> None:
-        """Stores the fields of `workflow`, and adds `version` in the same transaction. Raises NameTaken."""
+        """Stores the fields of `workflow` except its status, and adds `version` in the same transaction.
 
-    async def set_status(self, project_id: str, workflow_id: str, status: WorkflowStatus, at: datetime) -> None: ...
+        Raises NameTaken, and Conflict where it was changed or deleted since it was read."""
+
+    async def set_status(self, project_id: str, workflow_id: str, status: WorkflowStatus, at: datetime) -> None:
+        """Moves a workflow to `status`. Raises Conflict where it was deleted meanwhile."""
 
     async def version(self, workflow_id: str, version: int) -> WorkflowVersion | None:
         """One compiled version. Not filtered by project: the interpreter asks for what a start request named."""

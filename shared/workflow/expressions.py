@@ -91,6 +91,11 @@ class Expression:
         read = self._reads.get("bindings", {}).get(variable, {})
         return frozenset(read) if isinstance(read, dict) else frozenset()
 
+    def context_names(self) -> frozenset[str]:
+        """Names that it certainly reads of the context item, as `phone` and `$$.phone` do."""
+        read = self._reads.get("input")
+        return frozenset(read) if isinstance(read, dict) else frozenset()
+
     def evaluate(self, variables: Mapping[str, Any], functions: Mapping[str, Callable[..., Any]] | None = None) -> Any:
         """The value for these variables (JSON in, JSON out; `null` is None). It may share parts with the variables.
 

@@ -6,11 +6,11 @@ it but cannot assign them; a name must not be used both inside and outside.
 
 The encoding:
   - A node's output is the variable of the node's id, in the scope that the node's state is in.
-  - Where it may be read although its node was passed by, the variable is `<id>_if_run` instead: every way out of the state
-    that chose (its switch) first assigns SKIPPED to it, and readers turn that into absence:
-    `( $page := ($page_if_run != 'millrace:skipped' ? $page_if_run); … )`. The source map names such variables. They have
-    a name of their own because an expression must not bind a name that it reads from outside (jlens, which checks
-    expressions, then loses track of what they read).
+  - Where it may be read although its node was passed by, the variable is `<id>_if_run` instead. Every way out of the
+    state that chose (its switch) first assigns SKIPPED to it, and readers turn that into absence:
+    `( $page := ($page_if_run != 'millrace:skipped' ? $page_if_run); … )`. The source map names such variables. They
+    have a name of their own because jlens loses track of what an expression reads where it binds a name that it also
+    reads from outside.
   - A branch returns an object of what is read outside it, without what is absent. Its Parallel merges these objects
     into one variable `fork_<n>`, and readers take the member: `( $page := $fork_1.page; … )`. Where the whole
     Parallel may have been passed by, the switch assigns `{}` to that variable.

@@ -1,7 +1,7 @@
 """Parallel and Map: states that contain machines.
 
-Their order of events is that of Step Functions: all iterations that may run are started before the first of them enters a
-state; a further one follows the last state of the iteration whose place it takes; when one fails, the states that the
+Their order of events is that of Step Functions: all iterations that may run are started before the first of them enters
+a state; a further one follows the last state of the iteration whose place it takes; when one fails, the states that the
 others are in are aborted. Both …StateSucceeded and …StateExited follow the last event of the child that ended last.
 Source: https://docs.aws.amazon.com/step-functions/latest/dg/state-map.html
 """
@@ -26,6 +26,7 @@ _SLEEPING = (Phase.RUNNING, Phase.WAITING, Phase.BACKOFF)
 
 
 def begin_parallel(engine: "Engine", frame: Frame) -> None:
+    """Starts every branch."""
     state = state_of(frame)
     shared = branch_input(engine, frame)
     engine.record(frame, "ParallelStateStarted", {})
@@ -43,6 +44,7 @@ def branch_input(engine: "Engine", frame: Frame) -> Payload:
 
 
 def begin_map(engine: "Engine", frame: Frame) -> None:
+    """Starts as many iterations as may run side by side."""
     items = items_of(engine, frame)
     limit = concurrency_of(engine, frame)
     engine.record(frame, "MapStateStarted", {"length": len(items)})
@@ -151,6 +153,7 @@ def child_done(engine: "Engine", child: Frame) -> None:
 
 
 def join(engine: "Engine", frame: Frame) -> None:
+    """Every child is done."""
     engine.recorder.record(f"{state_of(frame).type}StateSucceeded", frame.last, {})
     frame.phase = Phase.JOINED
 
@@ -214,6 +217,7 @@ def _aborted(frame: Frame) -> Iterator[tuple[str, dict[str, Any]]]:
 
 
 def owner_of(child: Frame) -> Frame:
+    """The frame whose Parallel or Map the child belongs to."""
     if child.owner is None:
         raise AssertionError("the whole execution's frame has no owner")
     return child.owner

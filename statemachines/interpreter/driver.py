@@ -11,7 +11,6 @@ import asyncio
 import logging
 from collections.abc import Callable
 from datetime import datetime, timedelta
-from typing import Any
 
 import orjson
 
@@ -56,7 +55,14 @@ class Driver:
     """One execution at work. `run` is called once."""
 
     def __init__(
-        self, engine: Engine, request: StartRequest, *, journal: Journal, runner: TaskRunner, clock: Clock, durable: bool
+        self,
+        engine: Engine,
+        request: StartRequest,
+        *,
+        journal: Journal,
+        runner: TaskRunner,
+        clock: Clock,
+        durable: bool,
     ) -> None:
         self._engine = engine
         self._request = request

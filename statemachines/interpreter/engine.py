@@ -233,7 +233,7 @@ class Engine:
         return variables
 
     def _context(self, frame: Frame) -> dict[str, Any]:
-        """`$states.context`, https://docs.aws.amazon.com/step-functions/latest/dg/input-output-contextobject.html"""
+        """`$states.context`. Source: https://docs.aws.amazon.com/step-functions/latest/dg/input-output-contextobject.html."""
         if self._execution is None:
             self._execution = self._execution_context()
         state: dict[str, Any] = {"Name": state_of(frame).name, "EnteredTime": iso(frame.entered_at or self.started_at)}

@@ -36,8 +36,8 @@ class Failure(Exception):
 def matches(names: Iterable[str], error: str) -> bool:
     """Whether an `ErrorEquals` list covers an error.
 
-    States.Runtime is never covered, and States.DataLimitExceeded only by its own name. States.TaskFailed stands for every
-    error but a time-out; States.Timeout stands for a missed heartbeat too.
+    States.Runtime is never covered, and States.DataLimitExceeded only by its own name. States.TaskFailed stands for
+    every error but a time-out; States.Timeout stands for a missed heartbeat too.
     """
     if error == RUNTIME:
         return False

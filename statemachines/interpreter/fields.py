@@ -187,7 +187,11 @@ class StateLoader:
         value = asl.get(field, default)
         if value is None:
             return None
-        if isinstance(value, bool) or not isinstance(value, int if whole else int | float) or not least <= value <= most:
+        if (
+            isinstance(value, bool)
+            or not isinstance(value, int if whole else int | float)
+            or not least <= value <= most
+        ):
             kind = "a whole number" if whole else "a number"
             limit = f" to {most:.0f}" if most != float("inf") else ""
             self.report(f"{path}/{field}", f"{field} is {kind} from {least}{limit}.", value=value)

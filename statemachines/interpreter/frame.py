@@ -77,7 +77,6 @@ class Frame:
     call: Payload | None = None
     """Evaluated arguments of the task at work."""
     timeout: int | None = None
-    heartbeat: int | None = None
     result: Payload | None = None
     failure: Failure | None = None
     uncatchable: bool = False
@@ -104,9 +103,7 @@ class Frame:
 
     def child(self, machine: Machine, index: int, payload: Payload | None, last: int) -> "Frame":
         """Adds a frame for a branch or an iteration; `last` is the event that it follows."""
-        frame = Frame(
-            machine, self, index, self.variables, next=machine.start, input=payload, last=last
-        )
+        frame = Frame(machine, self, index, self.variables, next=machine.start, input=payload, last=last)
         self.children.append(frame)
         self.open += 1
         return frame

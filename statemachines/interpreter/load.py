@@ -106,7 +106,9 @@ class _Loader(StateLoader):
                     self.report(f"{path}/States/{name}/{place}", text, allowed=list(states))
         for name in states:
             if name not in reached:
-                self.report(f"{path}/States/{name}", f"State '{name}' is never reached.", fix="Lead to it or remove it.")
+                self.report(
+                    f"{path}/States/{name}", f"State '{name}' is never reached.", fix="Lead to it or remove it."
+                )
 
 
 def _targets(state: object) -> Iterator[tuple[str, Any]]:

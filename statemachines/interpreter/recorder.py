@@ -61,5 +61,6 @@ def text_of(value: Any) -> str:
 
 
 def too_large(what: str) -> Failure:
+    """The failure of a value above MAX_PAYLOAD_BYTES."""
     text = f"The state/task '{what}' returned a result with a size exceeding the maximum number of bytes service limit."
     return Failure(DATA_LIMIT_EXCEEDED, text)

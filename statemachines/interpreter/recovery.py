@@ -1,10 +1,11 @@
 """Takes an execution up again from its history alone.
 
-Every event is applied to the tree of frames as the engine would have left it behind. An event belongs to the frame of the
-event that it names as its predecessor, or to one around or below that: the state's name in its details tells.
+Every event is applied to the tree of frames as the engine would have left it behind. An event belongs to the frame of
+the event that it names as its predecessor, or to one around or below that: the state's name in its details tells.
 
-What the history does not hold is worked out again from what it does hold: where a Choice leads, what a Map iterates over,
-and the error of a Fail state. What it does hold is never evaluated again, so `$uuid()` or `$now()` cannot change the past.
+What the history does not hold is worked out again from what it does hold: where a Choice leads, what a Map iterates
+over, and the error of a Fail state. What it does hold is never evaluated again, so `$uuid()` or `$now()` cannot change
+the past.
 """
 
 from collections.abc import Callable, Mapping, Sequence

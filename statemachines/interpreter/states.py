@@ -29,6 +29,7 @@ def begin_pass(engine: "Engine", frame: Frame) -> None:
 
 
 def begin_fail(engine: "Engine", frame: Frame) -> None:
+    """Fails with the state's error and cause."""
     engine.failed(frame, failure_of(engine, frame))
 
 
@@ -84,6 +85,7 @@ def begin_wait(engine: "Engine", frame: Frame) -> None:
 
 
 def end_wait(engine: "Engine", frame: Frame) -> None:
+    """The time has come."""
     state = state_of(frame)
     engine.exit(frame, state.next, input_of(frame), state.output, state.assign)
 
@@ -135,6 +137,7 @@ def begin_task(engine: "Engine", frame: Frame) -> None:
 
 
 def start_task(engine: "Engine", frame: Frame) -> None:
+    """Asks for the call to be made."""
     engine.record(frame, "TaskStarted", _about(state_of(frame)))
     frame.phase = Phase.RUNNING
     engine.effects.append(RunTask(frame))
@@ -157,17 +160,20 @@ def take_result(engine: "Engine", frame: Frame, result: Any) -> None:
 
 
 def take_failure(engine: "Engine", frame: Frame, failure: Failure) -> None:
+    """The task's work failed."""
     engine.record(frame, "TaskFailed", {**_about(state_of(frame)), **failure.details()})
     engine.failed(frame, failure)
 
 
 def take_timeout(engine: "Engine", frame: Frame) -> None:
+    """The task's TimeoutSeconds are over."""
     failure = Failure(TIMEOUT)
     engine.record(frame, "TaskTimedOut", {**_about(state_of(frame)), **failure.details()})
     engine.failed(frame, failure)
 
 
 def end_task(engine: "Engine", frame: Frame) -> None:
+    """Leaves the state with the task's result."""
     state, result = state_of(frame), frame.result
     assert result is not None  # noqa: S101 - for the type checker: the phase says so
     engine.exit(frame, state.next, result, state.output, state.assign, result=result.value)
@@ -179,12 +185,14 @@ def _about(state: State) -> dict[str, str]:
 
 
 def integration_of(state: State) -> Integration:
+    """A Task's resource."""
     if state.integration is None:
         raise AssertionError(f"the Task '{state.name}' was loaded without its resource")
     return state.integration
 
 
 def input_of(frame: Frame) -> Payload:
+    """The input of the frame's state; of a frame that is done, its output."""
     if frame.input is None:
         raise AssertionError("the frame has entered no state")
     return frame.input

@@ -2,7 +2,7 @@
 
 Terms:
   template   what compiling gives: a function from the variables to a JSON value
-  field      where a template stands in its state, as AWS names it in messages: `Output/ticket/id`, `Choices[0]/Condition`
+  field      where a template stands in its state, as AWS names it in messages: `Output/ticket/id`, `Choices[0]/Output`
 """
 
 from collections.abc import Callable, Mapping
@@ -67,6 +67,8 @@ def _expression(source: str, field: str, report: Report, readable: frozenset[str
 
 
 def _problem(expression: Expression, readable: frozenset[str]) -> str | None:
+    for name in sorted(expression.context_names()):
+        return f"it reads '{name}' at the top level, where no value is. Write $states.input.{name}, or ${name}"
     for member in sorted(expression.members("states") - readable):
         return f"$states.{member} does not exist here; there is {', '.join(sorted(readable))}"
     return None

@@ -41,7 +41,6 @@ def _compile(document: Any) -> None:
     try:
         check(compile_workflow(document).asl)
     except InvalidDefinition as error:
-        assert error.diagnostics
         json.dumps([each.as_dict() for each in error.diagnostics], allow_nan=False).encode()
 
 

@@ -11,6 +11,7 @@ import pytest
 from shared.errors import InvalidDefinition
 from shared.workflow.load import load_text
 from statemachines.compiler import compile_workflow
+from statemachines.interpreter import Machine
 from tests.compiler.golden import BROKEN, CASES, compare
 from tests.compiler.strict_machine import check
 
@@ -22,6 +23,7 @@ _BROKEN = sorted(BROKEN.glob("*.yaml"))
 def test_definition_compiles_to_its_golden_asl(case: Path, update_goldens: bool) -> None:
     compiled = compile_workflow(load_text((case / "workflow.yaml").read_text()))
     check(compiled.asl)
+    Machine.load(compiled.asl)
     warnings = {"warnings": [each.as_dict() for each in compiled.warnings]} if compiled.warnings else {}
     golden = {"asl": compiled.asl, "source_map": compiled.source_map, **warnings}
     compare(case / "asl.json", golden, update=update_goldens)

@@ -14,12 +14,26 @@ from functions.api.deps import Deps as ApiDeps
 from functions.webhook.app import create_app as create_webhook
 from functions.webhook.deps import Deps as WebhookDeps
 from shared.clock import SystemClock
+from shared.executions.records import StatusChange
+from shared.ports import Completions
 from shared.settings import Settings
 from tests.support.stores import Stores
 
 BASE_URL = "http://127.0.0.1:8000"
 
 SCHEMA = {"type": "object", "required": ["body"], "properties": {"body": {"type": "object", "required": ["who"]}}}
+
+
+class Scripted(Completions):
+    """Executions end as `change` says, at once; with None, not in time: nothing runs in this process."""
+
+    def __init__(self) -> None:
+        self.change: StatusChange | None = None
+        self.asked: list[tuple[str, float]] = []
+
+    async def wait(self, execution_id: str, seconds: float) -> StatusChange | None:
+        self.asked.append((execution_id, seconds))
+        return self.change
 
 
 @dataclass
@@ -31,6 +45,7 @@ class Doors:
     api_app: Any
     webhook_app: Any
     stores: Stores
+    completions: Scripted
 
     async def workflow(self, *, active: bool = True, **fields: Any) -> dict[str, Any]:
         """A stored workflow, as the API shows it."""
@@ -48,13 +63,6 @@ class Doors:
         """What was started of the workflow."""
         answer = await self.api.get("/api/executions", params={"workflow_id": workflow_id})
         return answer.raise_for_status().json()["items"]
-
-
-class NoWorker:
-    """Nothing runs in this process, so no end can be waited for."""
-
-    async def wait(self, execution_id: str, seconds: float) -> None:
-        return None
 
 
 @pytest.fixture
@@ -75,15 +83,16 @@ async def doors(stores: Stores) -> AsyncIterator[Doors]:
             settings,
         )
     )
+    completions = Scripted()
     webhook_app = create_webhook(
-        WebhookDeps(stores.triggers, stores.queue, NoWorker(), stores.secrets, clock, settings)
+        WebhookDeps(stores.triggers, stores.queue, completions, stores.secrets, clock, settings)
     )
     async with AsyncExitStack() as stack:
         clients = [
             await stack.enter_async_context(httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url=BASE_URL))
             for app in (api_app, webhook_app)
         ]
-        yield Doors(*clients, api_app, webhook_app, stores)
+        yield Doors(*clients, api_app, webhook_app, stores, completions)
 
 
 def definition(name: str = "greet", **fields: Any) -> dict[str, Any]:

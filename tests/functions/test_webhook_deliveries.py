@@ -5,7 +5,9 @@ import hmac
 import orjson
 import pytest
 
+from shared.executions.records import ExecutionStatus, StatusChange
 from tests.functions.conftest import SCHEMA, assert_problem, definition
+from tests.support.history import START
 
 SECRET = "It's a Secret to Everybody"
 GOOD = b'{"who": "world"}'
@@ -159,3 +161,35 @@ async def test_a_delivery_runs_the_newest_version(doors, workflow, hook):
 
     execution = (await doors.api.get(f"/api/executions/{answer.json()['execution_id']}")).json()
     assert execution["version"] == 2
+
+
+@pytest.mark.parametrize("result", [{"total": 7}, None])
+async def test_a_sender_may_wait_for_the_output(doors, workflow, result):
+    await doors.trigger(workflow["id"], config={"path": "sync", "respond": "finished", "respond_within_seconds": 7})
+    doors.completions.change = StatusChange(ExecutionStatus.SUCCEEDED, START, result=result)
+
+    answer = await doors.webhook.post("/webhooks/sync", content=GOOD, headers=JSON)
+
+    assert (answer.status_code, answer.json()) == (200, result)
+    assert doors.completions.asked == [(answer.headers["x-execution-id"], 7)]
+
+
+@pytest.mark.parametrize("status", ["failed", "timed_out", "cancelled"])
+async def test_a_waiting_sender_is_told_of_a_failure_but_not_why(doors, workflow, status):
+    await doors.trigger(workflow["id"], config={"path": "sync", "respond": "finished"})
+    error = {"name": "DestinationRefused", "cause": "http://10.0.0.7/internal said 403"}
+    doors.completions.change = StatusChange(ExecutionStatus(status), START, error=error)
+
+    answer = await doors.webhook.post("/webhooks/sync", content=GOOD, headers=JSON)
+
+    assert_problem(answer, 502, "execution.failed")
+    assert "10.0.0.7" not in answer.text
+
+
+async def test_a_sender_that_waited_long_enough_gets_the_id(doors, workflow):
+    await doors.trigger(workflow["id"], config={"path": "sync", "respond": "finished"})
+
+    answer = await doors.webhook.post("/webhooks/sync", content=GOOD, headers=JSON)
+
+    assert (answer.status_code, answer.json()["status"]) == (202, "queued")
+    assert answer.json()["execution_id"] == answer.headers["x-execution-id"]

@@ -199,7 +199,7 @@ def test_cancel_aborts_at_once_and_cancels_tasks():
 
 
 def test_cancel_of_what_does_not_run_here_does_nothing():
-    interpreter_ = in_virtual_time(lambda: _made())
+    interpreter_ = in_virtual_time(_made)
     interpreter_.cancel("other", "why")
 
 

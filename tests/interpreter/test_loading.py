@@ -36,7 +36,7 @@ MISTAKES: list[tuple[str, Any, str, str]] = [
     (
         "a name twice",
         document(a={"Type": "Parallel", "Branches": [branch(a=pass_())], "End": True}),
-        "/States/a",
+        "/States/a/Branches[0]/States/a",
         "names are unique",
     ),
     ("a Choice without rules", document(a={"Type": "Choice", "Choices": []}), "/States/a/Choices", "at least one rule"),
@@ -108,8 +108,8 @@ MISTAKES: list[tuple[str, Any, str, str]] = [
     ),
     ("a syntax error", document(a=pass_(Output={"x": ["{% 1 + %}"]})), "/States/a/Output/x[0]", "'1 +'"),
     ("$eval", document(a=pass_(Output="{% $eval('1') %}")), "/States/a/Output", "$eval is not allowed"),
-    ("a bare name", document(a=pass_(Output="{% phone %}")), "/States/a/Output", "no context item"),
-    ("the root", document(a=pass_(Output="{% $$.x %}")), "/States/a/Output", "no context item"),
+    ("a bare name", document(a=pass_(Output="{% phone %}")), "/States/a/Output", "at the top level"),
+    ("the root", document(a=pass_(Output="{% $$.x %}")), "/States/a/Output", "at the top level"),
     ("a result of a Pass", document(a=pass_(Output="{% $states.result %}")), "/States/a/Output", "does not exist here"),
     (
         "a result in Arguments",

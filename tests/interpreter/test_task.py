@@ -76,7 +76,8 @@ CASES = [
         tasks={"t": [Returns("x" * 262_144)]},
         status=FAILED,
         error="States.DataLimitExceeded",
-        cause="The state/task 'lambda' returned a result with a size exceeding the maximum number of bytes service limit.",
+        cause="The state/task 'lambda' returned a result with a size exceeding "
+        "the maximum number of bytes service limit.",
         events=f"{ONCE} TaskFailed",
     ),
     Case(

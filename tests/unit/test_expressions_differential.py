@@ -184,7 +184,6 @@ EXPRESSIONS = [
     "$assert(false, 'stop')",
     "$nosuchfunction(1)",
     "$sum('a')",
-    "$substring(1, 2)",
 ]
 
 MEANT_TO_FAIL = {
@@ -205,7 +204,6 @@ MEANT_TO_YIELD_NOTHING = {
     "$input.tags[0]",
     "$input.no ? 1",
     "$filter($numbers, function($n) { $n > 100 })",
-    "$substring(1, 2)",
 }
 
 
@@ -271,7 +269,7 @@ def test_what_fails_or_yields_nothing_is_meant_to(expression: str):
     assert (ours(expression, VARIABLES) == UNDEFINED) == (expression in MEANT_TO_YIELD_NOTHING)
 
 
-TEXT = st.text(st.characters(codec="utf-8", min_codepoint=32, exclude_characters="\x7f"), max_size=8)
+TEXT = st.text(st.characters(codec="utf-8", exclude_categories=["Cc", "Cs"]), max_size=8)
 NUMBERS = st.integers(-(10**6), 10**6) | st.sampled_from([0.25, -1.5, 3.75, 1e-3])
 VALUES = st.recursive(
     st.booleans() | NUMBERS | TEXT,
@@ -329,7 +327,7 @@ def test_both_engines_agree_on_any_values(expression: str, v: Any, w: Any):
     ("expression", "v", "mine", "other"),
     [
         pytest.param("$string($v)", [2.0], "[2]", "[2.0]", id="JSON has one kind of number; Python's float shows"),
-        pytest.param("$string($v)", ["\x7f"], '["\x7f"]', '["\\u007f"]', id="DEL needs no escape in JSON"),
+        pytest.param("$string($v)", ["\x7f"], '["\x7f"]', '["\\u007f"]', id="JSON needs no escape for DEL and above"),
         pytest.param("$v in [{'a': 1}]", {"a": 1}, False, True, id="`in` compares objects by identity in JavaScript"),
         pytest.param("$count($v)", None, 1, 0, id="null is one value"),
         pytest.param("$reverse($v)", None, [None], UNDEFINED, id="null becomes a list of one null"),

@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from shared.adapters.postgres.cursor import decode_cursor, page
 from shared.adapters.postgres.engine import transaction
 from shared.adapters.postgres.tables import workflow_versions, workflows
-from shared.errors import NameTaken
+from shared.errors import Conflict, NameTaken
 from shared.ids import is_id
 from shared.ports import Page, WorkflowStore
 from shared.workflow.records import Workflow, WorkflowStatus, WorkflowVersion
@@ -60,20 +60,33 @@ class PostgresWorkflows(WorkflowStore):
         return page(rows, limit, _workflow)
 
     async def update(self, workflow: Workflow, version: WorkflowVersion | None) -> None:
-        """Stores the fields of `workflow`, and adds `version` in the same transaction. Raises NameTaken."""
-        change = update(workflows).where(_key(workflow.project_id, workflow.id)).values(asdict(workflow))
+        """Stores the fields of `workflow` except its status, and adds `version` in the same transaction.
+
+        Raises:
+            NameTaken: another workflow of the project has the name.
+            Conflict: it was changed or deleted since it was read.
+        """
+        values = {name: value for name, value in asdict(workflow).items() if name != "status"}
+        before = workflow.version - (version is not None)
+        unchanged = and_(workflows.c.version == before, workflows.c.status != WorkflowStatus.DELETED.value)
+        change = update(workflows).where(_key(workflow.project_id, workflow.id), unchanged).values(values)
         try:
             async with transaction(self._engine) as connection:
-                await connection.execute(change)
+                if (await connection.execute(change)).rowcount == 0:
+                    words = "was changed or deleted meanwhile. Read it, and send yours again."
+                    raise Conflict(f"The workflow '{workflow.name}' {words}")
                 if version is not None:
                     await _add_version(connection, version)
         except IntegrityError as error:
             raise _translated(error, workflow.name) from None
 
     async def set_status(self, project_id: str, workflow_id: str, status: WorkflowStatus, at: datetime) -> None:
-        change = update(workflows).where(_key(project_id, workflow_id)).values(status=status.value, updated_at=at)
+        """Moves a workflow to `status`. Raises Conflict where it was deleted meanwhile: that is for good."""
+        there = and_(_key(project_id, workflow_id), workflows.c.status != WorkflowStatus.DELETED.value)
+        change = update(workflows).where(there).values(status=status.value, updated_at=at)
         async with transaction(self._engine) as connection:
-            await connection.execute(change)
+            if (await connection.execute(change)).rowcount == 0:
+                raise Conflict(f"The workflow {workflow_id} was deleted meanwhile; nothing was changed.")
 
     async def version(self, workflow_id: str, version: int) -> WorkflowVersion | None:
         """One compiled version, whatever the project."""

@@ -132,7 +132,7 @@ class Backlog(Protocol):
         """Up to `limit` unfinished executions that no live worker holds, oldest first."""
 
     async def cancelled(self, execution_ids: Sequence[str]) -> Sequence[str]:
-        """Those of the given running executions for which a cancel was requested."""
+        """Those of the given running executions for which a cancel was requested. Renews the leases of all given."""
 
 
 class Journal(Protocol):

@@ -36,7 +36,7 @@ class Rule(TypedDict, total=False):
 
 
 class State(TypedDict, total=False):
-    """A state. Which fields it may have depends on `Type`: see the functions of `statemachines.asl.states`."""
+    """A state. Which fields it may have depends on `Type`."""
 
     Type: Literal["Task", "Pass", "Choice", "Wait", "Parallel", "Map", "Succeed", "Fail"]
     Comment: str

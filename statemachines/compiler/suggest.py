@@ -1,6 +1,7 @@
 """The nearest allowed name, for messages that help."""
 
 import difflib
+import math
 from collections.abc import Iterable
 
 MAX_CANDIDATES = 1_000
@@ -20,11 +21,16 @@ def fix_for(name: object, allowed: Iterable[str], otherwise: str) -> str:
 
 
 def shortened(value: object, limit: int = 200) -> object:
-    """A value as a diagnostic may carry it: scalars whole up to a limit, containers only by their kind."""
+    """A value as a diagnostic may carry it: valid JSON, scalars whole up to a limit, containers only by their kind."""
     if isinstance(value, str):
-        return value if len(value) <= limit else f"{value[: limit - 1]}…"
+        text = value.encode(errors="backslashreplace").decode()
+        return text if len(text) <= limit else f"{text[: limit - 1]}…"
     if isinstance(value, dict):
         return "an object"
     if isinstance(value, list):
         return "a list"
-    return value
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)
+    if isinstance(value, int) and abs(value) >= 2**63:
+        return "a whole number of more than 64 bits"
+    return value if value is None or isinstance(value, int | float) else f"a {type(value).__name__}"

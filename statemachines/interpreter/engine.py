@@ -17,8 +17,8 @@ from typing import Any
 from shared.clock import iso
 from shared.executions.records import ExecutionStatus, StatusChange
 from statemachines.interpreter import containers, states
-from statemachines.interpreter.failure import DATA_LIMIT_EXCEEDED, RUNTIME, TIMEOUT, Failure
 from statemachines.interpreter.effects import About, Effect, Sleep
+from statemachines.interpreter.failure import DATA_LIMIT_EXCEEDED, RUNTIME, TIMEOUT, Failure
 from statemachines.interpreter.frame import Frame, Payload, Phase, state_of
 from statemachines.interpreter.machine import Machine
 from statemachines.interpreter.recorder import MAX_EVENTS, Recorder, payload

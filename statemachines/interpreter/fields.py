@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from shared.workflow.expressions import ExpressionError, source_of
 from statemachines.asl.limits import MAX_RETRY_DELAY_SECONDS, MAX_VARIABLE_NAME_CHARACTERS
@@ -45,6 +45,18 @@ _VARIABLE = re.compile(r"[^\W\d]\w*")
 INPUT = frozenset({"input", "context"})
 RESULT = INPUT | {"result"}
 ERROR = INPUT | {"errorOutput"}
+
+
+class Limits(NamedTuple):
+    """What a number may be."""
+
+    least: float
+    most: float = float("inf")
+    whole: bool = True
+
+    def __str__(self) -> str:
+        kind = "a whole number" if self.whole else "a number"
+        return f"{kind} from {self.least}" + (f" to {self.most:.0f}" if self.most != float("inf") else "")
 
 
 class StateLoader:
@@ -122,7 +134,8 @@ class StateLoader:
         if template is None:
             return None
         value = asl[field]
-        if source_of(value) is None and (not isinstance(value, kinds) or isinstance(value, bool) and bool != kinds):
+        fits = isinstance(value, kinds) and (kinds is bool or not isinstance(value, bool))
+        if source_of(value) is None and not fits:
             names = " or ".join(kind.__name__ for kind in (kinds if isinstance(kinds, tuple) else (kinds,)))
             self.report(f"{path}/{field}", f"{field} is of the type {names}, or an expression.", value=value)
         return Amount(template, value)
@@ -160,41 +173,29 @@ class StateLoader:
         strategy = asl.get("JitterStrategy", "NONE")
         if strategy not in ("FULL", "NONE"):
             self.report(f"{place}/JitterStrategy", "JitterStrategy is FULL or NONE.", value=strategy)
-        interval = self.number(place, asl, "IntervalSeconds", 1, 1, whole=True)
-        delay = self.number(place, asl, "MaxDelaySeconds", None, 1, MAX_RETRY_DELAY_SECONDS, whole=True)
+        interval = self.number(place, asl, "IntervalSeconds", 1, Limits(1))
+        delay = self.number(place, asl, "MaxDelaySeconds", None, Limits(1, MAX_RETRY_DELAY_SECONDS))
         if delay is not None and delay <= (interval or 0):
             self.report(f"{place}/MaxDelaySeconds", "MaxDelaySeconds is greater than IntervalSeconds.", value=delay)
         return Retrier(
             self.error_names(place, asl),
             interval or 1,
-            int(self.number(place, asl, "MaxAttempts", 3, 0, 99_999_999, whole=True) or 0),
-            self.number(place, asl, "BackoffRate", 2.0, 1) or 1,
+            int(self.number(place, asl, "MaxAttempts", 3, Limits(0, 99_999_999)) or 0),
+            self.number(place, asl, "BackoffRate", 2.0, Limits(1, whole=False)) or 1,
             delay,
             strategy == "FULL",
         )
 
     def number(
-        self,
-        path: str,
-        asl: Mapping[str, Any],
-        field: str,
-        default: float | None,
-        least: float,
-        most: float = float("inf"),
-        *,
-        whole: bool = False,
+        self, path: str, asl: Mapping[str, Any], field: str, default: float | None, limits: Limits
     ) -> float | None:
+        """A literal number within limits; `default` where the field is absent or wrong."""
         value = asl.get(field, default)
         if value is None:
             return None
-        if (
-            isinstance(value, bool)
-            or not isinstance(value, int if whole else int | float)
-            or not least <= value <= most
-        ):
-            kind = "a whole number" if whole else "a number"
-            limit = f" to {most:.0f}" if most != float("inf") else ""
-            self.report(f"{path}/{field}", f"{field} is {kind} from {least}{limit}.", value=value)
+        kinds = int if limits.whole else int | float
+        if isinstance(value, bool) or not isinstance(value, kinds) or not limits.least <= value <= limits.most:
+            self.report(f"{path}/{field}", f"{field} is {limits}.", value=value)
             return default
         return float(value)
 

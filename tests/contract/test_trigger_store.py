@@ -129,8 +129,9 @@ async def test_a_target_has_what_the_newest_version_needs(stores: Stores, store:
     await store.create(trigger, webhook)
 
     target = await store.target(webhook.path)
-    second = replace(workflow, version=2, status=WorkflowStatus.PAUSED)
+    second = replace(workflow, version=2)
     await stores.workflows.update(second, new_version(second))
+    await stores.workflows.set_status(workflow.project_id, workflow.id, WorkflowStatus.PAUSED, workflow.updated_at)
     later = await store.target(webhook.path)
 
     assert target is not None

@@ -1,5 +1,7 @@
 """The rules of Step Functions that the expression module keeps, and what the compiler asks of it."""
 
+from typing import Any
+
 import pytest
 
 from shared.workflow.expressions import (
@@ -111,3 +113,31 @@ def test_expressions_are_found_at_any_depth_with_their_path():
 
     assert list(expressions_in(value, "config")) == [("config.url", "$u"), ("config.headers[1].y", "$h")]
     assert list(expressions_in("{% $a %}")) == [("", "$a")]
+
+
+@pytest.mark.parametrize(
+    ("source", "value"),
+    [("$v.a.b", 1), ("$v.l", [1]), ("$v.n", None), ("$v.o.k", [1, 2]), ("$v.a", {"b": 1})],
+)
+def test_a_plain_path_gives_what_the_engine_gives(source: str, value: Any):
+    variables = {"v": {"a": {"b": 1}, "l": [1], "n": None, "o": [{"k": 1}, {"k": 2}]}}
+
+    assert Expression(source).evaluate(variables) == Expression(f"({source})").evaluate(variables) == value
+
+
+@pytest.mark.parametrize("source", ["$v.z", "$w", "$w.a", "$v.n.a"])
+def test_a_plain_path_that_leads_nowhere(source: str):
+    with pytest.raises(UndefinedResult):
+        Expression(source).evaluate({"v": {"n": None}})
+
+
+def test_names_of_a_context_item_are_told():
+    assert Expression("phone & $a").context_names() == {"phone"}
+    assert Expression("$a[b = 1].c").context_names() == set()
+
+
+def test_the_position_of_a_failure_counts_from_the_start_of_the_text():
+    with pytest.raises(ExpressionError) as caught:
+        Expression("$a + 1").evaluate({"a": "x"})
+
+    assert caught.value.position == 4

@@ -269,7 +269,7 @@ def test_what_fails_or_yields_nothing_is_meant_to(expression: str):
     assert (ours(expression, VARIABLES) == UNDEFINED) == (expression in MEANT_TO_YIELD_NOTHING)
 
 
-TEXT = st.text(st.characters(codec="utf-8", exclude_categories=["Cc", "Cs"]), max_size=8)
+TEXT = st.text(st.characters(min_codepoint=32, max_codepoint=126), max_size=8)
 NUMBERS = st.integers(-(10**6), 10**6) | st.sampled_from([0.25, -1.5, 3.75, 1e-3])
 VALUES = st.recursive(
     st.booleans() | NUMBERS | TEXT,
@@ -327,7 +327,7 @@ def test_both_engines_agree_on_any_values(expression: str, v: Any, w: Any):
     ("expression", "v", "mine", "other"),
     [
         pytest.param("$string($v)", [2.0], "[2]", "[2.0]", id="JSON has one kind of number; Python's float shows"),
-        pytest.param("$string($v)", ["\x7f"], '["\x7f"]', '["\\u007f"]', id="JSON needs no escape for DEL and above"),
+        pytest.param("$string($v)", ["ß"], '["ß"]', '["\\u00df"]', id="JSON needs no escape above ASCII"),
         pytest.param("$v in [{'a': 1}]", {"a": 1}, False, True, id="`in` compares objects by identity in JavaScript"),
         pytest.param("$count($v)", None, 1, 0, id="null is one value"),
         pytest.param("$reverse($v)", None, [None], UNDEFINED, id="null becomes a list of one null"),

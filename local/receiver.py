@@ -19,7 +19,10 @@ class Receiver:
         if scope["type"] == "lifespan":
             await _lifespan(receive, send)
             return
-        seen = {"method": scope["method"], "path": scope["path"], "body": _parsed(await _body(receive))}
+        body = await _body(receive)
+        if body is None:
+            return
+        seen = {"method": scope["method"], "path": scope["path"], "body": _parsed(body)}
         self.received.append(seen)
         await send({"type": "http.response.start", "status": 200, "headers": [(b"content-type", b"application/json")]})
         await send({"type": "http.response.body", "body": orjson.dumps({"received": True, **seen})})
@@ -33,10 +36,13 @@ async def _lifespan(receive: Any, send: Any) -> None:
             return
 
 
-async def _body(receive: Any) -> bytes:
+async def _body(receive: Any) -> bytes | None:
+    """The whole body; None where the caller went away before it had sent it."""
     body = b""
     while True:
         message = await receive()
+        if message["type"] == "http.disconnect":
+            return None
         body += bytes(message.get("body", b""))
         if not message.get("more_body", False):
             return body

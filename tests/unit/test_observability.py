@@ -18,7 +18,7 @@ def stream() -> Iterator[io.StringIO]:
     handlers, level = root.handlers[:], root.level
     root.handlers = []  # configure() closes the handlers that it replaces; pytest's own must stay open
     stream = io.StringIO()
-    configure("info", stream)
+    configure("info", logging.StreamHandler(stream))
     yield stream
     root.handlers, root.level = handlers, level
 

@@ -4,12 +4,13 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, Select, and_, bindparam, delete, insert, select, update
+from sqlalchemy import ARRAY, ColumnElement, Row, Select, Text, and_, any_, bindparam, delete, insert, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from shared.adapters.postgres.cursor import decode_cursor, page
 from shared.adapters.postgres.engine import transaction
+from shared.adapters.postgres.group_commit import GroupCommit
 from shared.adapters.postgres.tables import triggers, webhook_registrations, workflow_versions, workflows
 from shared.errors import Conflict
 from shared.ids import is_id
@@ -22,6 +23,7 @@ class PostgresTriggers(TriggerStore):
 
     def __init__(self, engine: AsyncEngine) -> None:
         self._engine = engine
+        self._targets: GroupCommit[str, WebhookTarget | None] = GroupCommit(self._find_targets)
 
     async def create(self, trigger: Trigger, webhook: WebhookRegistration | None) -> None:
         """Keeps both in one transaction. Raises Conflict where the webhook's path is taken."""
@@ -86,24 +88,20 @@ class PostgresTriggers(TriggerStore):
         return None if row is None else _registration(row)
 
     async def target(self, path: str) -> WebhookTarget | None:
-        """What a delivery to `path` would start, deleted and paused workflows included; one indexed query."""
-        if "\0" in path:
-            return None
+        """What a delivery to `path` would start, deleted and paused workflows included.
+
+        Deliveries that come while a query runs share the next one, so each sees what was stored before it came.
+        """
+        return None if "\0" in path else await self._targets.submit(path)
+
+    async def _find_targets(self, paths: Sequence[str]) -> Sequence[WebhookTarget | None]:
         async with transaction(self._engine) as connection:
-            row = (await connection.execute(_TARGET, {"path": path})).one_or_none()
-        if row is None:
-            return None
-        return WebhookTarget(
-            registration=_registration(row),
-            workflow_status=row.workflow_status,
-            workflow_name=row.workflow_name,
-            version=row.version,
-            input_schema=row.input_schema,
-            mode=row.mode,
-        )
+            rows = await connection.execute(_TARGETS, {"paths": list(set(paths))})
+            found = {row.path: _target(row) for row in rows}
+        return [found.get(path) for path in paths]
 
 
-def _target_query() -> Select[Any]:
+def _targets_query() -> Select[Any]:
     newest = and_(workflow_versions.c.workflow_id == workflows.c.id, workflow_versions.c.version == workflows.c.version)
     columns = (
         workflows.c.status.label("workflow_status"),
@@ -116,11 +114,22 @@ def _target_query() -> Select[Any]:
         select(webhook_registrations, *columns)
         .join_from(webhook_registrations, workflows, workflows.c.id == webhook_registrations.c.workflow_id)
         .join(workflow_versions, newest)
-        .where(webhook_registrations.c.path == bindparam("path"))
+        .where(webhook_registrations.c.path == any_(bindparam("paths", type_=ARRAY(Text))))
     )
 
 
-_TARGET = _target_query()
+_TARGETS = _targets_query()
+
+
+def _target(row: Row[Any]) -> WebhookTarget:
+    return WebhookTarget(
+        registration=_registration(row),
+        workflow_status=row.workflow_status,
+        workflow_name=row.workflow_name,
+        version=row.version,
+        input_schema=row.input_schema,
+        mode=row.mode,
+    )
 
 
 def _update_registration(webhook: WebhookRegistration) -> Any:

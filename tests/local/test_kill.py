@@ -46,16 +46,13 @@ async def test_no_accepted_webhook_is_lost(tmp_path: Path) -> None:
     receiver, listener = Gate(), bind("127.0.0.1", 0)
     async with serving(receiver, listener):
         allowed = {"MILLRACE_ALLOWED_HOSTS": url_of(listener).removeprefix("http://")}
-        stage = await asyncio.to_thread(stages.start, tmp_path / "data", **allowed)
-        url = await deploy(stage.url, url_of(listener))
-        accepted = await deliver_and_kill(stage, url)
+        with stages.running(tmp_path / "data", **allowed) as stage:
+            url = await deploy(stage.url, url_of(listener))
+            accepted = await deliver_and_kill(stage, url)
         before = receiver.calls()
         receiver.open.set()
-        stage = await asyncio.to_thread(stages.start, tmp_path / "data", **allowed)
-        try:
+        with stages.running(tmp_path / "data", **allowed) as stage:
             ended = await wait_until_all_end(stage.url)
-        finally:
-            await asyncio.to_thread(stage.stop)
     assert len(accepted) == DELIVERIES
     assert set(accepted) <= set(ended), "an accepted execution is gone"
     assert Counter(ended[each]["status"] for each in accepted) == {"succeeded": DELIVERIES}

@@ -1,5 +1,6 @@
 """The main job, as `make run ONCE=1` does it: a real process, real stores, the public API."""
 
+import asyncio
 import subprocess
 import sys
 from pathlib import Path
@@ -8,6 +9,7 @@ import httpx
 import pytest
 
 from tests.support import stage as stages
+from tests.support.openai_server import filled_in, openai_server
 
 
 def run_demo(data: Path, **settings: str) -> subprocess.CompletedProcess[str]:
@@ -58,6 +60,25 @@ def test_a_second_run_finds_its_data_again(folder: Path, first: subprocess.Compl
         executions = httpx.get(f"{stage.url}/api/executions").json()["items"]
     assert [each["name"] for each in workflows] == ["github-issue-triage"]
     assert [each["status"] for each in executions] == ["succeeded", "succeeded"]
+
+
+async def test_with_a_base_url_it_runs_on_a_real_model_server(tmp_path: Path) -> None:
+    triage = {
+        "category": "bug",
+        "urgency": 2,
+        "labels": ["bug"],
+        "summary": "Orders get lost.",
+        "reason": "It says so.",
+    }
+    async with openai_server() as server:
+        server.answers = [filled_in(triage)]
+        model = {"OPENAI_BASE_URL": server.url, "MILLRACE_DEFAULT_MODEL": "openai:tested-model"}
+        run = await asyncio.to_thread(run_demo, tmp_path / "data", **model)
+    assert run.returncode == 0, run.stdout + run.stderr
+    assert "openai:tested-model" in run.stdout
+    assert "stand-in" not in run.stdout
+    assert '"urgency": 2' in run.stdout
+    assert "Orders are lost when two workers take the same batch" in str(server.messages)
 
 
 def test_ctrl_c_stops_cleanly(tmp_path: Path) -> None:

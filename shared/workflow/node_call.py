@@ -33,6 +33,13 @@ class NodeCall(BaseModel):
     config: dict[str, Any]
     execution: ExecutionRef
     attempt: int = 0
+    iteration: list[int] = Field(default_factory=list)
+    """Indices of the loops around the node, the outermost first; empty outside of loops."""
+
+    @property
+    def idempotency_key(self) -> str:
+        """The same for every attempt at the same work, and for no other work (at most 200 characters)."""
+        return "-".join((self.execution.id, self.node, *map(str, self.iteration)))
 
 
 class NodeResult(BaseModel):

@@ -64,10 +64,22 @@ class Scope:
 
     def loop_variable(self, name: str) -> str:
         """The variable of the innermost loop around this place."""
-        graph = self.graph
-        while graph.owner is not None and (graph.owner.spec is None or graph.owner.spec.type != "loop"):
-            graph = graph.owner.graph
-        return self.variables.free(f"{graph.owner.id}_{name}") if graph.owner else name
+        loops = self._loops()
+        return self.variables.free(f"{loops[-1]}_{name}") if loops else name
+
+    def loop_indices(self) -> list[str]:
+        """The JSONata variables that tell this iteration from every other, the outermost loop first."""
+        return [f"${self.variables.free(f'{loop}_index')}" for loop in self._loops()]
+
+    def _loops(self) -> list[str]:
+        """Ids of the loops around this place, the outermost first."""
+        found = []
+        owner = self.graph.owner
+        while owner is not None:
+            if owner.spec is not None and owner.spec.type == "loop":
+                found.append(owner.id)
+            owner = owner.graph.owner
+        return found[::-1]
 
 
 def literal(value: Any) -> Any:

@@ -46,6 +46,8 @@ def task(spec: Node, scope: Scope) -> State:
             },
         },
     }
+    if indices := scope.loop_indices():
+        state["Arguments"]["Payload"]["iteration"] = jsonata(f"[{', '.join(indices)}]")
     if spec.timeout_seconds is not None:
         state["TimeoutSeconds"] = spec.timeout_seconds
     if retry := retriers(spec.retry or DEFAULT_RETRY):

@@ -135,7 +135,7 @@ class Machine:
             if taken:
                 return rule
         if "Default" not in state:
-            raise StateError("States.NoChoiceMatched")
+            raise StateError("States.Runtime")
         return {"Next": state["Default"], **{key: state[key] for key in ("Assign", "Output") if key in state}}
 
     def _value(self, template: Any, states: Any, scope: dict[str, Any]) -> Any:

@@ -7,7 +7,7 @@ import pytest
 
 from shared.errors import InvalidDefinition
 from statemachines.compiler import compile_workflow
-from tests.compiler.run import result, start
+from tests.compiler.run import judged, start
 
 
 def transform(index: int, output: Any = 1) -> dict[str, Any]:
@@ -27,7 +27,7 @@ def codes(document: Any) -> set[str]:
 @pytest.mark.timeout(30)
 def test_a_chain_of_5000_nodes() -> None:
     nodes = [transform(0, 0), *(transform(i, f"{{% $n{i - 1} + 1 %}}") for i in range(1, 5000))]
-    assert result(workflow(nodes, [(i - 1, i) for i in range(1, 5000)])) == {"n4999": 4999}
+    assert judged(workflow(nodes, [(i - 1, i) for i in range(1, 5000)])) == {"n4999": 4999}
 
 
 @pytest.mark.timeout(30)
@@ -78,7 +78,7 @@ def test_the_longest_ids_still_give_names_that_are_allowed() -> None:
         {"from": f"{long}0", "to": f"{long}2", "error": True},
         {"from": f"{long}1", "to": f"{long}2", "error": True},
     ]
-    assert result({"name": "long", "nodes": nodes, "edges": edges}) == {}
+    assert judged({"name": "long", "nodes": nodes, "edges": edges}) == {}
 
 
 def test_the_same_definition_gives_the_same_digest_and_another_one_another() -> None:

@@ -68,11 +68,11 @@ def test_a_state_that_fails_without_a_task_gets_the_executions_error():
     history = History()
     history.add("ExecutionStarted")
     history.entered("Choice", "route")
-    history.add("ExecutionFailed", error="States.NoChoiceMatched", cause="no case matches")
+    history.add("ExecutionFailed", error="States.Runtime", cause="no case matches")
 
     (run,) = project(source_map("route"), history.events)
 
-    assert (run.status, run.error) == ("failed", {"name": "States.NoChoiceMatched", "cause": "no case matches"})
+    assert (run.status, run.error) == ("failed", {"name": "States.Runtime", "cause": "no case matches"})
 
 
 def test_a_caught_failure_stays_a_failure_with_the_output_that_later_nodes_read():

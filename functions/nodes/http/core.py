@@ -52,7 +52,7 @@ async def run(call: NodeCall, deps: HttpDeps) -> NodeResult:
         headers=config.headers,
         body=config.body,
         body_type=config.body_type,
-        idempotency_key=None if config.method in _SAFE_METHODS else f"{call.execution.id}-{call.node}",
+        idempotency_key=None if config.method in _SAFE_METHODS else call.idempotency_key,
     )
     redirects = MAX_REDIRECTS if config.follow_redirects else 0
     answer = await exchange(deps.client, request, Limits(config.max_response_bytes, deps.total_seconds, redirects))

@@ -39,6 +39,6 @@ async def run(call: NodeCall, deps: ToolDeps) -> NodeResult:
     tool = find(config.tool)
     arguments = tool.parse(config.arguments)
     began = time.perf_counter()
-    output = await tool.run(arguments, ToolContext(deps.client, f"{call.execution.id}-{call.node}"))
+    output = await tool.run(arguments, ToolContext(deps.client, call.idempotency_key))
     duration_ms = round((time.perf_counter() - began) * 1000, 2)
     return NodeResult(output=output, meta={"tool": tool.name, "duration_ms": duration_ms})

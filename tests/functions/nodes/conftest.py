@@ -1,6 +1,6 @@
 """Nodes run as the state machine calls them, against real servers on loopback. No test reaches a model by accident."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Any
 
 import pydantic_ai.models
@@ -29,8 +29,11 @@ def no_model_requests(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def node_call() -> Callable[..., NodeCall]:
-    def make(type_: str, config: dict[str, Any], node: str = "step", attempt: int = 0) -> NodeCall:
+    def make(
+        type_: str, config: dict[str, Any], node: str = "step", attempt: int = 0, iteration: Sequence[int] = ()
+    ) -> NodeCall:
         payload = {"node": node, "type": type_, "config": config, "execution": EXECUTION, "attempt": attempt}
+        payload["iteration"] = list(iteration)
         return NodeCall.model_validate(payload)
 
     return make

@@ -59,6 +59,12 @@ async def test_the_authors_headers_win(send, hostile):
     assert "x-none" not in headers
 
 
+async def test_every_iteration_of_a_loop_has_an_idempotency_key_of_its_own(node_call, hostile, http):
+    for iteration in ((), (1,), (1, 0), (11,)):
+        await run(node_call("webhook", {"url": f"{hostile.url}/echo"}, iteration=iteration), http)
+    assert len({seen.headers["idempotency-key"] for seen in hostile.seen}) == 4
+
+
 async def test_a_get_has_no_body_and_no_idempotency_key(send, hostile):
     await send("/echo", method="GET")
     assert hostile.seen[0].body == b""

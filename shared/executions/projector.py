@@ -98,7 +98,7 @@ class Projector:
         entered.run = run = self._run_of(node, entered, event, again=meaning.get("role") == "main")
         if run.input_text is None:
             run.input_text = event.details.get("input")
-        if event.type != "TaskStateEntered" and not run.status.finished:
+        if event.type != "TaskStateEntered" and run.attempts == 0:  # its other states tell nothing new
             run.attempts = 1
             changes.append(_change(event, run))
         return entered
@@ -204,9 +204,8 @@ class Projector:
             return newest
         run = self._new_run(node, iteration=visit.iteration)
         run.started_at = event.timestamp
-        if newest is not None and visit.scope == 0:  # the body of a `while` loop, whose rounds are no Map iterations
-            newest.iteration = newest.iteration or 0
-            run.iteration = newest.iteration + 1
+        if self._nodes.get(node, {}).get("rounds"):
+            run.iteration = 0 if newest is None or newest.iteration is None else newest.iteration + 1
         self._newest[visit.scope, node] = run
         self._runs.append(run)
         return run

@@ -230,7 +230,9 @@ def test_rounds_of_a_choice_loop_are_iterations():
         history.exited("Choice", "again")
         history.task("body", round_)
 
-    runs = [r for r in project(source_map("body"), history.events) if r.node == "body"]
+    in_while = source_map("body")
+    in_while["nodes"]["body"]["rounds"] = True
+    runs = [r for r in project(in_while, history.events) if r.node == "body"]
 
     assert [(r.iteration, r.output) for r in runs] == [(0, 0), (1, 1), (2, 2)]
 

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from shared.errors import Diagnostic
-from shared.workflow.definition import WorkflowDefinition
+from shared.workflow.definition import LoopNode, WhileConfig, WorkflowDefinition
 from statemachines.compiler.compilation import Compilation
-from statemachines.compiler.model import Variable
+from statemachines.compiler.model import GraphNode, Variable
 from statemachines.compiler.variables import Variables
 
 
@@ -24,9 +24,11 @@ class CompiledWorkflow:
     definition: WorkflowDefinition
     asl: dict[str, Any]
     source_map: dict[str, Any]
-    """`{"states": {name: {"node", "role", "fused"}}, "nodes": {id: {"type", "name", "variable"?}}}`; `variable` is the
-    one that holds the node's output where that is not the one of its id; `node` is None for states that
-    belong to no single node; `fused` lists other nodes that complete when this state exits."""
+    """`{"states": {name: {"node", "role", "fused"}}, "nodes": {id: {"type", "name", "variable"?, "rounds"?}}}`.
+
+    `node` is None for states that belong to no single node; `fused` lists other nodes that complete when this state
+    exits; `variable` holds the node's output where that is not the one of its id; `rounds` says that the loop around
+    the node is a `while`, whose rounds the history does not count as it does the iterations of a Map."""
     warnings: list[Diagnostic]
     digest: str
     """SHA-256 of the ASL's canonical JSON, hex."""
@@ -53,7 +55,16 @@ def _nodes(compilation: Compilation) -> dict[str, dict[str, Any]]:
             variable = variables.name(Variable(node.id))
             if variable != node.id:
                 nodes[node.id]["variable"] = variable
+            if _in_while(node):
+                nodes[node.id]["rounds"] = True
     return nodes
+
+
+def _in_while(node: GraphNode) -> bool:
+    owner = node.graph.owner
+    while owner is not None and not isinstance(owner.spec, LoopNode):
+        owner = owner.graph.owner
+    return owner is not None and isinstance(owner.spec, LoopNode) and isinstance(owner.spec.config, WhileConfig)
 
 
 def digest(asl: dict[str, Any]) -> str:

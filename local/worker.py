@@ -20,6 +20,7 @@ from statemachines.interpreter import Interpreter, Machine
 MAX_RUNNING = 2_000
 """Executions that one worker holds in memory; further ones wait in the backlog, on disk."""
 
+CANCELLED = "Cancelled on request."
 _POLL_SECONDS = 0.5
 _MACHINES_KEPT = 256
 
@@ -106,7 +107,7 @@ class Worker(Completions):
         if not self._running:
             return
         for execution_id in await self._backlog.cancelled(tuple(self._running)):
-            self._interpreter.cancel(execution_id, "Cancelled on request.")
+            self._interpreter.cancel(execution_id, CANCELLED)
 
     def _spawn(self, pending: PendingExecution) -> None:
         execution_id = pending.request.execution_id
@@ -123,6 +124,8 @@ class Worker(Completions):
         with bind(**ids, workflow_id=request.workflow_id):
             try:
                 loaded = await self._load(request.workflow_id, request.version)
+                if pending.cancel_requested:  # called before what `run` schedules, so that no task of it begins
+                    asyncio.get_running_loop().call_soon(self._interpreter.cancel, request.execution_id, CANCELLED)
                 change = await self._interpreter.run(
                     loaded.machine,
                     request,

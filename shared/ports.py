@@ -155,7 +155,6 @@ class TaskCall:
     arguments: Any
     attempt: int
     """Counts from 0, as `$states.context.State.RetryCount` does."""
-    task_token: str | None = None
     context: Mapping[str, Any] | None = None
 
 

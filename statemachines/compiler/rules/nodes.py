@@ -27,7 +27,11 @@ _FREE = (TransformNode, ConditionNode, DelayNode)
 
 
 def nodes(compilation: Compilation) -> None:
-    """Checks every node that could be read."""
+    """Checks every node that could be read, and that the workflow's settings ask for nothing that is not built."""
+    if compilation.settings.max_concurrency is not None:
+        message = "`max_concurrency` of a whole workflow is not enforced by this version of Millrace yet."
+        fix = "Remove it for now; `max_concurrency` of a loop works."
+        compilation.error("not_implemented", "settings.max_concurrency", message, fix=fix)
     for node in compilation.nodes.values():
         if node.spec is not None:
             for rule in _RULES:

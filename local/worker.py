@@ -124,14 +124,13 @@ class Worker(Completions):
         with bind(**ids, workflow_id=request.workflow_id):
             try:
                 loaded = await self._load(request.workflow_id, request.version)
-                if pending.cancel_requested:  # called before what `run` schedules, so that no task of it begins
-                    asyncio.get_running_loop().call_soon(self._interpreter.cancel, request.execution_id, CANCELLED)
                 change = await self._interpreter.run(
                     loaded.machine,
                     request,
                     workflow_name=loaded.workflow_name,
                     mode=loaded.mode,
                     history=pending.history,
+                    cancelled=CANCELLED if pending.cancel_requested else None,
                 )
             except StoreUnavailable as error:
                 log.warning("execution interrupted by the store", extra={"reason": error.message})

@@ -43,10 +43,12 @@ class Interpreter:
         workflow_name: str,
         mode: str = "durable",
         history: Sequence[HistoryEvent] = (),
+        cancelled: str | None = None,
     ) -> StatusChange:
         """Runs one execution to its terminal state, or takes it up again where its `history` ends.
 
-        The result is the terminal change, on disk already. `mode` is durable or express; see driver.
+        The result is the terminal change, on disk already. `mode` is durable or express; see driver. `cancelled` is the
+        cause of a cancel that came before: the execution is aborted where it is, and no task of it begins.
 
         Raises:
             StoreUnavailable: the journal failed; the execution can be resumed from what is on disk.
@@ -65,7 +67,15 @@ class Interpreter:
         assert task is not None  # noqa: S101 - for the type checker: a coroutine runs in a task
         self._drivers[request.execution_id] = driver
         self._running[request.execution_id] = task
-        begin = (lambda: resume(engine, history, self._clock.now())) if history else engine.start
+
+        def begin() -> None:
+            if history:
+                resume(engine, history, self._clock.now())
+            else:
+                engine.start()
+            if cancelled is not None and engine.outcome is None:
+                engine.abort(cancelled)
+
         try:
             return await driver.run(begin, announced=bool(history))
         finally:

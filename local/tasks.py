@@ -39,6 +39,9 @@ class InProcessLambdas:
             raise _failed(error) from None
         return {"ExecutedVersion": "$LATEST", "Payload": payload, "StatusCode": 200}
 
+    async def stop(self, call: TaskCall) -> None:
+        """Nothing runs on after a call has answered: no resource that waits for a token is run here yet."""
+
 
 def _failed(error: NodeError) -> TaskFailed:
     """What Step Functions makes of a Lambda error: the class name, and the error document as text for a cause."""

@@ -7,12 +7,20 @@ Terms:
   runner    does the work of Task states
 """
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Generic, Protocol, TypeVar
 
-from shared.executions.records import Accepted, Execution, ExecutionStatus, HistoryEvent, StartRequest, StatusChange
+from shared.executions.records import (
+    Accepted,
+    Execution,
+    ExecutionStatus,
+    HistoryEvent,
+    StartRequest,
+    StatusChange,
+    TaskCompletion,
+)
 from shared.triggers.records import Trigger, WebhookRegistration, WebhookTarget
 from shared.workflow.records import Workflow, WorkflowStatus, WorkflowVersion
 
@@ -123,6 +131,10 @@ class PendingExecution:
     status: ExecutionStatus
     cancel_requested: bool
     history: Sequence[HistoryEvent]
+    completions: Sequence[TaskCompletion] = ()
+    """In the order in which they came; those of tasks that have ended since may be among them."""
+    redrive: bool = False
+    """Whether a finished execution was asked to go on from where it failed, and has not begun to."""
 
 
 class Backlog(Protocol):
@@ -155,7 +167,8 @@ class TaskCall:
     arguments: Any
     attempt: int
     """Counts from 0, as `$states.context.State.RetryCount` does."""
-    context: Mapping[str, Any] | None = None
+    task_token: str | None = None
+    """Given where the state waits to be completed from outside: `.waitForTaskToken` and `.sync:2`."""
 
 
 class TaskFailed(Exception):
@@ -170,7 +183,14 @@ class TaskFailed(Exception):
 class TaskRunner(Protocol):
     async def run(self, call: TaskCall) -> Any:
         """The task's result, as the resource of AWS would give it (`{"Payload": …, "StatusCode": 200}` of
-        `lambda:invoke`). Raises TaskFailed. Cancellation stops the work."""
+        `lambda:invoke`). Raises TaskFailed. Cancellation stops the work.
+
+        Where `call.task_token` is given, the result only says that the work was handed over; the task ends by a
+        TaskCompletion of that token."""
+
+    async def stop(self, call: TaskCall) -> None:
+        """A task that waits to be completed from outside was given up: stops what can be stopped (the nested
+        execution of `.sync:2`). Called at least once; never raises."""
 
 
 class LiveFeed(Protocol):

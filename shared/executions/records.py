@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, Literal
 
 
 class ExecutionStatus(StrEnum):
@@ -90,6 +90,21 @@ class StatusChange:
     at: datetime
     result: Any = None
     error: dict[str, Any] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TaskCompletion:
+    """What somebody outside says about a task that waits for it: a callback by task token, or the end of a nested
+    execution. The first that succeeds or fails a token counts; a heartbeat only says that the work goes on."""
+
+    execution_id: str
+    """The execution that waits."""
+    token: str
+    kind: Literal["succeeded", "failed", "heartbeat"]
+    at: datetime
+    output: Any = None
+    error: str = ""
+    cause: str = ""
 
 
 def machine_input(request: StartRequest, workflow_name: str) -> dict[str, Any]:

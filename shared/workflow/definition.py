@@ -88,6 +88,21 @@ class Memory(Model):
     window: int = Field(default=20, ge=1, le=200)
 
 
+class AgentTool(Model):
+    """Something that an agent may call; exactly one of `tool`, `mcp` and `workflow` says what."""
+
+    tool: str | None = Field(default=None, description="A registered tool.")
+    mcp: str | None = Field(default=None, description="URL of an MCP server that speaks streamable HTTP.")
+    workflow: Name | None = Field(default=None, description="Another workflow of the project.")
+    allow: list[str] | None = Field(default=None, description="Of an MCP server: the tools that may be called.")
+    name: str | None = Field(default=None, max_length=64, description="What the model knows it by.")
+    description: str | None = Field(default=None, max_length=1_000)
+    input_schema: JsonSchema | None = Field(default=None, description="Of a workflow: what the model may send.")
+    connection: str | None = None
+    arguments: JsonExpr = Field(default_factory=dict, description="Fixed arguments; the model cannot change them.")
+    approval: bool = Field(default=False, description="A person must approve each call.")
+
+
 class AgentConfig(Model):
     """A language model that answers, with structure and tools."""
 
@@ -99,7 +114,7 @@ class AgentConfig(Model):
     instructions: Expr = ""
     prompt: JsonExpr
     output_schema: JsonSchema | None = Field(default=None, description="JSON Schema of the output; without it, text.")
-    tools: list[str] = Field(default_factory=list, max_length=64)
+    tools: list[str | AgentTool] = Field(default_factory=list, max_length=64)
     max_turns: int = Field(default=10, ge=1, le=100)
     budget: Budget | None = None
     memory: Memory | None = None
@@ -182,7 +197,7 @@ class DelayConfig(Model):
 
 
 class ApprovalConfig(Model):
-    """A person decides. The output is the form that they sent."""
+    """A person decides. The output is `{approved, by, at, comment, form}`; without an answer in time the node fails."""
 
     title: Expr
     description: Expr = ""

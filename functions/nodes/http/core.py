@@ -6,11 +6,9 @@ as base64, and the output then has `body_encoding: base64`. An answer of 400 and
 
 from dataclasses import dataclass
 
-import httpx
-
+from shared.adapters.http.client import GuardedClient
 from shared.adapters.http.exchange import MAX_REDIRECTS, TOTAL_SECONDS, Limits, exchange
 from shared.adapters.http.request import compose
-from shared.adapters.http.transport import guarded_client
 from shared.egress import EgressPolicy
 from shared.workflow.definition import WebhookConfig
 from shared.workflow.node_call import NodeCall, NodeResult
@@ -23,7 +21,7 @@ _SAFE_METHODS = frozenset({"GET", "HEAD"})
 class HttpDeps:
     """The client is shared by all calls of a process, for its idle connections."""
 
-    client: httpx.AsyncClient
+    client: GuardedClient
     total_seconds: float = TOTAL_SECONDS
 
     async def aclose(self) -> None:
@@ -32,7 +30,7 @@ class HttpDeps:
 
 def http_deps(allowed_hosts: str) -> HttpDeps:
     """For the running event loop; close it there. Raises ConfigInvalid for a bad allow-list."""
-    return HttpDeps(guarded_client(EgressPolicy.parse(allowed_hosts)))
+    return HttpDeps(GuardedClient(EgressPolicy.parse(allowed_hosts)))
 
 
 async def run(call: NodeCall, deps: HttpDeps) -> NodeResult:
@@ -45,7 +43,6 @@ async def run(call: NodeCall, deps: HttpDeps) -> NodeResult:
     """
     config = config_of(call, WebhookConfig)
     request = compose(
-        deps.client,
         config.method,
         config.url,
         query=config.query,

@@ -3,10 +3,8 @@
 import time
 from dataclasses import dataclass
 
-import httpx
-
 from functions.nodes.tool.registry import ToolContext, find
-from shared.adapters.http.transport import guarded_client
+from shared.adapters.http.client import GuardedClient
 from shared.egress import EgressPolicy
 from shared.workflow.definition import ToolConfig
 from shared.workflow.node_call import NodeCall, NodeResult
@@ -17,7 +15,7 @@ from shared.workflow.node_config import config_of
 class ToolDeps:
     """The client is shared by all calls of a process."""
 
-    client: httpx.AsyncClient
+    client: GuardedClient
 
     async def aclose(self) -> None:
         await self.client.aclose()
@@ -25,7 +23,7 @@ class ToolDeps:
 
 def tool_deps(allowed_hosts: str) -> ToolDeps:
     """For the running event loop; close it there. Raises ConfigInvalid for a bad allow-list."""
-    return ToolDeps(guarded_client(EgressPolicy.parse(allowed_hosts)))
+    return ToolDeps(GuardedClient(EgressPolicy.parse(allowed_hosts)))
 
 
 async def run(call: NodeCall, deps: ToolDeps) -> NodeResult:

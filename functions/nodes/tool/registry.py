@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any, Generic, TypeVar
 
-import httpx
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from functions.nodes.tool import tools
+from shared.adapters.http.client import GuardedClient
 from shared.errors import NodeConfigInvalid
 from shared.workflow.node_config import mistakes
 
@@ -31,7 +31,7 @@ ArgumentsT = TypeVar("ArgumentsT", bound=Arguments)
 class ToolContext:
     """What tools may use: a guarded HTTP client, and a key that is the same for every attempt of this call."""
 
-    client: httpx.AsyncClient
+    client: GuardedClient
     idempotency_key: str
 
 

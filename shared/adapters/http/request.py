@@ -1,12 +1,13 @@
-"""A request out of what an author wrote: evaluated JSON values in, an httpx request or a clear error out."""
+"""A request out of what an author wrote: evaluated JSON values in, a Request or a clear error out."""
 
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlencode
 
-import httpx
 import orjson
+from yarl import URL
 
+from shared.adapters.http.client import Request, parsed
 from shared.adapters.http.exchange import ACCEPT_ENCODING
 from shared.errors import NodeConfigInvalid
 from shared.version import VERSION
@@ -24,7 +25,6 @@ _CONTENT_TYPES = {
 
 
 def compose(
-    client: httpx.AsyncClient,
     method: str,
     url: str,
     *,
@@ -33,7 +33,7 @@ def compose(
     body: Any = None,
     body_type: str = "json",
     idempotency_key: str | None = None,
-) -> httpx.Request:
+) -> Request:
     """The request. `query` and `headers` are objects; `body_type` is json, form or text; a null body sends none.
 
     The author's headers win over ours. `idempotency_key` is the same for every attempt, so that a service that knows
@@ -49,18 +49,18 @@ def compose(
     content = _content(body, body_type)
     if content is not None:
         chosen.setdefault("content-type", _CONTENT_TYPES[body_type])
-    return client.build_request(method, _url(url, query), headers=chosen, content=content)
+    return Request(method, _url(url, query), chosen, content)
 
 
-def _url(text: str, query: Any) -> httpx.URL:
+def _url(text: str, query: Any) -> URL:
     try:
-        url = httpx.URL(text)
-    except httpx.InvalidURL as error:
+        url = parsed(text)
+    except ValueError as error:
         raise NodeConfigInvalid(f"`url` is not a URL: {error}. Write it in full: https://example.com/path.") from None
     if not url.scheme:
         raise NodeConfigInvalid(f"The URL '{url.path[:80]}' has no scheme. Write it in full: https://example.com/path.")
-    pairs: list[tuple[str, str | int | float | bool | None]] = [*_pairs(query, "query")]
-    return url.copy_merge_params(httpx.QueryParams(pairs)) if pairs else url
+    pairs = _pairs(query, "query")
+    return url.extend_query(pairs) if pairs else url
 
 
 def _headers(headers: Any) -> dict[str, str]:

@@ -134,7 +134,7 @@ async def test_cookies_are_neither_kept_nor_shown(send, hostile):
         ("/nowhere?key=s3cret", DestinationRefused, "404 Not Found"),
         ("/half-closed", DestinationUnreachable, "closed"),
         ("/dropped", DestinationUnreachable, "disconnected"),
-        ("/no-http", DestinationUnreachable, "illegal"),
+        ("/no-http", DestinationUnreachable, "not HTTP"),
         ("/not-gzip", DestinationUnreachable, "Content-Encoding"),
     ],
 )
@@ -231,12 +231,16 @@ async def test_the_body_of_a_redirect_is_not_read(send):
         "file:///etc/passwd",
         "gopher://127.0.0.1:6379/_FLUSHALL",
         "//169.254.169.254/",
-        "http://[nowhere",
     ],
 )
 async def test_a_redirect_to_where_no_request_may_go_is_refused(send, target):
     with pytest.raises(AddressBlocked):
         await send(f"/to?{target}", follow_redirects=True)
+
+
+async def test_a_redirect_to_what_is_no_url_fails(send):
+    with pytest.raises(DestinationUnreachable, match="no URL"):
+        await send("/to?http://[nowhere", follow_redirects=True)
 
 
 async def test_another_origin_gets_none_of_the_authors_headers(node_call, hostile):

@@ -22,7 +22,6 @@ async def run(arguments: HttpArguments, context: ToolContext) -> dict[str, Any]:
     """`{status, headers, body}`; an answer of 400 and above is given back too, for the caller to judge."""
     key = None if arguments.method in ("GET", "HEAD") else context.idempotency_key
     request = compose(
-        context.client,
         arguments.method,
         arguments.url,
         query=arguments.query,

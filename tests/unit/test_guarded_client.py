@@ -4,16 +4,18 @@ import ssl
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-import httpx
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from shared.adapters.http.transport import GuardedTransport, guarded_client, target_of
+from shared.adapters.http.answer import Answer
+from shared.adapters.http.client import GuardedClient, parsed, target_of
+from shared.adapters.http.exchange import Limits, exchange
+from shared.adapters.http.request import compose
 from shared.egress import EgressPolicy, Target
-from shared.errors import AddressBlocked
+from shared.errors import AddressBlocked, DestinationUnreachable
 from tests.support.hostile import hostile_server
 
 
@@ -29,69 +31,73 @@ class Resolver:
         return self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
 
 
+async def get(client: GuardedClient, url: str) -> Answer:
+    return await exchange(client, compose("GET", url), Limits(100_000, total_seconds=5))
+
+
 LOOPBACK_ONE = EgressPolicy.parse("127.0.0.1")
 
 
 async def test_the_name_is_resolved_once_and_kept_in_the_host_header():
     resolver = Resolver(["127.0.0.1"])
-    async with hostile_server() as server, guarded_client(LOOPBACK_ONE, resolver) as client:
+    async with hostile_server() as server, GuardedClient(LOOPBACK_ONE, resolver) as client:
         port = int(server.url.rpartition(":")[2])
-        answer = await client.get(f"http://ledger.test:{port}/echo")
+        answer = await get(client, f"http://ledger.test:{port}/echo")
     assert resolver.asked == [("ledger.test", port)]
-    assert answer.json()["headers"]["host"] == f"ledger.test:{port}"
+    assert answer.content()[0]["headers"]["host"] == f"ledger.test:{port}"
 
 
 async def test_a_second_answer_of_the_dns_is_checked_like_the_first():
     resolver = Resolver(["127.0.0.1"], ["127.0.0.2"])
-    async with hostile_server() as server, guarded_client(LOOPBACK_ONE, resolver) as client:
+    async with hostile_server() as server, GuardedClient(LOOPBACK_ONE, resolver) as client:
         url = f"http://rebind.test:{server.url.rpartition(':')[2]}/echo"
-        await client.get(url)
-        await client.get(url)  # on the connection that was checked
+        await get(client, url)
+        await get(client, url)  # on the connection that was checked
         assert (server.connections, len(resolver.asked)) == (1, 1)
         with pytest.raises(AddressBlocked, match=r"127\.0\.0\.2"):
-            await client.get(url.replace("rebind.test", "rebind.test."))
+            await get(client, url.replace("rebind.test", "rebind.test."))
 
 
 async def test_a_refused_address_among_permitted_ones_is_not_tried():
     resolver = Resolver(["10.0.0.1", "127.0.0.1"])
-    async with hostile_server() as server, guarded_client(LOOPBACK_ONE, resolver) as client:
-        answer = await client.get(f"http://two.test:{server.url.rpartition(':')[2]}/echo", timeout=5)
-    assert answer.status_code == 200
+    async with hostile_server() as server, GuardedClient(LOOPBACK_ONE, resolver) as client:
+        answer = await get(client, f"http://two.test:{server.url.rpartition(':')[2]}/echo")
+    assert answer.status == 200
 
 
 async def test_the_next_address_is_tried_where_one_does_not_answer():
     policy = EgressPolicy.parse("127.0.0.0/8,::1")
     resolver = Resolver(["127.0.0.9", "::1", "127.0.0.1"])
-    async with hostile_server() as server, guarded_client(policy, resolver) as client:
-        answer = await client.get(f"http://many.test:{server.url.rpartition(':')[2]}/echo")
-    assert answer.status_code == 200
+    async with hostile_server() as server, GuardedClient(policy, resolver) as client:
+        answer = await get(client, f"http://many.test:{server.url.rpartition(':')[2]}/echo")
+    assert answer.status == 200
 
 
 async def test_a_name_that_does_not_resolve():
     async def unknown(*_):
         raise OSError(-2, "Name or service not known")
 
-    async with guarded_client(LOOPBACK_ONE, unknown) as client:
-        with pytest.raises(httpx.ConnectError, match=r"nowhere\.test does not resolve"):
-            await client.get("http://nowhere.test/")
+    async with GuardedClient(LOOPBACK_ONE, unknown) as client:
+        with pytest.raises(DestinationUnreachable, match=r"nowhere\.test does not resolve"):
+            await get(client, "http://nowhere.test/")
 
 
 async def test_proxies_of_the_environment_are_not_used(monkeypatch):
     async with hostile_server() as proxy, hostile_server() as server:
         for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "HTTPS_PROXY"):
             monkeypatch.setenv(name, proxy.url)
-        async with guarded_client(LOOPBACK_ONE) as client:
-            await client.get(f"{server.url}/echo")
+        async with GuardedClient(LOOPBACK_ONE) as client:
+            await get(client, f"{server.url}/echo")
     assert (proxy.connections, server.connections) == (0, 1)
 
 
 async def test_ipv6():
     async with hostile_server("::1") as server:
-        async with guarded_client(EgressPolicy.parse("::1")) as client:
-            assert (await client.get(f"{server.url}/echo")).status_code == 200
-        async with guarded_client(LOOPBACK_ONE) as client:
+        async with GuardedClient(EgressPolicy.parse("::1")) as client:
+            assert (await get(client, f"{server.url}/echo")).status == 200
+        async with GuardedClient(LOOPBACK_ONE) as client:
             with pytest.raises(AddressBlocked):
-                await client.get(f"{server.url}/echo")
+                await get(client, f"{server.url}/echo")
 
 
 @pytest.mark.parametrize(
@@ -102,14 +108,26 @@ async def test_ipv6():
         ("https://münchen.example:8443/", Target("https", "xn--mnchen-3ya.example", 8443)),
         ("http://[::1]:81/", Target("http", "::1", 81)),
         ("http://u@example.com/", Target("http", "example.com", 80, has_credentials=True)),
-        ("http://good.example\\@127.0.0.1/", Target("http", "127.0.0.1", 80, has_credentials=True)),
         ("http://127.0.0.1#@good.example/", Target("http", "127.0.0.1", 80)),
         ("http://127.0.0.1?@good.example/", Target("http", "127.0.0.1", 80)),
         ("file:///etc/passwd", Target("file", "", 0)),
     ],
 )
 def test_what_a_url_names(url, target):
-    assert target_of(httpx.URL(url)) == target
+    assert target_of(parsed(url)) == target
+
+
+@pytest.mark.parametrize("text", ["http://good.example\\@127.0.0.1/", "http://[nowhere", "http://host:port/"])
+def test_what_is_no_url(text):
+    with pytest.raises(ValueError, match="Invalid"):
+        parsed(text)
+
+
+@pytest.mark.parametrize("query", ["a=%2F&b=%7e", "sig=AB%2bC%3D%3d", "list[0]=1&x=a+b"])
+async def test_a_url_is_sent_as_it_was_written_because_it_may_be_signed(query):
+    async with hostile_server() as server, GuardedClient(LOOPBACK_ONE) as client:
+        await get(client, f"{server.url}/echo?{query}")
+    assert server.seen[0].path == f"/echo?{query}"
 
 
 async def test_tls_is_checked_against_the_name_and_not_the_address(tmp_path):
@@ -118,20 +136,19 @@ async def test_tls_is_checked_against_the_name_and_not_the_address(tmp_path):
     server_tls.sni_callback = lambda _socket, name, _context: names.append(name)
     async with hostile_server(tls=server_tls) as server:
         port = server.url.rpartition(":")[2]
-        transport = GuardedTransport(LOOPBACK_ONE, Resolver(["127.0.0.1"]), tls=client_tls)
-        async with httpx.AsyncClient(transport=transport, trust_env=False) as client:
-            assert (await client.get(f"https://ledger.test:{port}/echo")).status_code == 200
-            with pytest.raises(httpx.ConnectError, match=r"CERTIFICATE_VERIFY_FAILED.*other\.test"):
-                await client.get(f"https://other.test:{port}/echo")
+        async with GuardedClient(LOOPBACK_ONE, Resolver(["127.0.0.1"]), tls=client_tls) as client:
+            assert (await get(client, f"https://ledger.test:{port}/echo")).status == 200
+            with pytest.raises(DestinationUnreachable, match=r"CERTIFICATE_VERIFY_FAILED.*other\.test"):
+                await get(client, f"https://other.test:{port}/echo")
     assert names == ["ledger.test", "other.test"]
 
 
 async def test_a_certificate_that_nobody_vouches_for_is_refused(tmp_path):
     server_tls, _ = _tls("ledger.test", tmp_path)
     resolver = Resolver(["127.0.0.1"])
-    async with hostile_server(tls=server_tls) as server, guarded_client(LOOPBACK_ONE, resolver) as client:
-        with pytest.raises(httpx.ConnectError, match="CERTIFICATE_VERIFY_FAILED"):
-            await client.get(f"https://ledger.test:{server.url.rpartition(':')[2]}/echo")
+    async with hostile_server(tls=server_tls) as server, GuardedClient(LOOPBACK_ONE, resolver) as client:
+        with pytest.raises(DestinationUnreachable, match="CERTIFICATE_VERIFY_FAILED"):
+            await get(client, f"https://ledger.test:{server.url.rpartition(':')[2]}/echo")
 
 
 def _tls(name: str, folder: Path) -> tuple[ssl.SSLContext, ssl.SSLContext]:

@@ -10,10 +10,18 @@ import orjson
 from rich.console import Console
 from rich.table import Table
 
-from bench import machine, w5
+from bench import load, machine
+from bench.jobs import JOBS
+from local.receiver import Receiver
+from local.web import bind, serving, url_of
 from tests.support import stage
 
 RESULTS = Path(__file__).parent / "results"
+
+PLANS = {"W5": {1: 150, 16: 1_500, 64: 2_000}, "W5-pure": {1: 300, 16: 2_500, 64: 3_000}}
+"""Of each job: executions by concurrency."""
+
+SHORT = {1: 40, 16: 200}
 
 
 def main() -> None:
@@ -26,19 +34,31 @@ def main() -> None:
         console.print(report["machine"])
         with stage.running(data) as first:
             report["first_start_s"] = round(first.started_in, 2)
-        with stage.running(data, MILLRACE_ALLOWED_HOSTS="127.0.0.1") as again, console.status("W5 …"):
+        with stage.running(data, MILLRACE_ALLOWED_HOSTS="127.0.0.1") as again:
             report["restart_s"] = round(again.started_in, 2)
-            report["w5"] = asyncio.run(w5.measure(again.url))
-    console.print(_table(report["w5"]))
-    console.print(f"first start {report['first_start_s']} s, restart {report['restart_s']} s")
+            report["idle_mib"] = round(machine.resident_mib(again.process.pid))
+            report["jobs"] = asyncio.run(_jobs(again.url, console))
+    console.print(
+        f"first start {report['first_start_s']} s, restart {report['restart_s']} s, idle {report['idle_mib']} MiB"
+    )
     target = RESULTS / f"{report['at'].replace(':', '')}.json"
     RESULTS.mkdir(exist_ok=True)
     target.write_bytes(orjson.dumps(report, option=orjson.OPT_INDENT_2))
     console.print(f"raw numbers: {target.relative_to(Path.cwd())}")
 
 
-def _table(rows: list[dict[str, Any]]) -> Table:
-    table = Table(title="W5, durable, one process, every node's result persisted")
+async def _jobs(stage_url: str, console: Console) -> dict[str, list[dict[str, Any]]]:
+    found = {}
+    async with serving(Receiver(), listener := bind("127.0.0.1", 0)):
+        for name, job in JOBS.items():
+            with console.status(f"{name} …"):
+                found[name] = await load.measure(stage_url, url_of(listener), job, PLANS.get(name, SHORT))
+            console.print(_table(name, found[name]))
+    return found
+
+
+def _table(job: str, rows: list[dict[str, Any]]) -> Table:
+    table = Table(title=f"{job}, durable, one worker, every task's result persisted")
     for column in rows[0]:
         table.add_column(column, justify="right")
     for row in rows:

@@ -23,6 +23,12 @@ def facts(folder: Path | None = None) -> dict[str, Any]:
     }
 
 
+def resident_mib(pid: int) -> float:
+    """Memory of a process and of all its children, in MiB: pages that they share count once (PSS)."""
+    family = [psutil.Process(pid), *psutil.Process(pid).children(recursive=True)]
+    return float(sum(each.memory_full_info().pss for each in family)) / 2**20
+
+
 def _cpu_model() -> str:
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()

@@ -1,26 +1,18 @@
-"""W5: webhook → transform → condition → HTTP call to a loopback echo → transform → aggregate → answer.
+"""Load on a webhook of a stage in a process of its own, with embedded stores and fsync on, as `millrace up` runs it.
 
-Each node's result is persisted before the answer. The load comes from this process over keep-alive connections; the
-stage runs in its own process, as `millrace up` does, with its embedded stores and their fsync on.
+The load comes from this process over keep-alive connections.
 """
 
 import asyncio
 import time
 from dataclasses import dataclass
-from pathlib import Path
 from statistics import median, quantiles
 from typing import Any
 
 import aiohttp
 
+from bench.jobs import Job
 from local.cli.client import MillraceClient
-from local.receiver import Receiver
-from local.web import bind, serving, url_of
-from shared.workflow.load import load_text
-
-WORKFLOW = Path(__file__).parent.parent / "examples" / "w5" / "workflow.yaml"
-RECEIVER_URL = "http://127.0.0.1:8099"
-"""The address that the examples call; replaced by the benchmark's own receiver."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,10 +36,9 @@ class Sample:
         }
 
 
-async def deploy(client: MillraceClient, receiver_url: str) -> str:
-    """Creates and activates W5 with a webhook that answers when the execution has finished; the webhook's path."""
-    text = WORKFLOW.read_text().replace(RECEIVER_URL, receiver_url)
-    workflow = await client.create_workflow(load_text(text))
+async def deploy(client: MillraceClient, definition: dict[str, Any]) -> str:
+    """Creates and activates the workflow with a webhook that answers when the execution has finished; its path."""
+    workflow = await client.create_workflow(definition)
     await client.activate(workflow["id"])
     config = {"verification": {"scheme": "none"}, "respond": "finished"}
     trigger = await client.create_trigger(workflow["id"], config=config)
@@ -68,7 +59,7 @@ async def load(url: str, *, concurrency: int, count: int) -> Sample:
             async with session.post(url, json=order) as answer:
                 body = await answer.json()
                 if answer.status != 200:
-                    raise RuntimeError(f"W5 answered {answer.status}: {body}")
+                    raise RuntimeError(f"the webhook answered {answer.status}: {body}")
             latencies.append((time.perf_counter() - began) * 1000)
 
     async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session:
@@ -77,15 +68,15 @@ async def load(url: str, *, concurrency: int, count: int) -> Sample:
         return Sample(concurrency, count, time.perf_counter() - began, latencies)
 
 
-async def measure(stage_url: str, *, rounds: int = 3) -> list[dict[str, Any]]:
-    """Latency at concurrency 1 and throughput at 16: the median round of each."""
-    listener = bind("127.0.0.1", 0)
-    async with serving(Receiver(), listener), MillraceClient(stage_url) as client:
-        path = await deploy(client, url_of(listener))
-        hook = f"{stage_url}/webhooks/{path}"
-        await load(hook, concurrency=8, count=200)  # warm up
-        results = []
-        for concurrency, count in ((1, 150), (16, 1_500)):
-            samples = [await load(hook, concurrency=concurrency, count=count) for _ in range(rounds)]
-            results.append(sorted(samples, key=lambda each: each.seconds)[rounds // 2].summary())
-        return results
+async def measure(
+    stage_url: str, receiver_url: str, job: Job, plan: dict[int, int], *, rounds: int = 3
+) -> list[dict[str, Any]]:
+    """Latency and throughput of a job: for each concurrency of `plan` (→ executions) the median round."""
+    async with MillraceClient(stage_url) as client:
+        hook = f"{stage_url}/webhooks/{await deploy(client, job(receiver_url))}"
+    await load(hook, concurrency=8, count=max(plan.values()) // 8)  # warm up
+    results = []
+    for concurrency, count in plan.items():
+        samples = [await load(hook, concurrency=concurrency, count=count) for _ in range(rounds)]
+        results.append(sorted(samples, key=lambda each: each.seconds)[rounds // 2].summary())
+    return results

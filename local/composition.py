@@ -24,6 +24,7 @@ from functions.webhook.deps import Deps as ReceiverDeps
 from local.queue import LocalQueue
 from local.tasks import InProcessLambdas
 from local.worker import Worker
+from shared.adapters.blobs import ObjectBlobs
 from shared.adapters.local.embedded_postgres import EmbeddedPostgres
 from shared.adapters.local.embedded_valkey import EmbeddedValkey
 from shared.adapters.local.secret_box import FernetBox
@@ -34,9 +35,10 @@ from shared.adapters.postgres.journal import PostgresJournal
 from shared.adapters.postgres.queue import PostgresQueue
 from shared.adapters.postgres.triggers import PostgresTriggers
 from shared.adapters.postgres.workflows import PostgresWorkflows
-from shared.adapters.redis import RedisLiveFeed
+from shared.adapters.redis import RedisLiveFeed, RedisResultCache
 from shared.clock import SystemClock
 from shared.settings import Settings
+from shared.workflow.node_lambda import NodeServices
 from statemachines.interpreter import Interpreter
 
 
@@ -51,6 +53,7 @@ class _Stores:
     journal: PostgresJournal
     feed: RedisLiveFeed
     redis: Redis
+    blobs: ObjectBlobs
 
 
 @asynccontextmanager
@@ -65,7 +68,7 @@ async def stage(settings: Settings) -> AsyncIterator[ASGIApp]:
         settings.data.mkdir(parents=True, exist_ok=True, mode=0o700)
         database_url, redis_url = await _servers(stack, settings)
         await asyncio.to_thread(migrate.run, database_url)
-        stores = _stores(stack, database_url, redis_url)
+        stores = _stores(stack, settings, database_url, redis_url)
         worker = await _worker(stack, settings, stores)
         yield _app(settings, stores, worker)
 
@@ -95,7 +98,7 @@ async def _servers(stack: AsyncExitStack, settings: Settings) -> tuple[str, str]
     return urls[0], urls[1]
 
 
-def _stores(stack: AsyncExitStack, database_url: str, redis_url: str) -> _Stores:
+def _stores(stack: AsyncExitStack, settings: Settings, database_url: str, redis_url: str) -> _Stores:
     engine = create_engine(database_url)
     feed = RedisLiveFeed(redis_url)
     stores = _Stores(
@@ -108,6 +111,7 @@ def _stores(stack: AsyncExitStack, database_url: str, redis_url: str) -> _Stores
         journal=PostgresJournal(database_url, on_commit=feed.publish),
         feed=feed,
         redis=Redis.from_url(redis_url),
+        blobs=ObjectBlobs(settings.blob_url or (settings.data / "blobs").resolve().as_uri()),
     )
     closing = (engine.dispose, stores.redis.aclose, feed.close, stores.journal.close, stores.queue.close)
     for close in closing:
@@ -126,7 +130,8 @@ async def _worker(stack: AsyncExitStack, settings: Settings, stores: _Stores) ->
             "${AgentFunctionArn}": partial(agent.run, deps=agents),
             "${HttpFunctionArn}": partial(http.run, deps=requests),
             "${ToolFunctionArn}": partial(tool.run, deps=tools),
-        }
+        },
+        NodeServices(blobs=stores.blobs, cache=RedisResultCache(stores.redis)),
     )
     clock = SystemClock()
     worker = Worker(
@@ -167,6 +172,7 @@ def _app(settings: Settings, stores: _Stores, worker: Worker) -> ASGIApp:
             executions=stores.executions,
             queue=queue,
             feed=stores.feed,
+            blobs=stores.blobs,
             secrets=secrets,
             clock=clock,
             settings=settings,

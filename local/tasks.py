@@ -11,7 +11,7 @@ import orjson
 from shared.errors import NodeError
 from shared.ports import TaskCall, TaskFailed
 from shared.workflow.node_call import NodeCall, NodeResult
-from shared.workflow.node_lambda import answer
+from shared.workflow.node_lambda import NO_SERVICES, NodeServices, answer
 
 LAMBDA_INVOKE = "arn:aws:states:::lambda:invoke"
 
@@ -21,8 +21,9 @@ NodeFunction = Callable[[NodeCall], Awaitable[NodeResult]]
 class InProcessLambdas:
     """Calls node functions by the name that the compiled definition gives them (`${HttpFunctionArn}`)."""
 
-    def __init__(self, functions: Mapping[str, NodeFunction]) -> None:
+    def __init__(self, functions: Mapping[str, NodeFunction], services: NodeServices = NO_SERVICES) -> None:
         self._functions = functions
+        self._services = services
 
     async def run(self, call: TaskCall) -> Any:
         """The function's answer as `{"Payload", "StatusCode", "ExecutedVersion"}`. Raises TaskFailed."""
@@ -34,7 +35,7 @@ class InProcessLambdas:
             known = ", ".join(sorted(self._functions))
             raise TaskFailed("Lambda.ResourceNotFoundException", f"No function '{name}'; this stage has {known}.")
         try:
-            payload = await answer(call.arguments.get("Payload"), function)
+            payload = await answer(call.arguments.get("Payload"), function, self._services)
         except NodeError as error:
             raise _failed(error) from None
         return {"ExecutedVersion": "$LATEST", "Payload": payload, "StatusCode": 200}

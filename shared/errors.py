@@ -26,8 +26,14 @@ MillraceError
 │   ├── DestinationRefused        the other side said 4xx
 │   ├── AddressBlocked            the address is not public and not on the allow-list
 │   ├── ResponseTooLarge          more bytes than the node may take in
+│   ├── CircuitOpen               (retryable) the destination failed so often that it is left alone for a while
+│   ├── NodeStoreUnavailable      (retryable) a store that the node stands on did not answer
+│   ├── OutputTooLarge            more than the node may hand on
+│   ├── ConnectionUnusable        the connection is unknown, of another kind, or cannot be authorised
 │   ├── ModelUnavailable          (retryable) the model provider failed or is overloaded
 │   ├── ModelRefused              the provider rejected the call (key, model name, policy)
+│   ├── BudgetExceeded            the next model call could exceed the agent's budget
+│   ├── TurnsExceeded             the agent has no answer after its last turn
 │   ├── OutputInvalid             the model's output does not match output_schema
 │   ├── NodeConfigInvalid         an evaluated config value is not allowed
 │   └── NodeBug                   the node's code failed; nothing an author can mend
@@ -207,6 +213,24 @@ class ResponseTooLarge(NodeError):
     code = "destination.response_too_large"
 
 
+class CircuitOpen(NodeError):
+    code = "destination.circuit_open"
+    retryable = True
+
+
+class NodeStoreUnavailable(NodeError):
+    code = "node.store_unavailable"
+    retryable = True
+
+
+class OutputTooLarge(NodeError):
+    code = "node.output_too_large"
+
+
+class ConnectionUnusable(NodeError):
+    code = "node.connection_unusable"
+
+
 class ModelUnavailable(NodeError):
     code = "model.unavailable"
     retryable = True
@@ -214,6 +238,14 @@ class ModelUnavailable(NodeError):
 
 class ModelRefused(NodeError):
     code = "model.refused"
+
+
+class BudgetExceeded(NodeError):
+    code = "model.budget_exceeded"
+
+
+class TurnsExceeded(NodeError):
+    code = "model.turns_exceeded"
 
 
 class OutputInvalid(NodeError):

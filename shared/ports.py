@@ -202,6 +202,27 @@ class LiveFeed(Protocol):
         """Yields once when watching has begun, then after each move, and at least once a second."""
 
 
+class BlobStore(Protocol):
+    """Keeps bytes under keys; what is there is never changed."""
+
+    async def put(self, key: str, data: bytes) -> None:
+        """Durable once this returns. Raises StoreUnavailable."""
+
+    async def get(self, key: str) -> bytes | None:
+        """None where there is nothing. Raises StoreUnavailable."""
+
+    async def delete(self, prefix: str) -> None:
+        """Removes every key that begins with `prefix`. Raises StoreUnavailable."""
+
+
+class ResultCache(Protocol):
+    """Results of earlier node calls. May forget at any time; a cache that does not answer has nothing."""
+
+    async def get(self, key: str) -> Any | None: ...
+
+    async def put(self, key: str, value: Any, ttl_seconds: int) -> None: ...
+
+
 class SecretBox(Protocol):
     def encrypt(self, plain: str) -> bytes: ...
 

@@ -29,6 +29,8 @@ class Settings(BaseSettings):
     data: Path = Path(".millrace")
     database_url: SecretStr | None = Field(default=None, validation_alias=AliasChoices("database_url", "DATABASE_URL"))
     redis_url: SecretStr | None = Field(default=None, validation_alias=AliasChoices("redis_url", "REDIS_URL"))
+    blob_url: str | None = None
+    """Where large payloads are kept: `file:///folder` or `s3://bucket/prefix`; by default in the data folder."""
     encryption_keys: SecretStr | None = None
     """Fernet keys, newest first, separated by commas; by default one is made in the data folder."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"

@@ -52,9 +52,9 @@ def postgres_url(_postgres_server: str) -> str:
 
 
 @pytest.fixture(scope="module")
-async def stores(postgres_url: str, redis_url: str) -> AsyncIterator[Stores]:
+async def stores(postgres_url: str, redis_url: str, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stores]:
     """Every store on the module's database."""
-    opened = open_stores(postgres_url, redis_url, Fernet.generate_key().decode())
+    opened = open_stores(postgres_url, redis_url, Fernet.generate_key().decode(), tmp_path_factory.mktemp("blobs"))
     try:
         yield opened
     finally:

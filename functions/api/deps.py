@@ -8,7 +8,7 @@ from fastapi import Depends, Request
 
 from shared.clock import Clock
 from shared.errors import NotImplementedYet
-from shared.ports import ExecutionStore, LiveFeed, SecretBox, StartQueue, TriggerStore, WorkflowStore
+from shared.ports import BlobStore, ExecutionStore, LiveFeed, SecretBox, StartQueue, TriggerStore, WorkflowStore
 from shared.settings import DEFAULT_PROJECT_ID, Settings
 
 Probe = Callable[[], Awaitable[object]]
@@ -25,6 +25,7 @@ class Deps:
     secrets: SecretBox
     clock: Clock
     settings: Settings
+    blobs: BlobStore
     probes: Mapping[str, Probe] = field(default_factory=dict)
     """By name (`database`, `cache`): what `/readyz` asks."""
     project_id: str = DEFAULT_PROJECT_ID

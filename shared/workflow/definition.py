@@ -186,7 +186,12 @@ class WebhookConfig(Model):
     body_type: Literal["json", "form", "text"] = "json"
     connection: str | None = None
     follow_redirects: bool = False
-    max_response_bytes: int = Field(default=200_000, ge=1, le=200_000)
+    max_response_bytes: int = Field(
+        default=5_000_000,
+        ge=1,
+        le=25_000_000,
+        description="A body of more than about 200 kB is handed on as a claim check, which only nodes can redeem.",
+    )
 
 
 class DelayConfig(Model):

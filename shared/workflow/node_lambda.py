@@ -1,19 +1,38 @@
-"""What the Lambda of every node type does around its core: parse the call, run it, name the failure."""
+"""What the Lambda of every node type does around its core, in this order: parse the call, redeem its claim checks, look
+for a cached result, run, hand in what is too large, keep the result for the next time, name the failure.
+"""
 
+import hashlib
 import logging
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from typing import Any
 
 from pydantic import ValidationError
 
 from shared.errors import NodeBug, NodeError
 from shared.observability import bind
+from shared.ports import BlobStore, ResultCache
+from shared.workflow.claim_checks import check_in, check_out
 from shared.workflow.node_call import NodeCall, NodeResult
 
 log = logging.getLogger(__name__)
 
+Run = Callable[[NodeCall], Awaitable[NodeResult]]
 
-async def answer(event: dict[str, Any], run: Callable[[NodeCall], Awaitable[NodeResult]]) -> dict[str, Any]:
+
+@dataclass(frozen=True, slots=True)
+class NodeServices:
+    """What stands around every node; without it nodes run, with less."""
+
+    blobs: BlobStore | None = None
+    cache: ResultCache | None = None
+
+
+NO_SERVICES = NodeServices()
+
+
+async def answer(event: dict[str, Any], run: Run, services: NodeServices = NO_SERVICES) -> dict[str, Any]:
     """A NodeResult as a dict. Step Functions reads the class name of what is raised as the error's name.
 
     Raises:
@@ -27,10 +46,37 @@ async def answer(event: dict[str, Any], run: Callable[[NodeCall], Awaitable[Node
     ids = {"execution_id": call.execution.id, "correlation_id": call.execution.correlation_id, "node_id": call.node}
     with bind(**ids):
         try:
-            result = await run(call)
+            return await _cached(call, run, services)
         except NodeError:
             raise
         except Exception as error:
             log.exception("node failed with an unexpected error")
             raise NodeBug(f"The code of node '{call.node}' failed with {type(error).__name__}; see its log.") from None
-    return {"output": result.output, "meta": result.meta}
+
+
+async def _cached(call: NodeCall, run: Run, services: NodeServices) -> dict[str, Any]:
+    if call.cache is None or services.cache is None:
+        return await _run(call, run, services)
+    key = cache_key(call)
+    found = await services.cache.get(key)
+    if found is not None:
+        return {"output": found["output"], "meta": {**found["meta"], "cached": True}}
+    result = await _run(call, run, services)
+    await services.cache.put(key, result, call.cache.ttl_seconds)
+    return result
+
+
+async def _run(call: NodeCall, run: Run, services: NodeServices) -> dict[str, Any]:
+    project_id = call.execution.project_id
+    if services.blobs is not None:
+        call.config = await check_out(call.config, services.blobs, project_id)
+    result = await run(call)
+    output = await check_in(result.output, services.blobs, f"{project_id}/{call.execution.id}")
+    return {"output": output, "meta": result.meta}
+
+
+def cache_key(call: NodeCall) -> str:
+    """One project's, one workflow's, one node's: a key says nothing about what others keep under the same words."""
+    written = call.cache.key if call.cache is not None else ""
+    digest = hashlib.sha256(written.encode()).hexdigest()
+    return f"{call.execution.project_id}:{call.execution.workflow_id}:{call.node}:{digest}"

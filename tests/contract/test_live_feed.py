@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from shared.adapters.local.embedded_valkey import EmbeddedValkey
-from shared.adapters.redis import WAKE_SECONDS, RedisLiveFeed
+from shared.adapters.redis.live_feed import WAKE_SECONDS, RedisLiveFeed
 from shared.ids import new_id
 from shared.ports import LiveFeed
 from tests.support.stores import Stores

@@ -81,6 +81,7 @@ async def doors(stores: Stores) -> AsyncIterator[Doors]:
             stores.secrets,
             clock,
             settings,
+            stores.blobs,
         )
     )
     completions = Scripted()

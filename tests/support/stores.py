@@ -2,10 +2,12 @@
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from shared.adapters.blobs import ObjectBlobs
 from shared.adapters.local.secret_box import FernetBox
 from shared.adapters.postgres.backlog import PostgresBacklog
 from shared.adapters.postgres.engine import create_engine
@@ -34,6 +36,7 @@ class Stores:
     journal: PostgresJournal
     feed: RedisLiveFeed
     secrets: FernetBox
+    blobs: ObjectBlobs
 
     async def close(self) -> None:
         await self.queue.close()
@@ -42,7 +45,7 @@ class Stores:
         await self.engine.dispose()
 
 
-def open_stores(postgres_url: str, redis_url: str, encryption_keys: str) -> Stores:
+def open_stores(postgres_url: str, redis_url: str, encryption_keys: str, blob_folder: Path) -> Stores:
     engine = create_engine(postgres_url)
     feed = RedisLiveFeed(redis_url)
     return Stores(
@@ -55,6 +58,7 @@ def open_stores(postgres_url: str, redis_url: str, encryption_keys: str) -> Stor
         journal=PostgresJournal(postgres_url, on_commit=feed.publish),
         feed=feed,
         secrets=FernetBox(encryption_keys),
+        blobs=ObjectBlobs(blob_folder.as_uri()),
     )
 
 

@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 from itertools import islice
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Depends, Header, Query
+from fastapi import APIRouter, Depends, Header, Path, Query, Response
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 from pydantic import AwareDatetime
 
@@ -73,6 +73,23 @@ async def cancel_execution(execution_id: Id, deps: Wired) -> Cancelled:
         raise Conflict(f"The execution '{execution_id}' has already ended: it is {had}. Only an unfinished one stops.")
     status = ExecutionStatus.CANCELLED if had == ExecutionStatus.QUEUED else had
     return Cancelled(execution_id=execution_id, status=status, cancel_requested=True)
+
+
+@router.get(
+    "/{execution_id}/blobs/{sha256}",
+    responses={**documented(404), 200: {"content": {"application/json": {}}, "description": "The value, as JSON."}},
+    response_class=Response,
+)
+async def get_blob(
+    execution: Annotated[Execution, Depends(_found)],
+    sha256: Annotated[str, Path(pattern="^[0-9a-f]{64}$", description="As the claim check names it.")],
+    deps: Wired,
+) -> Response:
+    """What a claim check of this execution (`{"$blob": {…}}` in an output) stands for."""
+    data = await deps.blobs.get(f"{execution.project_id}/{execution.id}/{sha256}")
+    if data is None:
+        raise NotFound(f"The execution {execution.id} has no blob '{sha256}'.")
+    return Response(data, media_type="application/json")
 
 
 @router.get("/{execution_id}/logs", responses=documented(404))

@@ -122,7 +122,7 @@ async def _read(response: ClientResponse, limit: int, what: str) -> bytes:
     announced = response.headers.get("content-length", "")
     too_large = ResponseTooLarge(
         f"The answer to {what} is larger than {limit} bytes. "
-        "Ask for less (a page, a field filter), or raise max_response_bytes, up to 200000.",
+        "Ask for less (a page, a field filter), or raise max_response_bytes.",
         host=response.url.raw_host,
         limit=limit,
     )

@@ -168,7 +168,7 @@ async def test_nothing_listens(node_call):
 
 async def test_an_endless_answer_is_cut_off(send, hostile):
     with pytest.raises(ResponseTooLarge, match="larger than 200000 bytes"):
-        await send("/endless")
+        await send("/endless", max_response_bytes=200_000)
     await hostile.closed.wait()  # the connection was closed, not left to run
     assert hostile.sent < 16 * MEBIBYTE
 
@@ -189,7 +189,7 @@ async def test_a_gzip_bomb_is_refused_without_unpacking_it(send):
     tracemalloc.start()
     try:
         with pytest.raises(ResponseTooLarge):
-            await send("/bomb")
+            await send("/bomb", max_response_bytes=200_000)
         peak = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
@@ -198,7 +198,7 @@ async def test_a_gzip_bomb_is_refused_without_unpacking_it(send):
 
 async def test_binary_that_grows_over_the_limit_as_base64_is_refused(send):
     with pytest.raises(ResponseTooLarge, match="200004 bytes as base64"):
-        await send("/binary-150k")
+        await send("/binary-150k", max_response_bytes=200_000)
 
 
 async def test_redirects_are_given_back_unless_asked_for(send, hostile):

@@ -15,7 +15,7 @@ class HttpArguments(Arguments):
     query: dict[str, Any] = Field(default_factory=dict)
     headers: dict[str, Any] = Field(default_factory=dict)
     body: Any = Field(default=None, description="Sent as JSON.")
-    max_response_bytes: int = Field(default=200_000, ge=1, le=200_000)
+    max_response_bytes: int = Field(default=5_000_000, ge=1, le=25_000_000)
 
 
 async def run(arguments: HttpArguments, context: ToolContext) -> dict[str, Any]:

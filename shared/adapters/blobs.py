@@ -1,0 +1,48 @@
+"""BlobStore on obstore: a folder on one machine, S3 on AWS, by the same code.
+
+Source: https://developmentseed.org/obstore
+"""
+
+import obstore
+from obstore.exceptions import BaseError
+from obstore.store import from_url
+
+from shared.errors import StoreUnavailable
+from shared.ports import BlobStore
+
+
+class ObjectBlobs(BlobStore):
+    """Keeps blobs under the keys as they are."""
+
+    def __init__(self, url: str) -> None:
+        """`url`: `file:///folder`, which is made, or `s3://bucket/prefix`. Credentials come from the environment."""
+        self._store = from_url(url, mkdir=True) if url.startswith("file:") else from_url(url)
+
+    async def put(self, key: str, data: bytes) -> None:
+        """Durable once this returns. Raises StoreUnavailable."""
+        try:
+            await obstore.put_async(self._store, key, data)
+        except (BaseError, OSError) as error:
+            raise _unavailable(error) from None
+
+    async def get(self, key: str) -> bytes | None:
+        """None where there is nothing. Raises StoreUnavailable."""
+        try:
+            found = await obstore.get_async(self._store, key)
+            return bytes(await found.bytes_async())
+        except FileNotFoundError:
+            return None
+        except (BaseError, OSError) as error:
+            raise _unavailable(error) from None
+
+    async def delete(self, prefix: str) -> None:
+        """Removes every key that begins with `prefix` (whole path segments). Raises StoreUnavailable."""
+        try:
+            async for batch in obstore.list(self._store, prefix=prefix):
+                await obstore.delete_async(self._store, [each["path"] for each in batch])
+        except (BaseError, OSError) as error:
+            raise _unavailable(error) from None
+
+
+def _unavailable(error: Exception) -> StoreUnavailable:
+    return StoreUnavailable(f"The blob store does not answer ({type(error).__name__}); try again.")

@@ -29,6 +29,7 @@ from shared.adapters.local.embedded_postgres import EmbeddedPostgres
 from shared.adapters.local.embedded_valkey import EmbeddedValkey
 from shared.adapters.local.secret_box import FernetBox
 from shared.adapters.postgres.backlog import PostgresBacklog
+from shared.adapters.postgres.connections import PostgresConnections
 from shared.adapters.postgres.engine import create_engine
 from shared.adapters.postgres.executions import PostgresExecutions
 from shared.adapters.postgres.journal import PostgresJournal
@@ -37,6 +38,7 @@ from shared.adapters.postgres.triggers import PostgresTriggers
 from shared.adapters.postgres.workflows import PostgresWorkflows
 from shared.adapters.redis import RedisLiveFeed, RedisResultCache
 from shared.clock import SystemClock
+from shared.connections.resolve import Connections
 from shared.settings import Settings
 from shared.workflow.node_lambda import NodeServices
 from statemachines.interpreter import Interpreter
@@ -54,6 +56,8 @@ class _Stores:
     feed: RedisLiveFeed
     redis: Redis
     blobs: ObjectBlobs
+    connections: PostgresConnections
+    secrets: FernetBox
 
 
 @asynccontextmanager
@@ -100,6 +104,7 @@ async def _servers(stack: AsyncExitStack, settings: Settings) -> tuple[str, str]
 
 def _stores(stack: AsyncExitStack, settings: Settings, database_url: str, redis_url: str) -> _Stores:
     engine = create_engine(database_url)
+    keys = settings.encryption_keys
     feed = RedisLiveFeed(redis_url)
     stores = _Stores(
         engine=engine,
@@ -112,6 +117,8 @@ def _stores(stack: AsyncExitStack, settings: Settings, database_url: str, redis_
         feed=feed,
         redis=Redis.from_url(redis_url),
         blobs=ObjectBlobs(settings.blob_url or (settings.data / "blobs").resolve().as_uri()),
+        connections=PostgresConnections(engine),
+        secrets=FernetBox(keys.get_secret_value()) if keys else FernetBox.of_folder(settings.data),
     )
     closing = (engine.dispose, stores.redis.aclose, feed.close, stores.journal.close, stores.queue.close)
     for close in closing:
@@ -131,7 +138,11 @@ async def _worker(stack: AsyncExitStack, settings: Settings, stores: _Stores) ->
             "${HttpFunctionArn}": partial(http.run, deps=requests),
             "${ToolFunctionArn}": partial(tool.run, deps=tools),
         },
-        NodeServices(blobs=stores.blobs, cache=RedisResultCache(stores.redis)),
+        NodeServices(
+            blobs=stores.blobs,
+            cache=RedisResultCache(stores.redis),
+            connections=Connections(stores.connections, stores.secrets),
+        ),
     )
     clock = SystemClock()
     worker = Worker(
@@ -161,10 +172,8 @@ async def _ended(task: asyncio.Task[None]) -> None:
 
 def _app(settings: Settings, stores: _Stores, worker: Worker) -> ASGIApp:
     """The receiver behind `/webhooks`, the API behind everything else."""
-    keys = settings.encryption_keys
-    secrets = FernetBox(keys.get_secret_value()) if keys else FernetBox.of_folder(settings.data)
     queue, clock = LocalQueue(stores.queue, worker), SystemClock()
-    receiver = create_receiver(ReceiverDeps(stores.triggers, queue, worker, secrets, clock, settings))
+    receiver = create_receiver(ReceiverDeps(stores.triggers, queue, worker, stores.secrets, clock, settings))
     api = create_api(
         ApiDeps(
             workflows=stores.workflows,
@@ -173,7 +182,8 @@ def _app(settings: Settings, stores: _Stores, worker: Worker) -> ASGIApp:
             queue=queue,
             feed=stores.feed,
             blobs=stores.blobs,
-            secrets=secrets,
+            secrets=stores.secrets,
+            connections=stores.connections,
             clock=clock,
             settings=settings,
             probes={"database": partial(_ask_database, stores.engine), "cache": stores.redis.ping},

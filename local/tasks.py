@@ -3,25 +3,22 @@
 Source: https://docs.aws.amazon.com/step-functions/latest/dg/connect-lambda.html
 """
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import orjson
 
 from shared.errors import NodeError
 from shared.ports import TaskCall, TaskFailed
-from shared.workflow.node_call import NodeCall, NodeResult
-from shared.workflow.node_lambda import NO_SERVICES, NodeServices, answer
+from shared.workflow.node_lambda import NO_SERVICES, NodeServices, Run, answer
 
 LAMBDA_INVOKE = "arn:aws:states:::lambda:invoke"
-
-NodeFunction = Callable[[NodeCall], Awaitable[NodeResult]]
 
 
 class InProcessLambdas:
     """Calls node functions by the name that the compiled definition gives them (`${HttpFunctionArn}`)."""
 
-    def __init__(self, functions: Mapping[str, NodeFunction], services: NodeServices = NO_SERVICES) -> None:
+    def __init__(self, functions: Mapping[str, Run], services: NodeServices = NO_SERVICES) -> None:
         self._functions = functions
         self._services = services
 

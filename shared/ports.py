@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Generic, Protocol, TypeVar
 
+from shared.connections.records import Connection
 from shared.executions.records import (
     Accepted,
     Execution,
@@ -200,6 +201,23 @@ class LiveFeed(Protocol):
 
     def watch(self, execution_id: str) -> AsyncIterator[None]:
         """Yields once when watching has begun, then after each move, and at least once a second."""
+
+
+class ConnectionStore(Protocol):
+    async def create(self, connection: Connection) -> None:
+        """Raises Conflict where another one has this name."""
+
+    async def get(self, project_id: str, connection_id: str) -> Connection | None: ...
+
+    async def find(self, project_id: str, name: str) -> Connection | None: ...
+
+    async def list(self, project_id: str) -> Sequence[Connection]:
+        """By name."""
+
+    async def update(self, connection: Connection) -> None:
+        """Raises Conflict where another one has this name."""
+
+    async def delete(self, project_id: str, connection_id: str) -> None: ...
 
 
 class BlobStore(Protocol):

@@ -8,7 +8,16 @@ from fastapi import Depends, Request
 
 from shared.clock import Clock
 from shared.errors import NotImplementedYet
-from shared.ports import BlobStore, ExecutionStore, LiveFeed, SecretBox, StartQueue, TriggerStore, WorkflowStore
+from shared.ports import (
+    BlobStore,
+    ConnectionStore,
+    ExecutionStore,
+    LiveFeed,
+    SecretBox,
+    StartQueue,
+    TriggerStore,
+    WorkflowStore,
+)
 from shared.settings import DEFAULT_PROJECT_ID, Settings
 
 Probe = Callable[[], Awaitable[object]]
@@ -26,6 +35,7 @@ class Deps:
     clock: Clock
     settings: Settings
     blobs: BlobStore
+    connections: ConnectionStore
     probes: Mapping[str, Probe] = field(default_factory=dict)
     """By name (`database`, `cache`): what `/readyz` asks."""
     project_id: str = DEFAULT_PROJECT_ID

@@ -14,22 +14,14 @@ def config_of(call: NodeCall, model: type[ModelT]) -> ModelT:
     """The config of a call.
 
     Raises:
-        NodeConfigInvalid: an expression gave a value that the config does not allow; every mistake is named, no value,
-            or the config names a connection, which is not built.
+        NodeConfigInvalid: an expression gave a value that the config does not allow; every mistake is named, no value.
     """
     try:
-        config = model.model_validate(call.config)
+        return model.model_validate(call.config)
     except ValidationError as error:
         raise NodeConfigInvalid(
             f"The config of the {call.type} node '{call.node}' is not valid: {'; '.join(mistakes(error))}."
         ) from None
-    connection = getattr(config, "connection", None)
-    if connection is not None:
-        raise NodeConfigInvalid(
-            f"Node '{call.node}' names the connection '{connection}', but connections are not built yet. "
-            "Remove `connection`; until then only what needs no credentials can be called."
-        )
-    return config
 
 
 def mistakes(error: ValidationError) -> list[str]:

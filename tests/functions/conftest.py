@@ -82,6 +82,7 @@ async def doors(stores: Stores) -> AsyncIterator[Doors]:
             clock,
             settings,
             stores.blobs,
+            stores.connections,
         )
     )
     completions = Scripted()

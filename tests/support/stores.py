@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from shared.adapters.blobs import ObjectBlobs
 from shared.adapters.local.secret_box import FernetBox
 from shared.adapters.postgres.backlog import PostgresBacklog
+from shared.adapters.postgres.connections import PostgresConnections
 from shared.adapters.postgres.engine import create_engine
 from shared.adapters.postgres.executions import PostgresExecutions
 from shared.adapters.postgres.journal import PostgresJournal
@@ -37,6 +38,7 @@ class Stores:
     feed: RedisLiveFeed
     secrets: FernetBox
     blobs: ObjectBlobs
+    connections: PostgresConnections
 
     async def close(self) -> None:
         await self.queue.close()
@@ -59,6 +61,7 @@ def open_stores(postgres_url: str, redis_url: str, encryption_keys: str, blob_fo
         feed=feed,
         secrets=FernetBox(encryption_keys),
         blobs=ObjectBlobs(blob_folder.as_uri()),
+        connections=PostgresConnections(engine),
     )
 
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from functions.nodes.agent.models import DEMO_MODEL, resolve
+from shared.connections.kinds import Credentials
 from shared.errors import NodeConfigInvalid
 from shared.workflow.definition import AgentConfig
 from shared.workflow.node_call import NodeCall, NodeResult
@@ -42,7 +43,7 @@ class AgentDeps:
         await self.open.aclose()
 
 
-async def run(call: NodeCall, deps: AgentDeps) -> NodeResult:
+async def run(call: NodeCall, deps: AgentDeps, *, credentials: Credentials | None = None) -> NodeResult:
     """Asks the model. `meta`: model, usage (tokens, requests), cost in dollars where known, duration, stand-in or not.
 
     Raises:
@@ -51,6 +52,8 @@ async def run(call: NodeCall, deps: AgentDeps) -> NodeResult:
         ModelUnavailable: the provider is overloaded, failed, or took too long.
         OutputInvalid: the answer still does not match output_schema after the repair turns.
     """
+    if credentials is not None:
+        raise NodeConfigInvalid(f"Agent '{call.node}' names a connection; agents take their keys from the environment.")
     config = _config(call)
     name = resolve(config.model, deps.default_model, deps.environment)
     from functions.nodes.agent import turn  # noqa: PLC0415 - heavy, see above

@@ -6,9 +6,11 @@ as base64, and the output then has `body_encoding: base64`. An answer of 400 and
 
 from dataclasses import dataclass
 
+from shared.adapters.http.authorise import Requester
 from shared.adapters.http.client import GuardedClient
-from shared.adapters.http.exchange import MAX_REDIRECTS, TOTAL_SECONDS, Limits, exchange
+from shared.adapters.http.exchange import MAX_REDIRECTS, TOTAL_SECONDS, Limits
 from shared.adapters.http.request import compose
+from shared.connections.kinds import Credentials
 from shared.egress import EgressPolicy
 from shared.workflow.definition import WebhookConfig
 from shared.workflow.node_call import NodeCall, NodeResult
@@ -19,25 +21,26 @@ _SAFE_METHODS = frozenset({"GET", "HEAD"})
 
 @dataclass(frozen=True, slots=True)
 class HttpDeps:
-    """The client is shared by all calls of a process, for its idle connections."""
+    """Shared by all calls of a process, for its idle connections and its tokens."""
 
-    client: GuardedClient
+    requester: Requester
     total_seconds: float = TOTAL_SECONDS
 
     async def aclose(self) -> None:
-        await self.client.aclose()
+        await self.requester.client.aclose()
 
 
 def http_deps(allowed_hosts: str) -> HttpDeps:
     """For the running event loop; close it there. Raises ConfigInvalid for a bad allow-list."""
-    return HttpDeps(GuardedClient(EgressPolicy.parse(allowed_hosts)))
+    return HttpDeps(Requester(GuardedClient(EgressPolicy.parse(allowed_hosts))))
 
 
-async def run(call: NodeCall, deps: HttpDeps) -> NodeResult:
+async def run(call: NodeCall, deps: HttpDeps, *, credentials: Credentials | None = None) -> NodeResult:
     """Sends the request that the config describes. `meta`: status, duration_ms, host.
 
     Raises:
         NodeConfigInvalid: the evaluated config is not a request.
+        ConnectionUnusable: the credentials are not for this request.
         DestinationRateLimited, DestinationServerError, DestinationRefused: the answer is 429, 5xx, other 4xx.
         AddressBlocked, DestinationTimeout, DestinationUnreachable, ResponseTooLarge: see `exchange`.
     """
@@ -52,7 +55,8 @@ async def run(call: NodeCall, deps: HttpDeps) -> NodeResult:
         idempotency_key=None if config.method in _SAFE_METHODS else call.idempotency_key,
     )
     redirects = MAX_REDIRECTS if config.follow_redirects else 0
-    answer = await exchange(deps.client, request, Limits(config.max_response_bytes, deps.total_seconds, redirects))
+    limits = Limits(config.max_response_bytes, deps.total_seconds, redirects)
+    answer = await deps.requester.send(request, limits, credentials)
     answer.raise_for_status()
     meta = {"status": answer.status, "duration_ms": answer.duration_ms, "host": answer.host}
     return NodeResult(output=answer.as_output(config.max_response_bytes), meta=meta)

@@ -4,7 +4,9 @@ import time
 from dataclasses import dataclass
 
 from functions.nodes.tool.registry import ToolContext, find
+from shared.adapters.http.authorise import Requester
 from shared.adapters.http.client import GuardedClient
+from shared.connections.kinds import Credentials
 from shared.egress import EgressPolicy
 from shared.workflow.definition import ToolConfig
 from shared.workflow.node_call import NodeCall, NodeResult
@@ -13,30 +15,32 @@ from shared.workflow.node_config import config_of
 
 @dataclass(frozen=True, slots=True)
 class ToolDeps:
-    """The client is shared by all calls of a process."""
+    """Shared by all calls of a process."""
 
-    client: GuardedClient
+    requester: Requester
 
     async def aclose(self) -> None:
-        await self.client.aclose()
+        await self.requester.client.aclose()
 
 
 def tool_deps(allowed_hosts: str) -> ToolDeps:
     """For the running event loop; close it there. Raises ConfigInvalid for a bad allow-list."""
-    return ToolDeps(GuardedClient(EgressPolicy.parse(allowed_hosts)))
+    return ToolDeps(Requester(GuardedClient(EgressPolicy.parse(allowed_hosts))))
 
 
-async def run(call: NodeCall, deps: ToolDeps) -> NodeResult:
+async def run(call: NodeCall, deps: ToolDeps, *, credentials: Credentials | None = None) -> NodeResult:
     """Calls the tool. `meta`: tool, duration_ms.
 
     Raises:
         NodeConfigInvalid: no such tool, or arguments that it does not take.
+        ConnectionUnusable: the tool cannot use the connection.
         NodeError: what the tool says in `raises`.
     """
     config = config_of(call, ToolConfig)
     tool = find(config.tool)
+    tool.check(credentials)
     arguments = tool.parse(config.arguments)
     began = time.perf_counter()
-    output = await tool.run(arguments, ToolContext(deps.client, call.idempotency_key))
+    output = await tool.run(arguments, ToolContext(deps.requester, call.idempotency_key, credentials))
     duration_ms = round((time.perf_counter() - began) * 1000, 2)
     return NodeResult(output=output, meta={"tool": tool.name, "duration_ms": duration_ms})

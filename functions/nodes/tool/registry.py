@@ -11,8 +11,9 @@ from typing import Any, Generic, TypeVar
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from functions.nodes.tool import tools
-from shared.adapters.http.client import GuardedClient
-from shared.errors import NodeConfigInvalid
+from shared.adapters.http.authorise import Requester
+from shared.connections.kinds import Credentials
+from shared.errors import ConnectionUnusable, NodeConfigInvalid
 from shared.workflow.node_config import mistakes
 
 _SUGGESTIONS = 3
@@ -29,10 +30,12 @@ ArgumentsT = TypeVar("ArgumentsT", bound=Arguments)
 
 @dataclass(frozen=True, slots=True)
 class ToolContext:
-    """What tools may use: a guarded HTTP client, and a key that is the same for every attempt of this call."""
+    """What tools may use: guarded HTTP requests, a key that is the same for every attempt of this call, and the
+    credentials of the connection that the node names."""
 
-    client: GuardedClient
+    requester: Requester
     idempotency_key: str
+    credentials: Credentials | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +47,17 @@ class Tool(Generic[ArgumentsT]):
     arguments: type[ArgumentsT]
     run: Callable[[ArgumentsT, ToolContext], Awaitable[Any]]
     raises: tuple[str, ...] = ()
+    connections: tuple[str, ...] = ()
+    """The kinds of connections that it can use."""
+
+    def check(self, credentials: Credentials | None) -> None:
+        """Raises ConnectionUnusable where they are of a kind that this tool cannot use."""
+        if credentials is not None and credentials.kind not in self.connections:
+            takes = f"one of the kinds {', '.join(self.connections)}" if self.connections else "none"
+            raise ConnectionUnusable(
+                f"The tool '{self.name}' cannot use a connection of the kind '{credentials.kind}'; it takes {takes}.",
+                tool=self.name,
+            )
 
     def parse(self, arguments: Any) -> ArgumentsT:
         """The arguments as this tool's model.

@@ -103,6 +103,10 @@ class GuardedClient:
         finally:
             response.close() if not response.content.at_eof() else response.release()
 
+    def is_confidential(self, url: URL) -> bool:
+        """Whether credentials may go there: over TLS, or to a host that the operator allows by name or address."""
+        return url.scheme == "https" or self._policy.lists(target_of(url))
+
     async def aclose(self) -> None:
         """Closes the connections."""
         await self._session.close()

@@ -177,3 +177,18 @@ webhook_registrations = Table(
     Index("ix_webhook_registrations_project_id_id", "project_id", "id"),
     comment="Public paths of webhook triggers; paths are unique across projects, since the URL names none",
 )
+
+connections = Table(
+    "connections",
+    metadata,
+    Column("id", _ID, primary_key=True),
+    Column("project_id", _ID, ForeignKey("projects.id"), nullable=False),
+    Column("name", Text, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("public", _DOCUMENT, nullable=False, comment="What may be shown of the credentials"),
+    Column("sealed", LargeBinary, nullable=False, comment="The credentials, as ciphertext"),
+    Column("created_at", _TIME, nullable=False),
+    Column("updated_at", _TIME, nullable=False),
+    UniqueConstraint("project_id", "name"),
+    comment="Named credentials for other services",
+)

@@ -13,7 +13,6 @@ from shared.workflow.definition import (
     ParallelNode,
     Retry,
     SubworkflowNode,
-    ToolNode,
     TransformNode,
     WebhookNode,
 )
@@ -152,7 +151,7 @@ def _not_built(compilation: Compilation, node: GraphNode) -> None:
         missing.append("timeout_seconds")
     if isinstance(spec, AgentNode):
         missing += [f"config.{field}" for field in _NOT_BUILT_AGENT if getattr(spec.config, field)]
-    if isinstance(spec, AgentNode | ToolNode | WebhookNode) and spec.config.connection is not None:
+    if isinstance(spec, AgentNode) and spec.config.connection is not None:
         missing.append("config.connection")
     for field in missing:
         what = f"nodes of type `{spec.type}`" if field == "type" and spec else f"`{field}`"

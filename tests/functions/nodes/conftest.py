@@ -7,6 +7,7 @@ import pydantic_ai.models
 import pytest
 
 from functions.nodes.http.core import HttpDeps
+from shared.adapters.http.authorise import Requester
 from shared.adapters.http.client import GuardedClient
 from shared.egress import EgressPolicy
 from shared.workflow.node_call import NodeCall
@@ -48,6 +49,8 @@ async def hostile() -> AsyncIterator[Hostile]:
 @pytest.fixture
 async def http(hostile: Hostile) -> AsyncIterator[HttpDeps]:
     """Dependencies that may call the hostile server and nothing else on loopback, and wait for a second at most."""
-    deps = HttpDeps(GuardedClient(EgressPolicy.parse(hostile.url.removeprefix("http://"))), total_seconds=1.0)
+    deps = HttpDeps(
+        Requester(GuardedClient(EgressPolicy.parse(hostile.url.removeprefix("http://")))), total_seconds=1.0
+    )
     yield deps
     await deps.aclose()

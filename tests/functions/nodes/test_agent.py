@@ -169,7 +169,6 @@ async def test_calls_share_the_model_and_its_connections(openai, node_call):
         ({"tools": ["http.request"]}, "tools, which is not built yet"),
         ({"budget": {"tokens": 5}, "memory": {"key": "k"}}, "budget, memory"),
         ({"fallback_models": ["openai:x"]}, "fallback_models"),
-        ({"connection": "c"}, "connections are not built yet"),
         ({"prompt": "  "}, "prompt .* is empty"),
         ({"output_schema": {"type": "thing"}}, "output_schema can not be used"),
         ({"instructions": 7}, "instructions: Input should be a valid string"),

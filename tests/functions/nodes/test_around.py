@@ -26,13 +26,13 @@ def event(config=None, **more):
 
 
 def gives(output):
-    async def run(_):
+    async def run(_, *, credentials=None):
         return NodeResult(output=output)
 
     return run
 
 
-async def echo(call):
+async def echo(call, *, credentials=None):
     return NodeResult(output={"bytes": len(orjson.dumps(call.config)), "config": call.config})
 
 
@@ -58,7 +58,7 @@ async def test_the_next_node_gets_the_value_itself(blobs):
     first = (await answer(event(), gives({"rows": [LARGE, 1], "n": 2}), services))["output"]
     seen = []
 
-    async def run(call):
+    async def run(call, *, credentials=None):
         seen.append(call.config)
         return NodeResult()
 
@@ -120,7 +120,7 @@ async def test_a_cached_result_is_given_instead_of_the_work(redis_url):
     redis = Redis.from_url(redis_url)
     services, done = NodeServices(cache=RedisResultCache(redis)), []
 
-    async def run(call):
+    async def run(call, *, credentials=None):
         done.append(call.config)
         return NodeResult(output={"n": len(done)}, meta={"took": 1})
 

@@ -103,7 +103,7 @@ def test_what_is_no_node_call_is_a_bug_without_its_values(kind):
 
 
 def test_an_unexpected_exception_is_a_bug_whose_details_stay_in_the_log(monkeypatch, caplog):
-    async def broken(*_):
+    async def broken(*_, **__):
         raise KeyError("s3cret")
 
     monkeypatch.setattr("functions.nodes.tool.handler.run", broken)

@@ -272,7 +272,6 @@ async def test_another_origin_gets_none_of_the_authors_headers(node_call, hostil
         ({"url": "http://x.example/", "query": {"a": {"b": 1}}}, "`query.a` is an object"),
         ({"url": "http://x.example/", "body": {"a": 1}, "body_type": "text"}, "sends a string"),
         ({"url": "http://x.example/", "body": "a=b", "body_type": "form"}, "`body` is text"),
-        ({"url": "http://x.example/", "connection": "crm"}, "connections are not built yet"),
         ({"url": "http://x.example/", "method": "TRACE"}, "method: Input should be"),
     ],
 )

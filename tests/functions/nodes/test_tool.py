@@ -3,18 +3,19 @@
 import json
 
 import pytest
-from pydantic import BaseModel
+from pydantic import BaseModel, SecretStr
 
 from functions.nodes.tool.core import ToolDeps, run
 from functions.nodes.tool.registry import catalogue, find
 from shared import errors
-from shared.errors import AddressBlocked, NodeConfigInvalid
+from shared.connections.kinds import Bearer
+from shared.errors import AddressBlocked, ConnectionUnusable, NodeConfigInvalid
 
 
 @pytest.fixture
 def use(node_call, http):
     async def _use(tool, **arguments):
-        return await run(node_call("tool", {"tool": tool, "arguments": arguments}), ToolDeps(http.client))
+        return await run(node_call("tool", {"tool": tool, "arguments": arguments}), ToolDeps(http.requester))
 
     return _use
 
@@ -56,12 +57,13 @@ async def test_all_mistakes_in_the_arguments_are_told_and_no_value(use):
 @pytest.mark.parametrize("arguments", [None, ["a"], "text"])
 async def test_arguments_are_an_object(node_call, http, arguments):
     with pytest.raises(NodeConfigInvalid):
-        await run(node_call("tool", {"tool": "csv.parse", "arguments": arguments}), ToolDeps(http.client))
+        await run(node_call("tool", {"tool": "csv.parse", "arguments": arguments}), ToolDeps(http.requester))
 
 
-async def test_a_connection_is_refused(node_call, http):
-    with pytest.raises(NodeConfigInvalid, match="connections are not built yet"):
-        await run(node_call("tool", {"tool": "csv.parse", "connection": "c"}), ToolDeps(http.client))
+async def test_a_tool_that_has_no_use_for_a_connection_refuses_it(node_call, http):
+    call = node_call("tool", {"tool": "csv.parse", "connection": "c"})
+    with pytest.raises(ConnectionUnusable, match="takes none"):
+        await run(call, ToolDeps(http.requester), credentials=Bearer(token=SecretStr("s3cret")))
 
 
 @pytest.mark.parametrize(

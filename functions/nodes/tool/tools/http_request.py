@@ -5,7 +5,7 @@ from typing import Any, Literal
 from pydantic import Field
 
 from functions.nodes.tool.registry import Arguments, Tool, ToolContext
-from shared.adapters.http.exchange import MAX_REDIRECTS, Limits, exchange
+from shared.adapters.http.exchange import MAX_REDIRECTS, Limits
 from shared.adapters.http.request import compose
 
 
@@ -30,7 +30,7 @@ async def run(arguments: HttpArguments, context: ToolContext) -> dict[str, Any]:
         idempotency_key=key,
     )
     limits = Limits(arguments.max_response_bytes, redirects=MAX_REDIRECTS)
-    answer = await exchange(context.client, request, limits)
+    answer = await context.requester.send(request, limits, context.credentials)
     return answer.as_output(arguments.max_response_bytes)
 
 
@@ -39,5 +39,13 @@ TOOL = Tool(
     summary="Sends an HTTP request to a public address and gives the answer.",
     arguments=HttpArguments,
     run=run,
-    raises=("AddressBlocked", "DestinationTimeout", "DestinationUnreachable", "ResponseTooLarge", "NodeConfigInvalid"),
+    connections=("bearer", "basic", "api_key", "oauth2_client_credentials", "hmac"),
+    raises=(
+        "AddressBlocked",
+        "ConnectionUnusable",
+        "DestinationTimeout",
+        "DestinationUnreachable",
+        "ResponseTooLarge",
+        "NodeConfigInvalid",
+    ),
 )

@@ -1,0 +1,79 @@
+"""Connections: named credentials for other services, which nodes name and never see."""
+
+from dataclasses import replace
+from typing import Any
+
+import orjson
+from fastapi import APIRouter, Response
+
+from functions.api.deps import Deps, Wired
+from functions.api.errors import documented
+from functions.api.models.common import Listed
+from functions.api.models.connections import ConnectionOut, CreateConnection, UpdateConnection
+from functions.api.requests import Id, JsonRoute, checked_id
+from shared.connections.kinds import credentials_of, public, revealed
+from shared.connections.records import Connection
+from shared.errors import NotFound
+from shared.ids import new_id
+
+router = APIRouter(prefix="/api/connections", tags=["connections"], route_class=JsonRoute)
+
+
+@router.get("", responses=documented())
+async def list_connections(deps: Wired) -> Listed[ConnectionOut]:
+    """The project's connections by name, without their secrets."""
+    found = await deps.connections.list(deps.project_id)
+    return Listed(items=[ConnectionOut.of(each) for each in found], next_cursor=None)
+
+
+@router.post("", status_code=201, responses=documented(400, 409, 413))
+async def create_connection(body: CreateConnection, response: Response, deps: Wired) -> ConnectionOut:
+    """Keeps credentials under a name, encrypted. Nodes use them by `connection: <name>`."""
+    now = deps.clock.now()
+    connection = Connection(
+        id=new_id(),
+        project_id=deps.project_id,
+        name=body.name,
+        **_sealed(deps, body.credentials),
+        created_at=now,
+        updated_at=now,
+    )
+    await deps.connections.create(connection)
+    response.headers["Location"] = f"/api/connections/{connection.id}"
+    return ConnectionOut.of(connection)
+
+
+@router.get("/{connection_id}", responses=documented(404))
+async def get_connection(connection_id: Id, deps: Wired) -> ConnectionOut:
+    """One connection, without its secrets."""
+    return ConnectionOut.of(await _found(deps, connection_id))
+
+
+@router.put("/{connection_id}", responses=documented(400, 404, 409, 413))
+async def update_connection(connection_id: Id, body: UpdateConnection, deps: Wired) -> ConnectionOut:
+    """Changes what is given; the next call of every node that names it uses the new credentials."""
+    had = await _found(deps, connection_id)
+    changes = {} if body.credentials is None else _sealed(deps, body.credentials)
+    changed = replace(had, name=body.name or had.name, **changes, updated_at=deps.clock.now())
+    await deps.connections.update(changed)
+    return ConnectionOut.of(changed)
+
+
+@router.delete("/{connection_id}", status_code=204, responses=documented(404))
+async def delete_connection(connection_id: Id, deps: Wired) -> None:
+    """Removes it; nodes that name it fail with `ConnectionUnusable` from then on."""
+    found = await _found(deps, connection_id)
+    await deps.connections.delete(deps.project_id, found.id)
+
+
+async def _found(deps: Deps, connection_id: str) -> Connection:
+    connection = await deps.connections.get(deps.project_id, checked_id("connection", connection_id))
+    if connection is None:
+        raise NotFound(f"There is no connection '{connection_id}'. GET /api/connections lists those that are.")
+    return connection
+
+
+def _sealed(deps: Deps, given: dict[str, Any]) -> dict[str, Any]:
+    credentials = credentials_of(given)
+    sealed = deps.secrets.encrypt(orjson.dumps(revealed(credentials)).decode())
+    return {"kind": credentials.kind, "public": public(credentials), "sealed": sealed}

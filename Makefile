@@ -44,6 +44,7 @@ bench: setup ## measure the hot paths on this machine
 
 docs: setup ## write what the documentation derives from the code
 	@$(BIN)/millrace schema > docs/workflow.schema.json
+	@$(BIN)/python -m functions.nodes.tool > shared/workflow/tools.json
 
 clean: ## remove the virtual environment and caches (not the data in .millrace)
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -28,6 +28,7 @@ from shared.adapters.blobs import ObjectBlobs
 from shared.adapters.local.embedded_postgres import EmbeddedPostgres
 from shared.adapters.local.embedded_valkey import EmbeddedValkey
 from shared.adapters.local.secret_box import FernetBox
+from shared.adapters.postgres.agents import PostgresAgentMemory, PostgresAgentTurns
 from shared.adapters.postgres.backlog import PostgresBacklog
 from shared.adapters.postgres.connections import PostgresConnections
 from shared.adapters.postgres.engine import create_engine
@@ -57,6 +58,8 @@ class _Stores:
     redis: Redis
     blobs: ObjectBlobs
     connections: PostgresConnections
+    turns: PostgresAgentTurns
+    memory: PostgresAgentMemory
     secrets: FernetBox
 
 
@@ -118,6 +121,8 @@ def _stores(stack: AsyncExitStack, settings: Settings, database_url: str, redis_
         redis=Redis.from_url(redis_url),
         blobs=ObjectBlobs(settings.blob_url or (settings.data / "blobs").resolve().as_uri()),
         connections=PostgresConnections(engine),
+        turns=PostgresAgentTurns(engine),
+        memory=PostgresAgentMemory(engine),
         secrets=FernetBox(keys.get_secret_value()) if keys else FernetBox.of_folder(settings.data),
     )
     closing = (engine.dispose, stores.redis.aclose, feed.close, stores.journal.close, stores.queue.close)
@@ -127,7 +132,7 @@ def _stores(stack: AsyncExitStack, settings: Settings, database_url: str, redis_
 
 
 async def _worker(stack: AsyncExitStack, settings: Settings, stores: _Stores) -> Worker:
-    agents = agent.AgentDeps(settings.default_model)
+    agents = agent.AgentDeps(settings.default_model, turns=stores.turns, memory=stores.memory)
     requests = http.http_deps(settings.allowed_hosts)
     tools = tool.tool_deps(settings.allowed_hosts)
     for deps in (agents, requests, tools):

@@ -203,6 +203,56 @@ class LiveFeed(Protocol):
         """Yields once when watching has begun, then after each move, and at least once a second."""
 
 
+@dataclass(frozen=True, slots=True)
+class AgentTurnRecord:
+    """A finished turn of an agent: the messages that it added, what it gave, and what it took."""
+
+    number: int
+    messages: list[Any]
+    output: dict[str, Any]
+    meta: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class AgentRun:
+    """One run of an agent node. `iteration` are the indices of the loops around it (`0-3`; empty outside of loops)."""
+
+    project_id: str
+    execution_id: str
+    node: str
+    iteration: str = ""
+
+
+class AgentTurns(Protocol):
+    """Finished turns of agents: none is ever taken twice."""
+
+    async def finished(self, run: AgentRun) -> Sequence[AgentTurnRecord]:
+        """In order. Raises StoreUnavailable."""
+
+    async def keep(self, run: AgentRun, turn: AgentTurnRecord) -> AgentTurnRecord:
+        """Keeps a turn, and gives the one that is kept: the first of this number. Raises StoreUnavailable."""
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryKey:
+    """Whose memory: that of one node of one workflow, under a key of the author's choice."""
+
+    project_id: str
+    workflow_id: str
+    node: str
+    key: str
+
+
+class AgentMemory(Protocol):
+    """What agents remember between executions."""
+
+    async def recall(self, key: MemoryKey, window: int) -> list[Any]:
+        """The newest `window` messages, oldest first. Raises StoreUnavailable."""
+
+    async def remember(self, key: MemoryKey, execution_id: str, messages: list[Any]) -> None:
+        """Adds messages, once for each execution however often it is asked to. Raises StoreUnavailable."""
+
+
 class ConnectionStore(Protocol):
     async def create(self, connection: Connection) -> None:
         """Raises Conflict where another one has this name."""

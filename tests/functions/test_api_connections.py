@@ -87,3 +87,9 @@ async def test_credentials_that_are_none_are_refused_without_repeating_them(api,
 @pytest.mark.parametrize("name", ["", "Ops", "a b", "x" * 65, "../x"])
 async def test_bad_names_are_refused(api, name):
     assert (await api.post("/api/connections", json={"name": name, "credentials": BEARER})).status_code == 422
+
+
+async def test_the_tools_are_listed_with_their_schemas(api):
+    items = (await api.get("/api/tools")).json()["items"]
+    assert {each["name"] for each in items} >= {"csv.parse", "http.request"}
+    assert all(each["arguments"]["properties"] for each in items)

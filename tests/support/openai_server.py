@@ -68,6 +68,19 @@ def filled_in(arguments: Any) -> web.Response:
     return _completion({"role": "assistant", "content": None, "tool_calls": [call]}, "tool_calls")
 
 
+def calls(*wanted: tuple[str, Any]) -> web.Response:
+    """The model calls tools, each by its name with arguments (JSON, or text that is none)."""
+    made = [
+        {
+            "id": f"call_{name}_{index}",
+            "type": "function",
+            "function": {"name": name, "arguments": given if isinstance(given, str) else json.dumps(given)},
+        }
+        for index, (name, given) in enumerate(wanted)
+    ]
+    return _completion({"role": "assistant", "content": None, "tool_calls": made}, "tool_calls")
+
+
 def failed(status: int, message: str, code: str | None = None, **headers: str) -> web.Response:
     error = {"message": message, "type": "error", "param": None, "code": code}
     return web.json_response({"error": error}, status=status, headers=headers)

@@ -9,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from shared.adapters.blobs import ObjectBlobs
 from shared.adapters.local.secret_box import FernetBox
+from shared.adapters.postgres.agents import PostgresAgentMemory, PostgresAgentTurns
 from shared.adapters.postgres.backlog import PostgresBacklog
 from shared.adapters.postgres.connections import PostgresConnections
 from shared.adapters.postgres.engine import create_engine
@@ -39,6 +40,8 @@ class Stores:
     secrets: FernetBox
     blobs: ObjectBlobs
     connections: PostgresConnections
+    turns: PostgresAgentTurns
+    memory: PostgresAgentMemory
 
     async def close(self) -> None:
         await self.queue.close()
@@ -62,6 +65,8 @@ def open_stores(postgres_url: str, redis_url: str, encryption_keys: str, blob_fo
         secrets=FernetBox(encryption_keys),
         blobs=ObjectBlobs(blob_folder.as_uri()),
         connections=PostgresConnections(engine),
+        turns=PostgresAgentTurns(engine),
+        memory=PostgresAgentMemory(engine),
     )
 
 

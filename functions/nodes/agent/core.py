@@ -1,8 +1,8 @@
 """The node type `agent`: a language model answers, as text or as JSON that matches `output_schema`.
 
-One turn, plus repair turns in which the model sees what was wrong with its answer. Tools, memory and budgets are
-designed and not built; a call that asks for them is refused. Cold path: the model libraries are imported when the first
-turn runs, since they take longer to import than all the rest together.
+A call with a `turn` is one turn of a loop of states: see `loop`. A call without one asks once, plus repair turns in
+which the model sees what was wrong with its answer. Cold path: the model libraries are imported when the first turn
+runs, since they take longer to import than all the rest together.
 """
 
 import os
@@ -17,6 +17,7 @@ import orjson
 from functions.nodes.agent.models import DEMO_MODEL, resolve
 from shared.connections.kinds import Credentials
 from shared.errors import NodeConfigInvalid
+from shared.ports import AgentMemory, AgentTurns
 from shared.workflow.definition import AgentConfig
 from shared.workflow.node_call import NodeCall, NodeResult
 from shared.workflow.node_config import config_of
@@ -24,7 +25,7 @@ from shared.workflow.node_config import config_of
 if TYPE_CHECKING:
     from pydantic_ai.models import Model
 
-_NOT_BUILT = ("tools", "fallback_models", "budget", "memory")
+_LOOP_ONLY = ("tools", "fallback_models", "budget", "memory")
 
 
 @dataclass
@@ -35,6 +36,8 @@ class AgentDeps:
     environment: Mapping[str, str] = field(default_factory=lambda: os.environ)
     request_seconds: float = 120.0
     """How long one request to a model may take."""
+    turns: AgentTurns | None = None
+    memory: AgentMemory | None = None
     models: dict[str, "Model"] = field(default_factory=dict)
     open: AsyncExitStack = field(default_factory=AsyncExitStack)
 
@@ -55,6 +58,10 @@ async def run(call: NodeCall, deps: AgentDeps, *, credentials: Credentials | Non
     if credentials is not None:
         raise NodeConfigInvalid(f"Agent '{call.node}' names a connection; agents take their keys from the environment.")
     config = _config(call)
+    if call.turn is not None:
+        from functions.nodes.agent.loop import Loop  # noqa: PLC0415 - heavy, see above
+
+        return await Loop(call, config, deps).take(call.turn)
     name = resolve(config.model, deps.default_model, deps.environment)
     from functions.nodes.agent import turn  # noqa: PLC0415 - heavy, see above
 
@@ -73,9 +80,11 @@ def prompt_text(prompt: Any) -> str:
 
 def _config(call: NodeCall) -> AgentConfig:
     config = config_of(call, AgentConfig)
-    asked = [name for name in _NOT_BUILT if getattr(config, name)]
+    asked = [name for name in _LOOP_ONLY if getattr(config, name)] if call.turn is None else []
     if asked:
-        raise NodeConfigInvalid(f"Agent '{call.node}' uses {', '.join(asked)}, which is not built yet; remove it.")
+        raise NodeConfigInvalid(
+            f"Agent '{call.node}' uses {', '.join(asked)}, which needs the loop of states: publish the workflow again."
+        )
     if not prompt_text(config.prompt).strip():
         raise NodeConfigInvalid(f"The prompt of agent '{call.node}' is empty; its expression gave no text.")
     return config

@@ -1,5 +1,6 @@
 """A turn of the agent on pydantic-ai: the model, the question, the check of the answer, and failures as NodeErrors."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from jsonschema import Draft202012Validator, SchemaError
@@ -14,7 +15,6 @@ from pydantic_ai.exceptions import (
     UserError,
 )
 from pydantic_ai.messages import ModelResponse
-from pydantic_ai.run import AgentRunResult
 from pydantic_ai.settings import ModelSettings
 
 from functions.nodes.agent.demo import NOTE
@@ -33,7 +33,7 @@ _REJECTED = range(400, 500)
 _TRY_AGAIN = frozenset({408, 409, 425, 429})
 
 
-class _Answer:
+class Answer:
     """Checks answers against the schema, and remembers what was wrong with the last one.
 
     A model's structured answer is an object; a schema of another type is wrapped in one with the single property
@@ -43,14 +43,14 @@ class _Answer:
     def __init__(self, schema: dict[str, Any]) -> None:
         self.mistakes: list[str] = []
         self._wrap = schema.get("type") != "object" and "properties" not in schema
-        self._schema = self._wrapped(schema) if self._wrap else {"type": "object", **schema}
+        self.schema = self._wrapped(schema) if self._wrap else {"type": "object", **schema}
         try:
-            Draft202012Validator.check_schema(self._schema)
-            self.type = StructuredDict(self._schema, name=schema.get("title"))
+            Draft202012Validator.check_schema(self.schema)
+            self.type = StructuredDict(self.schema, name=schema.get("title"))
         except (SchemaError, UserError) as error:
             where = f" at {error.json_path}" if isinstance(error, SchemaError) else ""
             raise NodeConfigInvalid(f"The output_schema can not be used: {error.message}{where}") from None
-        self._validator = Draft202012Validator(self._schema)
+        self._validator = Draft202012Validator(self.schema)
 
     def check(self, answer: Any) -> Any:
         """Given to pydantic-ai; ModelRetry makes it ask the model again, with the mistakes."""
@@ -71,7 +71,7 @@ class _Answer:
 
 async def ask(name: str, config: AgentConfig, prompt: str, deps: "AgentDeps") -> tuple[Any, dict[str, Any]]:
     """The model's answer and what it took: `{model, usage, cost_usd?}`. Raises as `core.run` says."""
-    answer = _Answer(config.output_schema) if config.output_schema is not None else None
+    answer = Answer(config.output_schema) if config.output_schema is not None else None
     repairs = min(REPAIR_TURNS, config.max_turns - 1)
     agent: Agent[None, Any] = Agent(
         output_type=answer.type if answer else str,
@@ -87,7 +87,8 @@ async def ask(name: str, config: AgentConfig, prompt: str, deps: "AgentDeps") ->
     except (AgentRunError, UserError) as error:
         raise translated(error, name, answer.mistakes if answer else []) from None
     output = answer.unwrap(result.output) if answer else result.output
-    return output, {"model": name, "usage": _usage(result), **_cost(result)}
+    responses = [message for message in result.new_messages() if isinstance(message, ModelResponse)]
+    return output, {"model": name, "usage": usage_of(responses), **cost_of(responses)}
 
 
 def translated(error: AgentRunError | UserError, name: str, mistakes: list[str]) -> NodeError:
@@ -118,14 +119,17 @@ def _reason(error: ModelAPIError) -> str:
     return ": ".join(part for part in (status, str(said or "")) if part) or error.message
 
 
-def _usage(result: AgentRunResult[Any]) -> dict[str, int]:
-    used = result.usage
-    return {"requests": used.requests, "input_tokens": used.input_tokens, "output_tokens": used.output_tokens}
+def usage_of(responses: Sequence[ModelResponse]) -> dict[str, int]:
+    """Requests and tokens."""
+    return {
+        "requests": len(responses),
+        "input_tokens": sum(response.usage.input_tokens for response in responses),
+        "output_tokens": sum(response.usage.output_tokens for response in responses),
+    }
 
 
-def _cost(result: AgentRunResult[Any]) -> dict[str, float]:
-    """Dollars of all turns, by the price list that comes with pydantic-ai; nothing where it lacks the model."""
-    responses = [message for message in result.new_messages() if isinstance(message, ModelResponse)]
+def cost_of(responses: Sequence[ModelResponse]) -> dict[str, float]:
+    """Dollars, by the price list that comes with pydantic-ai; nothing where it lacks the model."""
     try:
         return {"cost_usd": float(sum(response.cost().total_price for response in responses))}
     except (LookupError, ValueError):

@@ -86,6 +86,20 @@ def catalogue() -> Mapping[str, Tool[Any]]:
     return {tool.name: tool for tool in sorted((module.TOOL for module in modules), key=lambda tool: tool.name)}
 
 
+def specs() -> list[dict[str, Any]]:
+    """The catalogue as data; see shared.workflow.tool_catalogue."""
+    return [
+        {
+            "name": tool.name,
+            "summary": tool.summary,
+            "arguments": tool.arguments.model_json_schema(),
+            "raises": list(tool.raises),
+            "connections": list(tool.connections),
+        }
+        for tool in catalogue().values()
+    ]
+
+
 def find(name: str) -> Tool[Any]:
     """The tool of this name. Raises NodeConfigInvalid with the nearest names where there is none."""
     known = catalogue()

@@ -192,3 +192,32 @@ connections = Table(
     UniqueConstraint("project_id", "name"),
     comment="Named credentials for other services",
 )
+
+agent_turns = Table(
+    "agent_turns",
+    metadata,
+    Column("execution_id", _ID, nullable=False),
+    Column("node", Text, nullable=False),
+    Column("iteration", Text, nullable=False, comment="Indices of the loops around the node"),
+    Column("number", Integer, nullable=False),
+    Column("project_id", _ID, nullable=False),
+    Column("messages", _DOCUMENT, nullable=False),
+    Column("output", _DOCUMENT, nullable=False),
+    Column("meta", _DOCUMENT, nullable=False),
+    PrimaryKeyConstraint("execution_id", "node", "iteration", "number"),
+    comment="Finished turns of agents, so that no call of a model is paid for twice",
+)
+
+agent_memory = Table(
+    "agent_memory",
+    metadata,
+    Column("id", _ID, primary_key=True),
+    Column("project_id", _ID, nullable=False),
+    Column("workflow_id", _ID, nullable=False),
+    Column("node", Text, nullable=False),
+    Column("key", Text, nullable=False),
+    Column("execution_id", _ID, nullable=False),
+    Column("messages", _DOCUMENT, nullable=False),
+    UniqueConstraint("project_id", "workflow_id", "node", "key", "execution_id"),
+    comment="What agents said and were told, by execution; ids grow with time",
+)

@@ -166,7 +166,7 @@ async def test_calls_share_the_model_and_its_connections(openai, node_call):
 @pytest.mark.parametrize(
     ("config", "says"),
     [
-        ({"tools": ["http.request"]}, "tools, which is not built yet"),
+        ({"tools": ["http.request"]}, "tools, which needs the loop"),
         ({"budget": {"tokens": 5}, "memory": {"key": "k"}}, "budget, memory"),
         ({"fallback_models": ["openai:x"]}, "fallback_models"),
         ({"prompt": "  "}, "prompt .* is empty"),

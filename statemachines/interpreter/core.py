@@ -93,22 +93,32 @@ class Core:
 
     def _kept(self, frame: Frame, values: Mapping[str, Any]) -> dict[str, str]:
         """The text of each variable. Raises States.DataLimitExceeded above what one state, or all, may keep."""
-        encoded = {name: orjson.dumps(value) for name, value in values.items()}
-        sizes = {name: len(text) for name, text in encoded.items()}
-        if sum(sizes.values()) > MAX_PAYLOAD_BYTES:
+        texts: dict[str, str] = {}
+        sizes: dict[str, int] = {}
+        total = 0
+        for name, value in values.items():
+            encoded = orjson.dumps(value)
+            total += len(encoded)
+            texts[name], sizes[name] = encoded.decode(), len(encoded)
+        if total > MAX_PAYLOAD_BYTES:
             raise too_large(state_of(frame).name)
-        more = sum(sizes.values()) - sum(frame.assigned.get(name, 0) for name in sizes)
-        if frame.execution.variable_bytes + more > MAX_VARIABLES_BYTES:
+        if frame.execution.variable_bytes + total > MAX_VARIABLES_BYTES:
+            self._check_variables(frame, sizes, total)
+        self.keep(frame, sizes)
+        return texts
+
+    def _check_variables(self, frame: Frame, sizes: Mapping[str, int], total: int) -> None:
+        total -= sum(frame.assigned.get(name, 0) for name in sizes)
+        if frame.execution.variable_bytes + total > MAX_VARIABLES_BYTES:
             text = f"The variables of the execution exceed the maximum of {MAX_VARIABLES_BYTES} bytes."
             raise Failure(DATA_LIMIT_EXCEEDED, text)
-        self.keep(frame, sizes)
-        return {name: text.decode() for name, text in encoded.items()}
 
     def keep(self, frame: Frame, sizes: Mapping[str, int]) -> None:
         """Counts the bytes of variables that the frame assigns."""
+        assigned, execution = frame.assigned, frame.execution
         for name, size in sizes.items():
-            frame.execution.variable_bytes += size - frame.assigned.get(name, 0)
-            frame.assigned[name] = size
+            execution.variable_bytes += size - assigned.get(name, 0)
+            assigned[name] = size
 
     def close(self, frame: Frame) -> None:
         """The frame is of no further use, and its variables are gone."""
@@ -187,8 +197,9 @@ class Core:
         Source: https://docs.aws.amazon.com/step-functions/latest/dg/input-output-contextobject.html
         """
         state = state_of(frame)
-        entered = frame.entered_at or frame.execution.started_at
-        about: dict[str, Any] = {"Name": state.name, "EnteredTime": iso(entered)}
+        if frame.entered_text is None:
+            frame.entered_text = iso(frame.entered_at or frame.execution.started_at)
+        about: dict[str, Any] = {"Name": state.name, "EnteredTime": frame.entered_text}
         if state.type in _RETRYING:
             about["RetryCount"] = frame.retry_count
         found = {**frame.execution.context(), "State": about}

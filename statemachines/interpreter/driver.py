@@ -4,8 +4,9 @@ When what is written:
   durable   what a task gave is on disk before the next task starts; the end is on disk before it is reported
   express   the end is on disk before it is reported; a crash may run any task again
   both      events are written at the latest FLUSH_SECONDS after the execution is blocked, so that it can be watched;
-            a task that answers sooner costs no write of its own for having been started. Events of child executions
-            are on disk before those of their parent that follow from them
+            a task that answers sooner costs no write of its own for having been started. A task is handed to somebody
+            outside after its start is on disk. Events of child executions are on disk before those of their parent
+            that follow from them
 """
 
 import asyncio
@@ -111,7 +112,7 @@ class Driver:
         execution = self._engine.execution
         if (execution.pending or execution.unwritten) and self._flush_timer is None:
             self._flush_timer = self._loop.call_later(FLUSH_SECONDS, self._flush_now)
-        await self._inbox.wait()
+        await self._inbox.woken()
 
     def _flush_now(self) -> None:
         self._flush_timer = None
@@ -129,17 +130,23 @@ class Driver:
     # Carrying out what the engine asks for
 
     async def _carry_out(self) -> None:
-        engine = self._engine
-        if self._flush_due or engine.stalled or (engine.effects and self._writes_first()):
+        engine, effects = self._engine, self._engine.effects
+        if self._flush_due or engine.stalled or (effects and self._writes_first()):
             await self._write()
-        while engine.effects:
-            self._apply(engine.effects.popleft())
+        while effects:
+            self._apply(effects.popleft())
 
     def _writes_first(self) -> bool:
-        """Whether what is pending must be on disk before the effects are carried out."""
-        if self._durable and self._engine.execution.result_pending:
-            return any(isinstance(effect, RunTask | Stop) for effect in self._engine.effects)
-        return any(isinstance(effect, Stop) and effect.frame.token is not None for effect in self._engine.effects)
+        """Whether what is pending must be on disk before the effects are carried out.
+
+        A token is given away only when the events are there that it is made of: after a crash other branches might
+        be quicker, and the same token would be another task's.
+        """
+        results = self._durable and self._engine.execution.result_pending
+        for effect in self._engine.effects:
+            if isinstance(effect, RunTask | Stop) and (results or effect.frame.token is not None):
+                return True
+        return False
 
     def _apply(self, effect: Effect) -> None:
         frame = effect.frame

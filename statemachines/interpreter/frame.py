@@ -79,6 +79,8 @@ class Frame:
     state: State | None = None
     entered_id: int = 0
     entered_at: datetime | None = None
+    entered_text: str | None = None
+    """The same as `$states.context` has it; None: not asked for yet."""
     retries: dict[int, int] = field(default_factory=dict)
     """By index of the retrier: how often it was used since the state was entered, or redriven."""
     retry_count: int = 0
@@ -153,7 +155,7 @@ class Frame:
         self.state = None
         self.retries = {}
         self.retry_count = self.attempts = 0
-        self.begun_at = None
+        self.entered_text = self.begun_at = None
         self.failure = None
         self.uncatchable = False
         self.reset()

@@ -32,11 +32,10 @@ class Inbox:
         if self._woken is not None and not self._woken.done():
             self._woken.set_result(None)
 
-    async def wait(self) -> None:
-        """Until `wake` is called."""
+    def woken(self) -> asyncio.Future[None]:
+        """Done when `wake` is called."""
         self._woken = asyncio.get_running_loop().create_future()
-        await self._woken
-        self._woken = None
+        return self._woken
 
     def take(self) -> list[Happening]:
         """Everything, which is the caller's to tell from now on."""

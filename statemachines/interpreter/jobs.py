@@ -2,8 +2,9 @@
 
 import asyncio
 import logging
-from collections.abc import Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 import orjson
@@ -68,11 +69,15 @@ class Jobs:
 
     def call(self, frame: Frame) -> None:
         """Calls the frame's task."""
-        outside = self.call_of(frame) if frame.token is not None else None
-        job = self._begin(frame, outside)
-        job.task = self.spawn(self._call(frame, job))
+        self._jobs[frame] = job = Job()
+        if frame.token is not None:
+            self._waiting[frame.token] = frame
+            job.call = self.call_of(frame)
+        job.task = task = self._loop.create_task(self._call(frame, job))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
         if frame.timeout is not None:
-            due = deadline_of(frame) if outside is not None else None
+            due = deadline_of(frame) if frame.token is not None else None
             self._time_out_at(due or self._clock.now() + timedelta(seconds=frame.timeout), frame, job)
 
     def expect(self, frame: Frame) -> None:
@@ -178,21 +183,21 @@ class Jobs:
             self._time_out_at(due, frame, job)
 
     def _time_out_at(self, due: datetime, frame: Frame, job: Job) -> None:
-        self.at(due, lambda: self._time_out(frame, job), job)
+        self.at(due, lambda: self._time_out(frame, job, due), job)
 
     async def _call(self, frame: Frame, job: Job) -> None:
         try:
             result = await self._runner.run(job.call or self.call_of(frame))
         except TaskFailed as error:
-            name, cause = error.error, error.cause
-            self.inbox.post(lambda: self._answer(frame, job, lambda _: self._engine.task_failed(frame, name, cause)))
+            failed = partial(self._answer, frame, job, self._engine.task_failed, error.error, error.cause)
+            self.inbox.post(failed)
         except Exception as error:  # a runner names every failure; what it does not is a bug, and must end the wait
             log.exception("the task runner failed")
             text = f"The task runner failed with {type(error).__name__}."
-            self.inbox.post(lambda: self._answer(frame, job, lambda _: self._engine.task_failed(frame, RUNTIME, text)))
+            self.inbox.post(partial(self._answer, frame, job, self._engine.task_failed, RUNTIME, text))
         else:
             take = self._engine.task_succeeded if job.call is None else self._engine.task_submitted
-            self.inbox.post(lambda: self._answer(frame, job, lambda _: take(frame, result)))
+            self.inbox.post(partial(self._answer, frame, job, take, result))
 
     async def _stop(self, call: TaskCall) -> None:
         try:
@@ -200,19 +205,20 @@ class Jobs:
         except Exception:  # the port says that it never raises; what is given up stays given up in any case
             log.exception("the task runner failed to stop a task", extra={"state": call.state})
 
-    def _answer(self, frame: Frame, job: Job, take: Any) -> None:
+    def _answer(self, frame: Frame, job: Job, take: Callable[..., None], *told: Any) -> None:
         """Takes the first thing that happens to a job; what comes after it was given up is of no interest."""
         if self._jobs.get(frame) is job:
-            self._drop(frame)
+            del self._jobs[frame]
+            if frame.token is not None:
+                self._waiting.pop(frame.token, None)
             job.stop()
-            take(frame)
+            take(frame, *told)
 
-    def _time_out(self, frame: Frame, job: Job) -> None:
-        if job.due is not None and job.due - self._clock.now() > _TOLERANCE:
-            return  # it was heard of since
-        if job.call is not None and self._jobs.get(frame) is job:
-            self.spawn(self._stop(job.call))
-        self._answer(frame, job, self._engine.task_timed_out)
+    def _time_out(self, frame: Frame, job: Job, due: datetime) -> None:
+        if job.due == due:  # else it was heard of since
+            if job.call is not None and self._jobs.get(frame) is job:
+                self.spawn(self._stop(job.call))
+            self._answer(frame, job, self._engine.task_timed_out)
 
     def _complete(self, completion: TaskCompletion, keep: bool) -> None:
         frame = self._waiting.get(completion.token)
@@ -223,11 +229,11 @@ class Jobs:
         elif frame.phase == Phase.RUNNING:
             self._early.setdefault(completion.token, []).append(completion)
         elif job.due is not None and completion.at > job.due:
-            self._time_out(frame, job)
+            self._time_out(frame, job, job.due)
         elif completion.kind == "heartbeat":
             frame.heard_at = max(completion.at, frame.heard_at or completion.at)
             if job.timer is not None:
                 job.timer.cancel()
             self._watch(frame, job)
         else:
-            self._answer(frame, job, lambda _: self._engine.task_completed(frame, completion))
+            self._answer(frame, job, self._engine.task_completed, completion)

@@ -95,6 +95,12 @@ class Integration:
     arn: str
     resource_type: str
     resource: str
+    about: dict[str, str]
+    """The resource, as every event of a task names it."""
+
+    @staticmethod
+    def of(arn: str, resource_type: str, resource: str) -> "Integration":
+        return Integration(arn, resource_type, resource, {"resourceType": resource_type, "resource": resource})
 
     @property
     def called_back(self) -> bool:

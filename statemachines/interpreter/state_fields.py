@@ -58,7 +58,7 @@ class StateLoader(FieldLoader):
                 fix="Use arn:aws:states:::lambda:invoke with the function in Arguments/FunctionName.",
             )
         else:
-            state.integration = Integration(match[0], match[1], match[2])
+            state.integration = Integration.of(match[0], match[1], match[2])
             state.waits = state.integration.waits
         state.arguments = self.template(path, asl, "Arguments", INPUT)
         state.timeout = self.amount(path, asl, "TimeoutSeconds", int)

@@ -33,8 +33,8 @@ def begin_task(core: Core, frame: Frame) -> None:
         frame.token = token_of(core, frame)
     variables = core.variables(frame)
     call = payload(state.arguments(variables) if state.arguments else {}, state.name)
-    timeout = _seconds(state.timeout, "TimeoutSeconds", variables)
-    heartbeat = _seconds(state.heartbeat, "HeartbeatSeconds", variables)
+    timeout = _seconds(state.timeout, "TimeoutSeconds", variables) if state.timeout else None
+    heartbeat = _seconds(state.heartbeat, "HeartbeatSeconds", variables) if state.heartbeat else None
     details: dict[str, Any] = {**about(state), "region": "local", "parameters": call.text}
     if timeout is not None:
         details["timeoutInSeconds"] = timeout
@@ -52,13 +52,13 @@ def token_of(core: Core, frame: Frame) -> str:
     return core.mint(frame)
 
 
-def _seconds(amount: Amount | None, field: str, variables: Variables) -> int | None:
-    return None if amount is None else amount.whole(field, variables, 1, MAX_WAIT_SECONDS)
+def _seconds(amount: Amount, field: str, variables: Variables) -> int:
+    return amount.whole(field, variables, 1, MAX_WAIT_SECONDS)
 
 
 def start_task(core: Core, frame: Frame) -> None:
     """Asks for the call to be made."""
-    core.record(frame, "TaskStarted", about(state_of(frame)))
+    core.record(frame, "TaskStarted", integration_of(state_of(frame)).about)
     frame.started_at = core.now
     frame.phase = Phase.RUNNING
     core.effects.append(RunTask(frame))
@@ -164,8 +164,7 @@ def end_task(core: Core, frame: Frame) -> None:
 
 def about(state: State) -> dict[str, str]:
     """The resource, as every event of a task names it."""
-    integration = integration_of(state)
-    return {"resourceType": integration.resource_type, "resource": integration.resource}
+    return integration_of(state).about
 
 
 def integration_of(state: State) -> Integration:

@@ -50,7 +50,7 @@ class Core:
         self.mint = mint
         self.reads_histories = reads_histories
         self.stalled: list[Frame] = []
-        """Distributed Maps that begin no item before what is pending is written."""
+        """Distributed Maps that begin their next items when what is pending is written."""
 
     def record(self, frame: Frame, kind: str, details: dict[str, Any]) -> int:
         """Adds an event to the frame's chain."""

@@ -107,7 +107,7 @@ class Driver:
         return not self._closed
 
     async def _wait(self) -> None:
-        if self._inbox or self._engine.stalled:
+        if self._inbox or self._engine.stalled or self._engine.outcome is not None:
             return
         execution = self._engine.execution
         if (execution.pending or execution.unwritten) and self._flush_timer is None:
@@ -226,8 +226,8 @@ class Driver:
         execution, project_id = self._engine.execution, self._request.project_id
         children = execution.take_children() if execution.unwritten else ()
         events = execution.take()
-        if children:
-            await asyncio.gather(*(self._journal.write(id_, project_id, each) for id_, each in children))
+        for group in children:
+            await asyncio.gather(*(self._journal.write(id_, project_id, each) for id_, each in group))
         if events or change is not None:
             if change is None and not self._announced:
                 change = StatusChange(ExecutionStatus.RUNNING, execution.started_at)

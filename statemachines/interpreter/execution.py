@@ -6,7 +6,7 @@ Terms:
 """
 
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeAlias
 
 from shared.clock import iso
 from shared.executions.records import HistoryEvent
@@ -18,6 +18,10 @@ MAX_EVENTS = 25_000
 RESULTS = frozenset({"TaskSucceeded", "TaskFailed", "TaskTimedOut", "TaskSubmitFailed"})
 
 _ARN = "arn:aws:states:local:000000000000"
+
+
+Events: TypeAlias = list[tuple[str, list[HistoryEvent]]]
+"""By the ids of executions."""
 
 
 class Execution:
@@ -39,6 +43,8 @@ class Execution:
         """Of a root: pending events of its children."""
         self.variable_bytes = 0
         """Of all its variables, as JSON."""
+        self.depth = 0
+        """In how many distributed Maps it is."""
         self.redrives = 0
         self.redriven_at: datetime | None = None
         self._context: dict[str, Any] | None = None
@@ -61,10 +67,17 @@ class Execution:
         self.result_pending = False
         return events
 
-    def take_children(self) -> "list[tuple[str, list[HistoryEvent]]]":
-        """Of a root: the pending events of its children, by their ids; the caller's to write before its own."""
-        children, self.unwritten, self.unwritten_events = self.unwritten, [], 0
-        return [(child.id, child.take()) for child in children]
+    def take_children(self) -> list[Events]:
+        """Of a root: the pending events of its children, in groups; the caller's to write one group after the other,
+        and then the root's own.
+
+        What happened inside is on disk before what follows from it: an item's events, the ledger's, its parent's.
+        """
+        unwritten, self.unwritten, self.unwritten_events = self.unwritten, [], 0
+        groups: dict[tuple[int, bool], Events] = {}
+        for each in unwritten:
+            groups.setdefault((-each.depth, each.is_ledger), []).append((each.id, each.take()))
+        return [groups[place] for place in sorted(groups)]
 
     def redriven(self, at: datetime) -> None:
         """It was asked to go on from where it failed."""
@@ -93,11 +106,14 @@ class Execution:
 
 
 class ChildExecution(Execution):
-    """One whose events are written beside those of its root. The ledger of a Map Run is kept in the same way."""
+    """One whose events are written beside those of its root."""
 
-    def __init__(self, root: Execution, id_: str, machine: str, input_: Payload, started_at: datetime) -> None:
+    is_ledger = False
+
+    def __init__(self, parent: Execution, id_: str, machine: str, input_: Payload, started_at: datetime) -> None:
         super().__init__(id_, machine, input_, started_at)
-        self._root = root
+        self._root = parent.root
+        self.depth = parent.depth + 1
 
     @property
     def root(self) -> Execution:
@@ -110,6 +126,12 @@ class ChildExecution(Execution):
         if kind in RESULTS:
             self._root.result_pending = True
         return super().record(kind, previous, details, at)
+
+
+class Ledger(ChildExecution):
+    """What is kept of a Map Run: not an execution, but written in the same way. See map_run."""
+
+    is_ledger = True
 
 
 def map_run_arn(machine: str, label: str, run_id: str) -> str:

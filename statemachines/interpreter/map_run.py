@@ -18,7 +18,7 @@ import orjson
 
 from shared.executions.records import HistoryEvent
 from shared.ids import derived_id
-from statemachines.interpreter.execution import ChildExecution, map_run_arn
+from statemachines.interpreter.execution import Ledger, map_run_arn
 from statemachines.interpreter.failure import Failure
 from statemachines.interpreter.payloads import Payload, too_large
 
@@ -63,7 +63,7 @@ class Tolerance:
 class MapRun:
     """See the module. `label` is its part of names that Step Functions gives."""
 
-    ledger: ChildExecution
+    ledger: Ledger
     machine: str
     label: str
     batches: Batches
@@ -141,7 +141,7 @@ class MapRun:
             self._keep_failure(event.details["index"], event.details.get("error", ""), event.details.get("cause"))
 
     def finish_reading(self, at_work: int, now: datetime) -> None:
-        """Everything is read; `at_work` is how many items were at work at most. What was redriven begins again."""
+        """Everything is read; `at_work` is how many may have begun besides at most. What was redriven begins again."""
         while self._markers < self.redrives:
             self._markers += 1
             self.ledger.record(REDRIVEN, 0, {}, now)

@@ -14,7 +14,7 @@ from shared.ids import derived_id
 from statemachines.interpreter.containers import MAX_CONCURRENCY, concurrency_of, give_up, state_failed
 from statemachines.interpreter.core import Core
 from statemachines.interpreter.effects import LoadItem
-from statemachines.interpreter.execution import ChildExecution
+from statemachines.interpreter.execution import ChildExecution, Ledger
 from statemachines.interpreter.failure import EXCEED_TOLERATED_FAILURES, EXCEEDED, RUNTIME, Failure
 from statemachines.interpreter.frame import Frame, Phase, input_of, owner_of, state_of
 from statemachines.interpreter.machine import Distribution
@@ -24,18 +24,21 @@ from statemachines.interpreter.payloads import MAX_PAYLOAD_BYTES, Payload, paylo
 MAX_UNWRITTEN_EVENTS = 2_000
 """Items begin only while fewer of their events than this wait to be written: that bounds memory."""
 
+_MAX_UNWRITTEN_ITEMS = MAX_UNWRITTEN_EVENTS // 4 + 1
+"""How many items may have ended that the ledger does not know: one has four events at least."""
+
 _NO_HISTORIES = "This interpreter cannot read histories back, so it runs no distributed Map."
 
 
 def start_run(core: Core, frame: Frame) -> None:
-    """Starts the Map Run."""
+    """Starts the Map Run. Its items begin once that is on disk: their journals are found by it."""
     if not core.reads_histories:
         raise Failure(RUNTIME, _NO_HISTORIES)
     run = new_run(core, frame)
     core.record(frame, "MapRunStarted", {"mapRunArn": run.arn})
     frame.run = run
     frame.phase = Phase.CHILDREN
-    fill(core, frame)
+    core.stalled.append(frame)
 
 
 def new_run(core: Core, frame: Frame) -> MapRun:
@@ -45,7 +48,7 @@ def new_run(core: Core, frame: Frame) -> MapRun:
     about = state_of(frame).distribution or Distribution()
     label = about.label or derived_id(execution.id, f"label/{state_of(frame).name}")
     name = f"{execution.machine}/{label}"
-    ledger = ChildExecution(execution.root, run_id, name, Payload(None, "null"), core.now)
+    ledger = Ledger(execution, run_id, name, Payload(None, "null"), core.now)
     concurrency_of(core, frame)
     return MapRun(ledger, execution.machine, label, _batches(core, frame, about), _tolerance(core, frame, about))
 
@@ -131,7 +134,7 @@ def add_item(core: Core, frame: Frame, index: int, input_: Payload) -> Frame:
     """A frame for an item, with an execution of its own."""
     run = run_of(frame)
     name = run.ledger.machine
-    execution = ChildExecution(frame.execution.root, run.child_id(index), name, input_, core.now)
+    execution = ChildExecution(frame.execution, run.child_id(index), name, input_, core.now)
     return frame.item(state_of(frame).branches[0], index, execution)
 
 
@@ -187,11 +190,11 @@ def finish_run(core: Core, frame: Frame) -> None:
 def run_loaded(core: Core, frame: Frame) -> None:
     """What had ended before a restart is known now."""
     run = run_of(frame)
-    run.finish_reading(frame.concurrency, core.now)
+    run.finish_reading(frame.concurrency + _MAX_UNWRITTEN_ITEMS, core.now)
     if run.too_many_failed() and frame.phase == Phase.CHILDREN:
         _fail_run(core, frame, Failure(EXCEED_TOLERATED_FAILURES, EXCEEDED))
     elif frame.phase == Phase.CHILDREN:
-        fill(core, frame)
+        core.stalled.append(frame)
     else:
         core.ready.append(frame)
 

@@ -13,6 +13,7 @@ from tests.interpreter.harness import (
     TOKENS,
     Case,
     Log,
+    Played,
     Raises,
     Returns,
     branch,
@@ -50,9 +51,10 @@ def given_away(log: Log, said: Sequence[TaskCompletion]) -> list[TaskCompletion]
     events = {(each, event.id): event for each, event in log}
     for each, event in log:
         if event.type == "TaskStarted":
-            while event.type != "TaskStateEntered":
-                event = events[each, event.previous_id]
-            started[each, event.id] += 1
+            entered = event
+            while entered.type != "TaskStateEntered":
+                entered = events[each, entered.previous_id]
+            started[each, entered.id] += 1
     tokens = {
         TOKENS.mint(EXECUTION, entered, attempt, child="" if each == EXECUTION else each)
         for (each, entered), count in started.items()
@@ -64,6 +66,12 @@ def given_away(log: Log, said: Sequence[TaskCompletion]) -> list[TaskCompletion]
 def shapes(log: Log) -> Counter[tuple[str, str, str | None]]:
     """Types with the names of states: concurrent branches may interleave in another way after a restart."""
     return Counter((each, event.type, event.details.get("name")) for each, event in log)
+
+
+def told(run: Played) -> Log:
+    """What a history has to tell. Whether an item of a failed Map Run was aborted, a crash may leave open."""
+    aborted = any(event.type in ("MapRunFailed", "MapRunAborted") for _, event in run.journal.log)
+    return [(each, event) for each, event in run.journal.log if each == EXECUTION or not aborted]
 
 
 @pytest.mark.parametrize("case", list(cases()), ids=lambda case: case.name)
@@ -81,7 +89,7 @@ def test_cut_at_every_event(case: Case):
         for each in {each for each, _ in run.journal.log}:
             events = run.journal.of(each)
             assert [event.id for event in events] == list(range(1, len(events) + 1)), length
-        assert shapes(run.journal.log) == shapes(log), length
+        assert shapes(told(run)) == shapes(told(whole)), length
         calls = len(whole.runner.calls)
         assert len(run.runner.calls) >= answers(run.journal.log) - answers(log[:length]), length
         assert len(run.runner.calls) <= calls - answers(log[:length]) + answers(first), length

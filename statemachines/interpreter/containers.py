@@ -152,8 +152,14 @@ def child_failed(core: Core, child: Frame, failure: Failure) -> None:
 
 
 def state_failed(core: Core, owner: Frame, last: int, failure: Failure) -> None:
-    """The Parallel or Map fails; `last` is the event that says so by what is inside."""
-    owner.last = owner.execution.record(f"{state_of(owner).type}StateFailed", last, {}, core.now)
+    """The Parallel or Map fails; `last` is the event that says so by what is inside.
+
+    The event has no details in Step Functions. Where no other event says what failed, it does here: the payload limit
+    and States.Runtime leave none, and after a restart the error would not be known.
+    """
+    details = failure.details() if failure.untold else {}
+    failure.untold = False
+    owner.last = owner.execution.record(f"{state_of(owner).type}StateFailed", last, details, core.now)
     give_up(core, owner)
     core.failed(owner, failure)
     core.ready.append(owner)

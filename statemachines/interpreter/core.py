@@ -137,6 +137,7 @@ class Core:
         if failure.location is not None:
             details = {**failure.details(), "location": failure.location, "state": state_of(frame).name}
             self.record(frame, "EvaluationFailed", details)
+        failure.untold = failure.location is None
         self.failed(frame, failure)
 
     def failed(self, frame: Frame, failure: Failure) -> None:

@@ -22,8 +22,12 @@ class Engine(Core):
 
     def start(self) -> None:
         """Begins the execution; `now` is its start."""
+        self.execution.record("ExecutionStarted", 0, {"input": self.execution.input.text}, self.now)
+        self.enter_first()
+
+    def enter_first(self) -> None:
+        """Enters the first state; an input above the payload limit fails the execution."""
         text = self.execution.input.text
-        self.execution.record("ExecutionStarted", 0, {"input": text}, self.now)
         if len(text) > MAX_PAYLOAD_BYTES or len(text.encode()) > MAX_PAYLOAD_BYTES:
             cause = f"The input of the execution exceeds the maximum of {MAX_PAYLOAD_BYTES} bytes."
             self.end("ExecutionFailed", 0, ExecutionStatus.FAILED, Failure(DATA_LIMIT_EXCEEDED, cause))

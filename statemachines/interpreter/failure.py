@@ -31,6 +31,8 @@ class Failure(Exception):
         self.cause = cause
         self.location = location
         self.covered_as = covered_as or error
+        self.untold = False
+        """No event of the history says it yet."""
 
     def details(self) -> dict[str, str]:
         """As the details of a history event have it: what there is none of is left out."""

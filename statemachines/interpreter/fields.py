@@ -33,6 +33,7 @@ _JSONPATH = frozenset(
     {"InputPath", "OutputPath", "ResultPath", "ResultSelector", "Parameters", "Result", "ItemsPath", "Iterator"}
     | {"MaxConcurrencyPath", "TimeoutSecondsPath", "HeartbeatSecondsPath", "SecondsPath", "TimestampPath"}
     | {"ErrorPath", "CausePath", "Variable", "ToleratedFailureCountPath", "ToleratedFailurePercentagePath"}
+    | {"MaxItemsPerBatchPath", "MaxInputBytesPerBatchPath"}
 )
 RULE_FIELDS = frozenset({"Condition", "Next", "Assign", "Output", "Comment"})
 _CATCHER_FIELDS = frozenset({"ErrorEquals", "Next", "Assign", "Output", "Comment"})
@@ -112,7 +113,7 @@ class FieldLoader:
         fits = isinstance(value, kinds) and (kinds is bool or not isinstance(value, bool))
         if source_of(value) is None and not fits:
             names = " or ".join(kind.__name__ for kind in (kinds if isinstance(kinds, tuple) else (kinds,)))
-            self.report(f"{path}/{field}", f"{field} is of the type {names}, or an expression.", value=value)
+            self.report(f"{path}/{prefix}{field}", f"{field} is of the type {names}, or an expression.", value=value)
         return Amount(template, value)
 
     def assignment(

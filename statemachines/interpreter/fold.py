@@ -122,6 +122,8 @@ class Fold:
         return self._decided(frame, event, _failure(event))
 
     def container_started(self, frame: Frame, event: HistoryEvent) -> Frame:
+        while frame.state is None:  # another attempt follows the last event of a child of the one before
+            frame = owner_of(frame)
         frame.reset()
         _reached(frame, event, Phase.CHILDREN)
         state = state_of(frame)
@@ -167,7 +169,8 @@ class Fold:
         if frame.phase == Phase.RUN_FAILED and frame.failure is not None:
             return self._decided(frame, event, frame.failure)
         owner = owner_of(frame)
-        failure = frame.failure or states.failure_of(self.core, frame)
+        told = _failure(event) if event.details else None
+        failure = told or frame.failure or states.failure_of(self.core, frame)
         self._detach(owner)
         return self._decided(owner, event, failure)
 
@@ -201,6 +204,9 @@ class Fold:
             result = orjson.loads(event.details["output"])
         else:
             error = {"name": event.details.get("error", ""), "cause": event.details.get("cause", "")}
+            if status == ExecutionStatus.FAILED and self.root.phase != Phase.FAILED:  # no other event says so
+                self.root.phase, self.root.failure = Phase.FAILED, _failure(event)
+                self._detach(self.root)
         self.outcome = StatusChange(status, event.timestamp, result, error)
         return frame
 

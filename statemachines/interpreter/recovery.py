@@ -41,7 +41,9 @@ def resume(engine: Engine, history: Sequence[HistoryEvent], now: datetime, *, re
         engine.outcome = None
         fold.given_up = []
         _redrive(engine.root, now)
-    if engine.outcome is None:
+    if engine.outcome is None and len(history) == 1:
+        engine.enter_first()
+    elif engine.outcome is None:
         engine.effects.extend(Stop(frame) for frame in fold.given_up)
         _go_on(engine, engine.root)
 
@@ -67,7 +69,8 @@ def _take_item(engine: Engine, child: Frame, fold: Fold, newest: datetime) -> No
     owner = child.owner
     assert owner is not None  # noqa: S101 - for the type checker: an item has an owner
     run, outcome = runs.run_of(owner), fold.outcome
-    before = run.redriven_at is not None and newest < run.redriven_at
+    redriven = child.execution.redrives >= run.redrives
+    before = run.redriven_at is not None and newest <= run.redriven_at and not redriven
     if outcome is None:
         engine.effects.extend(Stop(frame) for frame in fold.given_up)
         _go_on(engine, child)

@@ -150,10 +150,10 @@ class StateLoader(FieldLoader):
         if batcher is None:
             return Distribution(label, tolerated_count=tolerated[0], tolerated_percentage=tolerated[1])
         place, prefix = f"{path}/ItemBatcher", "ItemBatcher/"
+        self.unknown_fields(place, batcher if isinstance(batcher, dict) else {}, _BATCHER_FIELDS)
         if not isinstance(batcher, dict) or not {"MaxItemsPerBatch", "MaxInputBytesPerBatch"} & batcher.keys():
             self.report(place, "An ItemBatcher has MaxItemsPerBatch, MaxInputBytesPerBatch, or both.", value=batcher)
             batcher = {}
-        self.unknown_fields(place, batcher, _BATCHER_FIELDS)
         items = self.amount(path, batcher, "MaxItemsPerBatch", int, prefix=prefix)
         most = self.amount(path, batcher, "MaxInputBytesPerBatch", int, prefix=prefix)
         return Distribution(label, items, most, self.template(path, batcher, "BatchInput", INPUT, prefix), *tolerated)

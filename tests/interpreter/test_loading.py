@@ -52,7 +52,7 @@ MISTAKES: list[tuple[str, Any, str, str]] = [
     (
         "a condition that is text",
         document(a=choice(Condition="$x > 1"), b=pass_()),
-        "/States/a/Condition",
+        "/States/a/Choices[0]/Condition",
         "is of the type bool",
     ),
     ("a Wait without a time", document(a={"Type": "Wait", "End": True}), "/States/a", "either Seconds or Timestamp"),
@@ -120,7 +120,12 @@ MISTAKES: list[tuple[str, Any, str, str]] = [
         "/States/a/ItemBatcher/MaxItemsPerBatchPath",
         "belongs to JSONPath",
     ),
-    ("a batch size that is text", mapped(ItemBatcher={"MaxItemsPerBatch": "2"}), "/States/a/MaxItemsPerBatch", "int"),
+    (
+        "a batch size that is text",
+        mapped(ItemBatcher={"MaxItemsPerBatch": "2"}),
+        "/States/a/ItemBatcher/MaxItemsPerBatch",
+        "int",
+    ),
     ("a label with a colon", mapped(Label="a:b"), "/States/a/Label", "1 to 40 characters"),
     ("a label that is too long", mapped(Label="l" * 41), "/States/a/Label", "1 to 40 characters"),
     ("a label in INLINE mode", mapped(config={"Mode": "INLINE"}, Label="l"), "/States/a/Label", "not supported"),

@@ -15,7 +15,7 @@ from shared.errors import StoreUnavailable
 from shared.executions.records import ExecutionStatus, StartRequest, StatusChange
 from shared.observability import bind
 from shared.ports import Backlog, Completions, Journal, PendingExecution, WorkflowStore
-from statemachines.interpreter import Interpreter, Machine
+from statemachines.interpreter import Interpreter, Machine, Parked
 
 MAX_RUNNING = 2_000
 """Executions that one worker holds in memory; further ones wait in the backlog, on disk."""
@@ -132,6 +132,8 @@ class Worker(Completions):
                     history=pending.history,
                     cancelled=CANCELLED if pending.cancel_requested else None,
                 )
+                if isinstance(change, Parked):
+                    raise TypeError("the interpreter parked an execution, and was not told to")  # noqa: TRY301 - a bug
             except StoreUnavailable as error:
                 log.warning("execution interrupted by the store", extra={"reason": error.message})
                 return None

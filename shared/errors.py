@@ -17,6 +17,7 @@ MillraceError
 │   ├── InvalidDefinition         a workflow that cannot be published; carries diagnostics
 │   ├── InvalidInput              an input that breaks the workflow's input_schema; carries diagnostics
 │   ├── InvalidParameter          a query parameter, header or field out of its range
+│   ├── TaskTokenInvalid          no task token of ours: forged, cut short, or signed by another key
 │   └── NotImplementedYet         designed, not built
 ├── NodeError                     a node's work failed; its class name is the error name in ASL
 │   ├── DestinationUnreachable    (retryable) no connection, or it broke
@@ -171,6 +172,10 @@ class InvalidInput(_Diagnosed):
 
 class InvalidParameter(RequestError):
     code = "request.parameter_invalid"
+
+
+class TaskTokenInvalid(RequestError):
+    code = "task_token_invalid"
 
 
 class NotImplementedYet(RequestError):

@@ -150,10 +150,25 @@ class Backlog(Protocol):
 
 class Journal(Protocol):
     async def write(
-        self, execution_id: str, project_id: str, events: Sequence[HistoryEvent], change: StatusChange | None = None
+        self,
+        execution_id: str,
+        project_id: str,
+        events: Sequence[HistoryEvent],
+        change: StatusChange | None = None,
+        completes: TaskCompletion | None = None,
     ) -> None:
-        """Appends events and applies the change in one transaction; durable once this returns. Calls that arrive
-        together share one commit. An event that is already there is not doubled."""
+        """Appends events, applies the change and submits the completion in one transaction; durable once this returns.
+        Calls that arrive together share one commit. An event that is already there is not doubled.
+
+        `completes` is the task of another execution that ends with this one. Events may be of an execution without a
+        row of its own: the child executions of a distributed Map, and the ledger of its Map Run."""
+
+
+class Histories(Protocol):
+    """Reads what a journal wrote."""
+
+    async def history(self, execution_id: str, *, after: int = 0, limit: int | None = None) -> Sequence[HistoryEvent]:
+        """Events with an id above `after`, in order; none where nothing was written."""
 
 
 @dataclass(frozen=True, slots=True)

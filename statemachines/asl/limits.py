@@ -12,6 +12,10 @@ MAX_VARIABLE_NAME_CHARACTERS = 80
 MAX_INLINE_MAP_CONCURRENCY = 40
 """https://docs.aws.amazon.com/step-functions/latest/dg/state-map-inline.html"""
 
+MAX_DISTRIBUTED_MAP_CONCURRENCY = 1_000
+"""What one process runs side by side; Step Functions allows 10,000 child executions,
+https://docs.aws.amazon.com/step-functions/latest/dg/state-map-distributed.html"""
+
 MAX_WAIT_SECONDS = 99_999_999
 """https://docs.aws.amazon.com/step-functions/latest/dg/state-wait.html"""
 

@@ -1,54 +1,43 @@
-"""Carries one execution through: runs its tasks, keeps its times, writes its history.
+"""Carries one execution through: runs its tasks, keeps its times, writes its history, and parks it.
 
 When what is written:
   durable   what a task gave is on disk before the next task starts; the end is on disk before it is reported
   express   the end is on disk before it is reported; a crash may run any task again
   both      events are written at the latest FLUSH_SECONDS after the execution is blocked, so that it can be watched;
-            a task that answers sooner costs no write of its own for having been started
+            a task that answers sooner costs no write of its own for having been started. A task is handed to somebody
+            outside after its start is on disk. Events of child executions are on disk before those of their parent
+            that follow from them
 """
 
 import asyncio
-import logging
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
-
-import orjson
+from typing import Any
 
 from shared.clock import Clock
-from shared.executions.records import ExecutionStatus, StartRequest, StatusChange
-from shared.ports import Journal, TaskCall, TaskFailed, TaskRunner
-from statemachines.interpreter.effects import Effect, RunTask, Sleep, Stop
+from shared.executions.nested import completion_of
+from shared.executions.records import ExecutionStatus, StartRequest, StatusChange, TaskCompletion
+from shared.ports import Histories, Journal, TaskRunner
+from statemachines.interpreter.effects import Await, Effect, LoadItem, LoadRun, RunTask, Sleep, Stop
 from statemachines.interpreter.engine import Engine
-from statemachines.interpreter.failure import RUNTIME
-from statemachines.interpreter.frame import Frame, state_of
-from statemachines.interpreter.states import integration_of
+from statemachines.interpreter.frame import Frame
+from statemachines.interpreter.jobs import Job, Jobs
+from statemachines.interpreter.recovery import item_loaded
+from statemachines.interpreter.runs import run_of
 
 FLUSH_SECONDS = 0.025
-_LONGEST_TIMER = 3_600.0
-"""A timer is armed anew at least this often, so that a clock that was set cannot make a wait hours too long."""
-
-_PATIENCE_SECONDS = 5.0
-"""How long the end of an execution waits for tasks that were cancelled."""
-
-_TOLERANCE = timedelta(milliseconds=1)
-
-log = logging.getLogger(__name__)
+_LEDGER_PAGE = 1_000
 
 
-class Job:
-    """A task at work or a time that is waited for, for one frame."""
+@dataclass(frozen=True, slots=True)
+class Parked:
+    """Everything is on disk, and every frame only waits: the caller may forget the execution.
 
-    __slots__ = ("task", "timer")
+    It is run again from its history at `wake_at`, or when a completion came; None where it waits for completions only.
+    """
 
-    def __init__(self) -> None:
-        self.task: asyncio.Task[None] | None = None
-        self.timer: asyncio.TimerHandle | None = None
-
-    def stop(self) -> None:
-        if self.timer is not None:
-            self.timer.cancel()
-        if self.task is not None:
-            self.task.cancel()
+    wake_at: datetime | None
 
 
 class Driver:
@@ -62,188 +51,209 @@ class Driver:
         journal: Journal,
         runner: TaskRunner,
         clock: Clock,
+        histories: Histories | None,
         durable: bool,
+        park_after: timedelta | None,
     ) -> None:
         self._engine = engine
         self._request = request
         self._journal = journal
-        self._runner = runner
+        self._histories = histories
         self._clock = clock
         self._durable = durable
+        self._park_after = park_after
         self._loop = asyncio.get_running_loop()
+        self._jobs = Jobs(engine, request, runner=runner, clock=clock)
+        self._inbox = self._jobs.inbox
         self._announced = False
-        self._jobs: dict[Frame, Job] = {}
-        self._tasks: set[asyncio.Task[None]] = set()
-        self._inbox: list[Callable[[], None]] = []
-        self._woken: asyncio.Future[None] | None = None
         self._flush_timer: asyncio.TimerHandle | None = None
         self._flush_due = False
         self._limit = Job()
+        self._broken: BaseException | None = None
+        self._closed = False
 
-    async def run(self, begin: Callable[[], None], *, announced: bool) -> StatusChange:
-        """Begins by `begin`, and gives the terminal change once it is on disk.
+    async def run(
+        self, begin: Callable[[], None], *, announced: bool, completions: Sequence[TaskCompletion] = ()
+    ) -> StatusChange | Parked:
+        """Begins by `begin`, and gives the terminal change once it is on disk, or Parked.
 
-        `announced` says whether RUNNING is on disk already.
+        `announced` says whether RUNNING is on disk already; `completions` are those that came so far.
         """
         self._announced = announced
         try:
             begin()
             self._keep_time_limit()
+            for completion in completions:
+                self._jobs.receive(completion, keep=True)
             while self._engine.outcome is None:
                 await self._carry_out()
+                parked = await self._park() if self._park_after is not None else None
+                if parked is not None:
+                    return parked
                 await self._wait()
                 self._take_in()
             return await self._end(self._engine.outcome)
         finally:
+            self._closed = True
             await self._stop()
 
     def cancel(self, cause: str) -> None:
-        self._post(lambda: self._engine.abort(cause))
+        self._inbox.post(lambda: self._engine.abort(cause))
 
-    # Taking in what happened
-
-    def _post(self, happening: Callable[[], None]) -> None:
-        self._inbox.append(happening)
-        self._wake()
-
-    def _wake(self) -> None:
-        if self._woken is not None and not self._woken.done():
-            self._woken.set_result(None)
+    def complete(self, completion: TaskCompletion) -> bool:
+        """Hands over what somebody outside said; False where the execution does not run here any more."""
+        if not self._closed:
+            self._jobs.receive(completion)
+        return not self._closed
 
     async def _wait(self) -> None:
-        if self._inbox:
+        if self._inbox or self._engine.stalled or self._engine.outcome is not None:
             return
-        if self._engine.recorder.pending and self._flush_timer is None:
+        execution = self._engine.execution
+        if (execution.pending or execution.unwritten) and self._flush_timer is None:
             self._flush_timer = self._loop.call_later(FLUSH_SECONDS, self._flush_now)
-        self._woken = self._loop.create_future()
-        await self._woken
-        self._woken = None
+        await self._inbox.woken()
 
     def _flush_now(self) -> None:
         self._flush_timer = None
         self._flush_due = True
-        self._wake()
+        self._inbox.wake()
 
     def _take_in(self) -> None:
-        inbox, self._inbox = self._inbox, []
-        self._engine.recorder.now = self._clock.now()
-        for happening in inbox:
+        if self._broken is not None:
+            raise self._broken
+        self._engine.now = self._clock.now()
+        for happening in self._inbox.take():
             if self._engine.outcome is None:
                 happening()
 
     # Carrying out what the engine asks for
 
     async def _carry_out(self) -> None:
-        engine = self._engine
-        if self._flush_due or (self._durable and engine.recorder.result_pending and self._starts_task()):
+        engine, effects = self._engine, self._engine.effects
+        if self._flush_due or engine.stalled or (effects and self._writes_first()):
             await self._write()
-        while engine.effects:
-            self._apply(engine.effects.popleft())
+        while effects:
+            self._apply(effects.popleft())
 
-    def _starts_task(self) -> bool:
-        return any(isinstance(effect, RunTask) for effect in self._engine.effects)
+    def _writes_first(self) -> bool:
+        """Whether what is pending must be on disk before the effects are carried out.
+
+        A token is given away only when the events are there that it is made of: after a crash other branches might
+        be quicker, and the same token would be another task's.
+        """
+        results = self._durable and self._engine.execution.result_pending
+        for effect in self._engine.effects:
+            if isinstance(effect, RunTask | Stop) and (results or effect.frame.token is not None):
+                return True
+        return False
 
     def _apply(self, effect: Effect) -> None:
-        if isinstance(effect, Stop):
-            job = self._jobs.pop(effect.frame, None)
-            if job is not None:
-                job.stop()
+        frame = effect.frame
+        if isinstance(effect, RunTask):
+            self._jobs.call(frame)
         elif isinstance(effect, Sleep):
-            self._sleep(effect.frame)
-        else:
-            self._run_task(effect.frame)
+            self._jobs.sleep(frame)
+        elif isinstance(effect, Stop):
+            self._jobs.give_up(frame)
+        elif isinstance(effect, Await):
+            self._jobs.expect(frame)
+        elif isinstance(effect, LoadRun):
+            self._jobs.spawn(self._loaded(self._load_run(frame)))
+        elif isinstance(effect, LoadItem):
+            self._jobs.spawn(self._loaded(self._load_item(frame, effect.index)))
 
-    def _sleep(self, frame: Frame) -> None:
-        self._jobs[frame] = job = Job()
+    # Reading what a distributed Map did before
 
-        def fired() -> None:
-            if self._jobs.get(frame) is job:
-                del self._jobs[frame]
-                self._engine.fired(frame)
-
-        self._at(job, frame.due or self._clock.now(), fired)
-
-    def _run_task(self, frame: Frame) -> None:
-        self._jobs[frame] = job = Job()
-        job.task = self._loop.create_task(self._call(frame, job))
-        self._tasks.add(job.task)
-        job.task.add_done_callback(self._tasks.discard)
-        if frame.timeout is not None:
-            due = self._clock.now() + timedelta(seconds=frame.timeout)
-            self._at(job, due, lambda: self._answer(frame, job, lambda: self._engine.task_timed_out(frame)))
-
-    async def _call(self, frame: Frame, job: Job) -> None:
+    async def _loaded(self, load: Coroutine[Any, Any, None]) -> None:
         try:
-            result = await self._runner.run(self._task_call(frame))
-        except TaskFailed as error:
-            name, cause = error.error, error.cause
-            self._post(lambda: self._answer(frame, job, lambda: self._engine.task_failed(frame, name, cause)))
-        except Exception as error:  # a runner names every failure; what it does not is a bug, and must end the wait
-            log.exception("the task runner failed")
-            cause = f"The task runner failed with {type(error).__name__}."
-            self._post(lambda: self._answer(frame, job, lambda: self._engine.task_failed(frame, RUNTIME, cause)))
-        else:
-            self._post(lambda: self._answer(frame, job, lambda: self._engine.task_succeeded(frame, result)))
+            await load
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is raised by `run`
+            self._broken = error
+            self._inbox.wake()
 
-    def _answer(self, frame: Frame, job: Job, happening: Callable[[], None]) -> None:
-        """Takes the first thing that happens to a job; what comes after it was given up is of no interest."""
-        if self._jobs.get(frame) is job:
-            del self._jobs[frame]
-            job.stop()
-            happening()
+    async def _load_run(self, frame: Frame) -> None:
+        run, after = run_of(frame), 0
+        assert self._histories is not None  # noqa: S101 - for the type checker: else the run would not have started
+        while page := await self._histories.history(run.ledger.id, after=after, limit=_LEDGER_PAGE):
+            for event in page:
+                run.read(event)
+            after = page[-1].id
+        self._inbox.post(lambda: self._engine.run_loaded(frame))
 
-    def _task_call(self, frame: Frame) -> TaskCall:
-        state = state_of(frame)
-        return TaskCall(
-            execution_id=self._request.execution_id,
-            project_id=self._request.project_id,
-            state=state.name,
-            resource=integration_of(state).arn,
-            # Read from the text: whatever a runner does to its arguments, the execution's own values stay as they are.
-            arguments=orjson.loads(frame.call.text) if frame.call else {},
-            attempt=frame.retry_count,
-        )
+    async def _load_item(self, frame: Frame, index: int) -> None:
+        run = run_of(frame)
+        assert self._histories is not None  # noqa: S101 - as above
+        history = await self._histories.history(run.child_id(index))
+
+        def take() -> None:
+            if frame.run is run and frame.open:  # else it was given up meanwhile
+                item_loaded(self._engine, frame, index, history)
+
+        self._inbox.post(take)
 
     # Time
-
-    def _at(self, job: Job, due: datetime, happening: Callable[[], None]) -> None:
-        """Posts `happening` when the clock shows `due`."""
-        left = due - self._clock.now()
-        if left <= _TOLERANCE:
-            self._post(happening)
-            return
-        seconds = min(left.total_seconds(), _LONGEST_TIMER)
-        job.timer = self._loop.call_later(seconds, self._at, job, due, happening)
 
     def _keep_time_limit(self) -> None:
         seconds = self._engine.root.machine.timeout_seconds
         if seconds is not None and self._engine.outcome is None:
-            self._at(self._limit, self._engine.started_at + timedelta(seconds=seconds), self._engine.time_out)
+            execution = self._engine.execution
+            since = execution.redriven_at or execution.started_at
+            self._jobs.at(since + timedelta(seconds=seconds), self._engine.time_out, self._limit)
+
+    async def _park(self) -> Parked | None:
+        """Parks the execution where nothing is at work and nothing is due soon; None where it has to stay."""
+        if self._inbox or self._engine.stalled or self._engine.outcome or self._jobs.at_work:
+            return None
+        limit = () if self._limit.due is None else (self._limit.due,)
+        wake_at = min((*limit, *self._jobs.dues()), default=None)
+        assert self._park_after is not None  # noqa: S101 - for the type checker: the caller has looked
+        if wake_at is not None and wake_at - self._clock.now() <= self._park_after:
+            return None
+        await self._write()
+        if self._inbox:  # something came while that was written
+            return None
+        self._closed = True
+        return Parked(wake_at)
 
     # Writing
 
-    async def _write(self, change: StatusChange | None = None) -> None:
+    async def _write(self, change: StatusChange | None = None, completes: TaskCompletion | None = None) -> None:
         if self._flush_timer is not None:
             self._flush_timer.cancel()
             self._flush_timer = None
         self._flush_due = False
-        events = self._engine.recorder.take()
-        if not events and change is None:
-            return
-        if change is None and not self._announced:
-            change = StatusChange(ExecutionStatus.RUNNING, self._engine.started_at)
-        self._announced = True
-        await self._journal.write(self._request.execution_id, self._request.project_id, events, change)
+        execution, project_id = self._engine.execution, self._request.project_id
+        children = execution.take_children() if execution.unwritten else ()
+        events = execution.take()
+        for group in children:
+            await asyncio.gather(*(self._journal.write(id_, project_id, each) for id_, each in group))
+        if events or change is not None:
+            if change is None and not self._announced:
+                change = StatusChange(ExecutionStatus.RUNNING, execution.started_at)
+            self._announced = True
+            if completes is None:
+                await self._journal.write(execution.id, project_id, events, change)
+            else:
+                await self._journal.write(execution.id, project_id, events, change, completes)
+        self._engine.written()
 
     async def _end(self, outcome: StatusChange) -> StatusChange:
-        await self._write(outcome)
+        execution, engine = self._engine.execution, self._engine
+        asked = (effect.frame for effect in engine.effects if isinstance(effect, Await | RunTask | Stop))
+        calls = {str(frame.token): self._jobs.call_of(frame) for frame in asked if frame.token is not None}
+        calls |= {str(call.task_token): call for call in self._jobs.outside()}
+        if calls and execution.pending:  # stopped before the end is on disk: after it, nobody would take care of them
+            end = execution.pending.pop()
+            await self._write()
+            await self._jobs.stop_outside(list(calls.values()))
+            execution.pending.append(end)
+        completes = completion_of(self._request, execution.machine, execution.input.value, outcome)
+        await self._write(outcome, completes)
         return outcome
 
     async def _stop(self) -> None:
         if self._flush_timer is not None:
             self._flush_timer.cancel()
-        for job in (self._limit, *self._jobs.values()):
-            job.stop()
-        self._jobs.clear()
-        if self._tasks:
-            await asyncio.wait(self._tasks, timeout=_PATIENCE_SECONDS)
+        self._limit.stop()
+        await self._jobs.close()

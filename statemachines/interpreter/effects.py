@@ -14,6 +14,13 @@ class RunTask:
 
 
 @dataclass(frozen=True, slots=True)
+class Await:
+    """The frame's task was handed over: tell the engine of its completion, or when `due_of` has come."""
+
+    frame: Frame
+
+
+@dataclass(frozen=True, slots=True)
 class Sleep:
     """Tell the engine when `frame.due` has come."""
 
@@ -27,12 +34,19 @@ class Stop:
     frame: Frame
 
 
-Effect: TypeAlias = RunTask | Sleep | Stop
+@dataclass(frozen=True, slots=True)
+class LoadRun:
+    """Read the ledger of the frame's Map Run, and hand it to the engine."""
+
+    frame: Frame
 
 
 @dataclass(frozen=True, slots=True)
-class About:
-    """What expressions may read of the execution itself."""
+class LoadItem:
+    """Read the history of an item that may have begun before, and hand it to the engine."""
 
-    execution_id: str
-    workflow_name: str
+    frame: Frame
+    index: int
+
+
+Effect: TypeAlias = RunTask | Await | Sleep | Stop | LoadRun | LoadItem

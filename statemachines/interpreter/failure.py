@@ -8,6 +8,7 @@ from collections.abc import Iterable
 ALL = "States.ALL"
 DATA_LIMIT_EXCEEDED = "States.DataLimitExceeded"
 EXCEED_TOLERATED_FAILURES = "States.ExceedToleratedFailureThreshold"
+EXCEEDED = "The specified tolerated failure threshold was exceeded"
 HEARTBEAT_TIMEOUT = "States.HeartbeatTimeout"
 QUERY_EVALUATION_ERROR = "States.QueryEvaluationError"
 RUNTIME = "States.Runtime"
@@ -18,14 +19,20 @@ TIMEOUT = "States.Timeout"
 class Failure(Exception):
     """A state fails. `location` is the field whose expression failed, where that is why; `cause` None means none.
 
-    A Fail state need not name its error: `error` is then empty.
+    A Fail state need not name its error: `error` is then empty. `covered_as` is the name that `ErrorEquals` knows it
+    by, where the history has another one: a missed heartbeat is recorded as States.Timeout.
     """
 
-    def __init__(self, error: str, cause: str | None = None, *, location: str | None = None) -> None:
+    def __init__(
+        self, error: str, cause: str | None = None, *, location: str | None = None, covered_as: str | None = None
+    ) -> None:
         super().__init__(f"{error}: {cause}")
         self.error = error
         self.cause = cause
         self.location = location
+        self.covered_as = covered_as or error
+        self.untold = False
+        """No event of the history says it yet."""
 
     def details(self) -> dict[str, str]:
         """As the details of a history event have it: what there is none of is left out."""

@@ -1,13 +1,13 @@
-"""The fields of each state type: which there are, what they may hold, and what they become."""
+"""Fields of states: which each type may have, what they may hold, and what those become that several types share."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from shared.workflow.expressions import ExpressionError, source_of
 from statemachines.asl.limits import MAX_RETRY_DELAY_SECONDS, MAX_VARIABLE_NAME_CHARACTERS
 from statemachines.interpreter.failure import ALL
-from statemachines.interpreter.machine import Amount, Catcher, Integration, Machine, Retrier, Rule, State
+from statemachines.interpreter.machine import Amount, Catcher, Retrier
 from statemachines.interpreter.template import Template, compile_template
 
 _EVERY = frozenset({"Type", "Comment", "QueryLanguage"})
@@ -25,7 +25,7 @@ STATE_TYPES: Mapping[str, frozenset[str]] = {
     | _STEP
     | _GUARDED
     | {"Items", "ItemSelector", "ItemProcessor", "MaxConcurrency"}
-    | {"ToleratedFailureCount", "ToleratedFailurePercentage"},
+    | {"ToleratedFailureCount", "ToleratedFailurePercentage", "ItemBatcher", "Label"},
 }
 """The fields that a state of each type may have in JSONata mode."""
 
@@ -33,13 +33,13 @@ _JSONPATH = frozenset(
     {"InputPath", "OutputPath", "ResultPath", "ResultSelector", "Parameters", "Result", "ItemsPath", "Iterator"}
     | {"MaxConcurrencyPath", "TimeoutSecondsPath", "HeartbeatSecondsPath", "SecondsPath", "TimestampPath"}
     | {"ErrorPath", "CausePath", "Variable", "ToleratedFailureCountPath", "ToleratedFailurePercentagePath"}
+    | {"MaxItemsPerBatchPath", "MaxInputBytesPerBatchPath"}
 )
-_RULE_FIELDS = frozenset({"Condition", "Next", "Assign", "Output", "Comment"})
+RULE_FIELDS = frozenset({"Condition", "Next", "Assign", "Output", "Comment"})
 _CATCHER_FIELDS = frozenset({"ErrorEquals", "Next", "Assign", "Output", "Comment"})
 _RETRIER_FIELDS = frozenset(
     {"ErrorEquals", "IntervalSeconds", "MaxAttempts", "BackoffRate", "MaxDelaySeconds", "JitterStrategy", "Comment"}
 )
-_RESOURCE = re.compile(r"arn:aws[a-z-]*:states:::([a-z0-9-]+(?::[a-z0-9-]+)?):([A-Za-z0-9]+(?:\.[A-Za-z0-9:]+)?)")
 _VARIABLE = re.compile(r"[^\W\d]\w*")
 
 INPUT = frozenset({"input", "context"})
@@ -59,8 +59,8 @@ class Limits(NamedTuple):
         return f"{kind} from {self.least}" + (f" to {self.most:.0f}" if self.most != float("inf") else "")
 
 
-class StateLoader:
-    """Builds a state from its JSON; the walk and the reports are its subclass's business."""
+class FieldLoader:
+    """Reads fields that states share; the walk and the reports are its subclasses' business."""
 
     jsonata: bool
 
@@ -71,30 +71,6 @@ class StateLoader:
 
     def report_expression(self, path: str, problem: ExpressionError | str, source: str) -> None:
         raise NotImplementedError
-
-    def branch(self, path: str, asl: object, outer: frozenset[str]) -> Machine:
-        raise NotImplementedError
-
-    def state(self, path: str, name: str, asl: Mapping[str, Any], variables: frozenset[str]) -> State:
-        kind = asl["Type"]
-        language = asl.get("QueryLanguage", "JSONata" if self.jsonata else "JSONPath")
-        if language != "JSONata":
-            self.query_language(path, language)
-        else:
-            self.unknown_fields(path, asl, STATE_TYPES[kind])
-        self.way_out(path, kind, asl)
-        readable = RESULT if kind in ("Task", "Parallel", "Map") else INPUT
-        state = State(name, kind, next=asl.get("Next"))
-        state.output = self.template(path, asl, "Output", readable)
-        state.assign = self.assignment(path, "", asl, readable)
-        state.retriers = tuple(self.retrier(path, i, each) for i, each in self.entries(path, asl, "Retry"))
-        state.catchers = tuple(self.catcher(path, i, each) for i, each in self.entries(path, asl, "Catch"))
-        self.wildcards(path, "Retry", [each.errors for each in state.retriers])
-        self.wildcards(path, "Catch", [each.errors for each in state.catchers])
-        own = _OWN_FIELDS.get(kind)
-        if own is not None:
-            own(self, path, asl, state, variables)
-        return state
 
     def query_language(self, path: str, language: object) -> None:
         self.report(
@@ -137,7 +113,7 @@ class StateLoader:
         fits = isinstance(value, kinds) and (kinds is bool or not isinstance(value, bool))
         if source_of(value) is None and not fits:
             names = " or ".join(kind.__name__ for kind in (kinds if isinstance(kinds, tuple) else (kinds,)))
-            self.report(f"{path}/{field}", f"{field} is of the type {names}, or an expression.", value=value)
+            self.report(f"{path}/{prefix}{field}", f"{field} is of the type {names}, or an expression.", value=value)
         return Amount(template, value)
 
     def assignment(
@@ -221,78 +197,3 @@ class StateLoader:
             if ALL in names and (len(names) > 1 or index != len(groups) - 1):
                 text = "States.ALL stands alone in its ErrorEquals, in the last entry."
                 self.report(f"{path}/{field}[{index}]/ErrorEquals", text, value=list(names))
-
-    def task(self, path: str, asl: Mapping[str, Any], state: State, _: frozenset[str]) -> None:
-        arn = asl.get("Resource")
-        match = _RESOURCE.fullmatch(arn) if isinstance(arn, str) else None
-        if match is None:
-            self.report(
-                f"{path}/Resource",
-                f"The resource {arn!r} is no service integration.",
-                value=arn,
-                fix="Use arn:aws:states:::lambda:invoke with the function in Arguments/FunctionName.",
-            )
-        else:
-            state.integration = Integration(match[0], match[1], match[2])
-        state.arguments = self.template(path, asl, "Arguments", INPUT)
-        state.timeout = self.amount(path, asl, "TimeoutSeconds", int)
-        state.heartbeat = self.amount(path, asl, "HeartbeatSeconds", int)
-
-    def choice(self, path: str, asl: Mapping[str, Any], state: State, _: frozenset[str]) -> None:
-        state.next = asl.get("Default")
-        rules = self.entries(path, asl, "Choices")
-        if not rules:
-            self.report(f"{path}/Choices", "A Choice has at least one rule.")
-        state.rules = tuple(self.rule(path, index, rule) for index, rule in rules)
-
-    def rule(self, path: str, index: int, asl: Mapping[str, Any]) -> Rule:
-        place, prefix = f"{path}/Choices[{index}]", f"Choices[{index}]/"
-        self.unknown_fields(place, asl, _RULE_FIELDS)
-        condition = self.amount(path, asl, "Condition", bool, prefix=prefix)
-        if condition is None or "Next" not in asl:
-            self.report(place, "A rule has a Condition and a Next.")
-            condition = condition or Amount(lambda _: False, asl.get("Condition"))
-        output = self.template(path, asl, "Output", INPUT, prefix)
-        assign = self.assignment(path, prefix, asl, INPUT)
-        return Rule(condition.template, condition.text, f"{prefix}Condition", str(asl.get("Next")), output, assign)
-
-    def wait(self, path: str, asl: Mapping[str, Any], state: State, _: frozenset[str]) -> None:
-        if ("Seconds" in asl) == ("Timestamp" in asl):
-            self.report(path, "A Wait has either Seconds or Timestamp.", fix="Give one of the two.")
-        state.seconds = self.amount(path, asl, "Seconds", int)
-        state.timestamp = self.amount(path, asl, "Timestamp", str)
-
-    def fail(self, path: str, asl: Mapping[str, Any], state: State, _: frozenset[str]) -> None:
-        state.error = self.amount(path, asl, "Error", str)
-        state.cause = self.amount(path, asl, "Cause", str)
-
-    def parallel(self, path: str, asl: Mapping[str, Any], state: State, variables: frozenset[str]) -> None:
-        state.arguments = self.template(path, asl, "Arguments", INPUT)
-        branches = self.entries(path, asl, "Branches")
-        if not branches:
-            self.report(f"{path}/Branches", "A Parallel has at least one branch.")
-        state.branches = tuple(self.branch(f"{path}/Branches[{i}]", each, variables) for i, each in branches)
-
-    def map(self, path: str, asl: Mapping[str, Any], state: State, variables: frozenset[str]) -> None:
-        processor = asl.get("ItemProcessor")
-        config = processor.get("ProcessorConfig", {}) if isinstance(processor, dict) else {}
-        mode = config.get("Mode", "INLINE") if isinstance(config, dict) else config
-        if mode != "INLINE":
-            text = f"The processor mode {mode!r} is not run yet."
-            self.report(f"{path}/ItemProcessor/ProcessorConfig", text, value=mode, allowed=["INLINE"])
-        state.branches = (self.branch(f"{path}/ItemProcessor", processor, variables),)
-        state.items = self.amount(path, asl, "Items", (list, dict))
-        state.item_selector = self.template(path, asl, "ItemSelector", INPUT)
-        state.max_concurrency = self.amount(path, asl, "MaxConcurrency", int)
-        for field in ("ToleratedFailureCount", "ToleratedFailurePercentage"):  # of no effect in INLINE mode
-            self.amount(path, asl, field, (int, float))
-
-
-_OWN_FIELDS: Mapping[str, Callable[[StateLoader, str, Mapping[str, Any], State, frozenset[str]], None]] = {
-    "Task": StateLoader.task,
-    "Choice": StateLoader.choice,
-    "Wait": StateLoader.wait,
-    "Fail": StateLoader.fail,
-    "Parallel": StateLoader.parallel,
-    "Map": StateLoader.map,
-}

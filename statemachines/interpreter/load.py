@@ -11,8 +11,9 @@ from typing import Any
 from shared.errors import Diagnostic, InvalidDefinition
 from shared.workflow.expressions import ExpressionError
 from statemachines.asl.limits import MAX_STATE_NAME_CHARACTERS
-from statemachines.interpreter.fields import STATE_TYPES, StateLoader
+from statemachines.interpreter.fields import STATE_TYPES
 from statemachines.interpreter.machine import Machine, State
+from statemachines.interpreter.state_fields import StateLoader
 
 _MACHINE_FIELDS = frozenset({"Comment", "QueryLanguage", "StartAt", "States", "TimeoutSeconds", "Version"})
 _BRANCH_FIELDS = frozenset({"Comment", "StartAt", "States", "ProcessorConfig"})

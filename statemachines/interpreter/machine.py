@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from statemachines.interpreter.failure import matches
-from statemachines.interpreter.template import Template
+from statemachines.interpreter.failure import RUNTIME, Failure, matches
+from statemachines.interpreter.template import Template, Variables, wrong_type
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,19 +59,70 @@ class Rule:
 
 @dataclass(frozen=True, slots=True)
 class Amount:
-    """A number that is written out or an expression, with its text for messages."""
+    """A value that is written out or an expression, with its text for messages."""
 
     template: Template
     text: Any
 
+    def whole(self, field: str, variables: Variables, least: int, most: int) -> int:
+        """Its value, which is a whole number from `least` to `most`; `field` is its place, for messages.
+
+        Raises:
+            Failure: States.QueryEvaluationError for another type, States.Runtime for a number out of its range.
+        """
+        value = self.number(field, variables, least, most)
+        if not isinstance(value, int):
+            raise wrong_type(self.text, field, "number", value)
+        return value
+
+    def number(self, field: str, variables: Variables, least: float, most: float) -> float:
+        """Its value, which is a number from `least` to `most`. Raises as `whole`."""
+        value = self.template(variables)
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            raise wrong_type(self.text, field, "number", value)
+        if not least <= value <= most:
+            raise Failure(RUNTIME, f"The field '{field}' is {value}; it must be between {least} and {most}.")
+        return value
+
 
 @dataclass(frozen=True, slots=True)
 class Integration:
-    """A Task's resource, `arn:aws:states:::lambda:invoke.waitForTaskToken` in its parts."""
+    """A Task's resource, `arn:aws:states:::lambda:invoke.waitForTaskToken` in its parts.
+
+    Source: https://docs.aws.amazon.com/step-functions/latest/dg/connect-to-resource.html
+    """
 
     arn: str
     resource_type: str
     resource: str
+    about: dict[str, str]
+    """The resource, as every event of a task names it."""
+
+    @staticmethod
+    def of(arn: str, resource_type: str, resource: str) -> "Integration":
+        return Integration(arn, resource_type, resource, {"resourceType": resource_type, "resource": resource})
+
+    @property
+    def called_back(self) -> bool:
+        """Whether the task is given its token, and ends when somebody sends it back."""
+        return self.resource.endswith(".waitForTaskToken")
+
+    @property
+    def waits(self) -> bool:
+        """Whether the task is handed over first, and ends by a completion from outside."""
+        return self.called_back or self.resource.endswith((".sync", ".sync:2"))
+
+
+@dataclass(frozen=True, slots=True)
+class Distribution:
+    """What a Map in DISTRIBUTED mode has besides. Without `max_items` and `max_bytes` there are no batches."""
+
+    label: str | None = None
+    max_items: Amount | None = None
+    max_bytes: Amount | None = None
+    batch_input: Template | None = None
+    tolerated_count: Amount | None = None
+    tolerated_percentage: Amount | None = None
 
 
 @dataclass(slots=True)
@@ -86,6 +137,8 @@ class State:
     retriers: tuple[Retrier, ...] = ()
     catchers: tuple[Catcher, ...] = ()
     integration: Integration | None = None
+    waits: bool = False
+    """Of a Task: it ends by a completion from outside."""
     arguments: Template | None = None
     timeout: Amount | None = None
     heartbeat: Amount | None = None
@@ -99,6 +152,8 @@ class State:
     items: Amount | None = None
     item_selector: Template | None = None
     max_concurrency: Amount | None = None
+    distribution: Distribution | None = None
+    """Of a Map whose iterations are executions of their own."""
     entered: str = ""
     exited: str = ""
 

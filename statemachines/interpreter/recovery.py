@@ -1,52 +1,116 @@
-"""Takes an execution up again from its history alone.
+"""Takes an execution up again from its history alone; see fold for how that is read."""
 
-Every event is applied to the tree of frames as the engine would have left it behind. An event belongs to the frame of
-the event that it names as its predecessor, or to one around or below that: the state's name in its details tells.
-
-What the history does not hold is worked out again from what it does hold: where a Choice leads, what a Map iterates
-over, and the error of a Fail state. What it does hold is never evaluated again, so `$uuid()` or `$now()` cannot change
-the past.
-"""
-
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
 
-import orjson
-
-from shared.executions.records import ExecutionStatus, HistoryEvent, StatusChange
-from statemachines.interpreter import containers, states
-from statemachines.interpreter.effects import RunTask, Sleep
+from shared.errors import Conflict
+from shared.executions.records import ExecutionStatus, HistoryEvent
+from statemachines.interpreter import containers, runs
+from statemachines.interpreter.effects import Await, LoadRun, RunTask, Sleep, Stop
 from statemachines.interpreter.engine import Engine
 from statemachines.interpreter.failure import Failure
-from statemachines.interpreter.frame import Frame, Payload, Phase, state_of, walk
+from statemachines.interpreter.fold import Fold
+from statemachines.interpreter.frame import Frame, Phase, state_of, walk
+from statemachines.interpreter.payloads import Payload, text_of
+from statemachines.interpreter.redrive import MAX_REDRIVABLE_EVENTS, reopen
 
-_STATUS = {
-    "ExecutionSucceeded": ExecutionStatus.SUCCEEDED,
-    "ExecutionFailed": ExecutionStatus.FAILED,
-    "ExecutionTimedOut": ExecutionStatus.TIMED_OUT,
-    "ExecutionAborted": ExecutionStatus.CANCELLED,
-}
+_LOADING = (Phase.CHILDREN, Phase.JOIN, Phase.JOINED)
+_UNREAD = Payload(None, "null")
 
 
-def resume(engine: Engine, history: Sequence[HistoryEvent], now: datetime) -> None:
-    """Brings the engine to where the history ends, and goes on from there at the time `now`."""
-    fold = _Fold(engine)
+def resume(engine: Engine, history: Sequence[HistoryEvent], now: datetime, *, redrive: bool = False) -> None:
+    """Brings the engine to where the history ends, and goes on from there at the time `now`.
+
+    With `redrive` an execution that ended without success goes on from what was unsuccessful.
+
+    Raises:
+        Conflict: the history is too long for a redrive.
+    """
+    fold = Fold(engine, engine.root)
     for event in history:
         fold.apply(event)
-    engine.recorder.now = now
     engine.effects.clear()
-    if engine.outcome is None:
-        _go_on(engine)
+    engine.now = now
+    engine.outcome = fold.outcome
+    if redrive and fold.outcome is not None and fold.outcome.status != ExecutionStatus.SUCCEEDED:
+        if len(history) > MAX_REDRIVABLE_EVENTS:
+            raise Conflict(
+                f"The execution's history has {len(history)} events; one with more than {MAX_REDRIVABLE_EVENTS} "
+                "cannot be redriven. Start a new execution with the same input."
+            )
+        engine.outcome = None
+        fold.given_up = []
+        _redrive(engine.root, now)
+    if engine.outcome is None and len(history) == 1:
+        engine.enter_first()
+    elif engine.outcome is None:
+        engine.effects.extend(Stop(frame) for frame in fold.given_up)
+        _go_on(engine, engine.root)
 
 
-def _go_on(engine: Engine) -> None:
+def item_loaded(engine: Engine, frame: Frame, index: int, history: Sequence[HistoryEvent]) -> None:
+    """The history of an item was read that may have begun before: it goes on, begins, or has ended already."""
+    now = engine.now
+    frame.open -= 1
+    if not history:
+        runs.begin_item(engine, frame, index)
+    else:
+        child = runs.add_item(engine, frame, index, _UNREAD)
+        child.execution.newest = history[-1].id
+        fold = Fold(engine, child)
+        for event in history:
+            fold.apply(event)
+        engine.now = now
+        _take_item(engine, child, fold, history[-1].timestamp)
+    engine.run()
+
+
+def _take_item(engine: Engine, child: Frame, fold: Fold, newest: datetime) -> None:
+    owner = child.owner
+    assert owner is not None  # noqa: S101 - for the type checker: an item has an owner
+    run, outcome = runs.run_of(owner), fold.outcome
+    redriven = child.execution.redrives >= run.redrives
+    before = run.redriven_at is not None and newest <= run.redriven_at and not redriven
+    if outcome is None:
+        engine.effects.extend(Stop(frame) for frame in fold.given_up)
+        _go_on(engine, child)
+    elif outcome.status == ExecutionStatus.SUCCEEDED:
+        run.succeed(child.index, text_of(outcome.result), engine.now)
+        runs.item_ended(engine, child)
+    elif outcome.status == ExecutionStatus.FAILED and not before:
+        error = outcome.error or {}
+        run.fail(child.index, Failure(error.get("name", ""), error.get("cause")), engine.now)
+        runs.item_ended(engine, child)
+    else:  # redriven, or aborted by a failure of the run that was lost in a crash
+        _redrive(child, engine.now)
+        _go_on(engine, child)
+
+
+def _redrive(root: Frame, now: datetime) -> None:
+    """Tells of the redrive in the execution's history, and reopens what was unsuccessful."""
+    execution = root.execution
+    execution.redriven(now)
+    execution.record("ExecutionRedriven", execution.newest, {"redriveCount": execution.redrives}, now)
+    reopen(root, now)
+
+
+def _go_on(engine: Engine, root: Frame) -> None:
     """Asks again for what was under way, and lets the rest run."""
-    for frame in list(walk(engine.root)):
+    for frame in list(walk(root)):
+        if frame.run is not None and frame.run.unannounced:
+            frame.run.unannounced = False
+            about = {"mapRunArn": frame.run.arn, "redriveCount": frame.run.redrives}
+            engine.record(frame, "MapRunRedriven", about)
         if frame.phase == Phase.RUNNING:
+            if frame.token is None:  # the call is made anew, and has its time to itself
+                frame.started_at = engine.now
             engine.effects.append(RunTask(frame))
+        elif frame.phase == Phase.SUBMITTED:
+            engine.effects.append(Await(frame))
         elif frame.phase == Phase.BACKOFF:
             engine.effects.append(Sleep(frame))
+        elif frame.run is not None and not frame.run.loaded and frame.phase in _LOADING:
+            engine.effects.append(LoadRun(frame))
         elif frame.phase == Phase.CHILDREN:
             _refill(engine, frame)
         elif frame.owner is not None and frame.owner.aborts_written:
@@ -62,189 +126,3 @@ def _refill(engine: Engine, frame: Frame) -> None:
     while frame.phase == Phase.CHILDREN and frame.open < limit and frame.begun < frame.length:
         ended = [child.last for child in frame.children if child.phase == Phase.CLOSED]
         containers.begin_iteration(engine, frame, max(ended, default=frame.last))
-
-
-class _Fold:
-    """Applies events. `frames` are by the id of the event that was applied to them last or before."""
-
-    def __init__(self, engine: Engine) -> None:
-        self.engine = engine
-        self.frames: dict[int, Frame] = {0: engine.root}
-
-    def apply(self, event: HistoryEvent) -> None:
-        self.engine.recorder.now = event.timestamp
-        frame = self.frames[event.previous_id]
-        handler = _handler(event.type)
-        self.frames[event.id] = handler(self, frame, event) if handler else frame
-
-    def started(self, frame: Frame, event: HistoryEvent) -> Frame:
-        self.engine.started_at = event.timestamp
-        return frame
-
-    def entered(self, frame: Frame, event: HistoryEvent) -> Frame:
-        name, text = str(event.details["name"]), str(event.details["input"])
-        if frame.phase == Phase.CHILDREN:
-            frame = next(child for child in frame.children if name in child.machine.states)
-        if frame.input is None or frame.input.text != text:
-            frame.input = _payload(text)
-        frame.state = frame.machine.states[name]
-        frame.entered_id, frame.entered_at = event.id, event.timestamp
-        return self._reached(frame, event, Phase.ENTERED)
-
-    def exited(self, frame: Frame, event: HistoryEvent) -> Frame:
-        frame = _around(frame, str(event.details["name"]))
-        target = self._target(frame)
-        variables = event.details.get("assignedVariables")
-        if variables:
-            frame.assign({name: orjson.loads(text) for name, text in variables.items()})
-        text = str(event.details["output"])
-        passed = frame.input if frame.input is not None and frame.input.text == text else _payload(text)
-        self.engine.move(frame, target, passed)
-        frame.last = event.id
-        return frame
-
-    def _target(self, frame: Frame) -> str | None:
-        """Where the way out leads that the state took."""
-        state = state_of(frame)
-        if frame.phase == Phase.FAILED and frame.failure is not None:
-            catcher = state.catcher(frame.failure.error)
-            return catcher.next if catcher else None
-        if state.type != "Choice":
-            return state.next
-        index = states.chosen(self.engine, frame)
-        return state.next if index is None else state.rules[index].next
-
-    def scheduled(self, frame: Frame, event: HistoryEvent) -> Frame:
-        frame.reset()
-        frame.call = Payload(None, str(event.details["parameters"]))
-        frame.timeout = event.details.get("timeoutInSeconds")
-        return self._reached(frame, event, Phase.SCHEDULED)
-
-    def running(self, frame: Frame, event: HistoryEvent) -> Frame:
-        return self._reached(frame, event, Phase.RUNNING)
-
-    def succeeded(self, frame: Frame, event: HistoryEvent) -> Frame:
-        frame.result = _payload(str(event.details["output"]))
-        return self._reached(frame, event, Phase.SUCCEEDED)
-
-    def failed(self, frame: Frame, event: HistoryEvent) -> Frame:
-        return self._decided(frame, event, _failure(event))
-
-    def evaluation_failed(self, frame: Frame, event: HistoryEvent) -> Frame:
-        frame = _around(frame, str(event.details["state"]))
-        frame.uncatchable = frame.phase == Phase.FAILED
-        containers.give_up(self.engine, frame)
-        return self._decided(frame, event, _failure(event))
-
-    def container_started(self, frame: Frame, event: HistoryEvent) -> Frame:
-        frame.reset()
-        self._reached(frame, event, Phase.CHILDREN)
-        state = state_of(frame)
-        if state.type == "Parallel":
-            for index, machine in enumerate(state.branches):
-                frame.child(machine, index, None, event.id)
-        else:
-            frame.length = int(event.details["length"])
-            frame.phase = Phase.CHILDREN if frame.length else Phase.JOIN
-        return frame
-
-    def iteration_started(self, frame: Frame, event: HistoryEvent) -> Frame:
-        owner, index = _around(frame, str(event.details["name"])), int(event.details["index"])
-        owner.begun = index + 1
-        return owner.child(state_of(owner).branches[0], index, None, event.id)
-
-    def iteration_succeeded(self, frame: Frame, event: HistoryEvent) -> Frame:
-        owner = containers.owner_of(frame)
-        frame.phase = Phase.CLOSED
-        owner.open -= 1
-        owner.last = event.id
-        if owner.open == 0 and owner.begun == owner.length:
-            owner.phase = Phase.JOIN
-        return frame
-
-    def container_succeeded(self, frame: Frame, event: HistoryEvent) -> Frame:
-        frame = frame if frame.phase == Phase.JOIN else containers.owner_of(frame)
-        for child in frame.children:
-            child.phase = Phase.CLOSED
-        frame.open = 0
-        frame.last = event.previous_id
-        frame.phase = Phase.JOINED
-        return frame
-
-    def aborted(self, frame: Frame, _: HistoryEvent) -> Frame:
-        containers.owner_of(frame).aborts_written += 1
-        return frame
-
-    def container_failed(self, frame: Frame, event: HistoryEvent) -> Frame:
-        owner = containers.owner_of(frame)
-        failure = frame.failure or states.failure_of(self.engine, frame)
-        containers.give_up(self.engine, owner)
-        return self._decided(owner, event, failure)
-
-    def ended(self, frame: Frame, event: HistoryEvent) -> Frame:
-        status = _STATUS[event.type]
-        result, error = None, None
-        if status == ExecutionStatus.SUCCEEDED:
-            result = orjson.loads(event.details["output"])
-        else:
-            error = {"name": event.details.get("error", ""), "cause": event.details.get("cause", "")}
-        self.engine.outcome = StatusChange(status, event.timestamp, result, error)
-        return frame
-
-    def _decided(self, frame: Frame, event: HistoryEvent, failure: Failure) -> Frame:
-        frame.last = event.id
-        self.engine.decide(frame, failure)
-        return frame
-
-    def _reached(self, frame: Frame, event: HistoryEvent, phase: Phase) -> Frame:
-        frame.last = event.id
-        frame.phase = phase
-        return frame
-
-
-_Handler = Callable[[_Fold, Frame, HistoryEvent], Frame]
-
-_HANDLERS: Mapping[str, _Handler] = {
-    "ExecutionStarted": _Fold.started,
-    "TaskScheduled": _Fold.scheduled,
-    "TaskStarted": _Fold.running,
-    "TaskSucceeded": _Fold.succeeded,
-    "TaskFailed": _Fold.failed,
-    "TaskTimedOut": _Fold.failed,
-    "EvaluationFailed": _Fold.evaluation_failed,
-    "ParallelStateStarted": _Fold.container_started,
-    "MapStateStarted": _Fold.container_started,
-    "MapIterationStarted": _Fold.iteration_started,
-    "MapIterationSucceeded": _Fold.iteration_succeeded,
-    "ParallelStateSucceeded": _Fold.container_succeeded,
-    "MapStateSucceeded": _Fold.container_succeeded,
-    "ParallelStateFailed": _Fold.container_failed,
-    "MapStateFailed": _Fold.container_failed,
-    **dict.fromkeys(_STATUS, _Fold.ended),
-}
-
-
-def _handler(kind: str) -> _Handler | None:
-    if kind.endswith("StateEntered"):
-        return _Fold.entered
-    if kind.endswith("StateExited"):
-        return _Fold.exited
-    if kind.endswith(("StateAborted", "IterationAborted", "IterationFailed")):
-        return _Fold.aborted
-    return _HANDLERS.get(kind)
-
-
-def _around(frame: Frame, state: str) -> Frame:
-    """The innermost frame, this one or one around it, that is in the state of this name."""
-    while frame.state is None or frame.state.name != state:
-        frame = containers.owner_of(frame)
-    return frame
-
-
-def _payload(text: str) -> Payload:
-    return Payload(orjson.loads(text), text)
-
-
-def _failure(event: HistoryEvent) -> Failure:
-    details: dict[str, Any] = event.details
-    return Failure(details.get("error", ""), details.get("cause"), location=details.get("location"))

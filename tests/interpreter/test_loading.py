@@ -17,6 +17,15 @@ def choice(**rule: Any) -> dict[str, Any]:
     return {"Type": "Choice", "Choices": [{"Condition": "{% true %}", "Next": "b", **rule}]}
 
 
+def mapped(config: Any = None, **fields: Any) -> dict[str, Any]:
+    """A Map, distributed unless it has another `config`."""
+    config = {"Mode": "DISTRIBUTED", "ExecutionType": "EXPRESS"} if config is None else config
+    return document(
+        a={"Type": "Map", "ItemProcessor": {"ProcessorConfig": config, **branch(i=pass_())}, "End": True, **fields}
+    )
+
+
+CONFIG = "/States/a/ItemProcessor/ProcessorConfig"
 RETRY = {"ErrorEquals": ["States.ALL"]}
 MISTAKES: list[tuple[str, Any, str, str]] = [
     ("no object", [], "", "JSON object"),
@@ -43,7 +52,7 @@ MISTAKES: list[tuple[str, Any, str, str]] = [
     (
         "a condition that is text",
         document(a=choice(Condition="$x > 1"), b=pass_()),
-        "/States/a/Condition",
+        "/States/a/Choices[0]/Condition",
         "is of the type bool",
     ),
     ("a Wait without a time", document(a={"Type": "Wait", "End": True}), "/States/a", "either Seconds or Timestamp"),
@@ -94,17 +103,53 @@ MISTAKES: list[tuple[str, Any, str, str]] = [
         "at least one",
     ),
     ("no processor", document(a={"Type": "Map", "End": True}), "/States/a/ItemProcessor", "StartAt and States"),
+    ("a processor's mode", mapped(config={"Mode": "REMOTE"}), f"{CONFIG}/Mode", "no processor mode 'REMOTE'"),
+    ("no ExecutionType", mapped(config={"Mode": "DISTRIBUTED"}), f"{CONFIG}/ExecutionType", "names its ExecutionType"),
+    ("an ItemReader", mapped(ItemReader={"Resource": "arn:aws:states:::s3:getObject"}), "/States/a/ItemReader", "S3"),
+    ("a ResultWriter", mapped(ResultWriter={}), "/States/a/ResultWriter", "is not run by this interpreter"),
+    ("a batcher of nothing", mapped(ItemBatcher={"BatchInput": 1}), "/States/a/ItemBatcher", "has MaxItemsPerBatch"),
     (
-        "a distributed Map",
-        document(
-            a={
-                "Type": "Map",
-                "ItemProcessor": {"ProcessorConfig": {"Mode": "DISTRIBUTED"}, **branch(i=pass_())},
-                "End": True,
-            }
-        ),
-        "/States/a/ItemProcessor/ProcessorConfig",
-        "not run yet",
+        "a batcher's unknown field",
+        mapped(ItemBatcher={"MaxItemsPerBatch": 1, "Size": 1}),
+        "/States/a/ItemBatcher/Size",
+        "not supported",
+    ),
+    (
+        "a JSONPath field of a batcher",
+        mapped(ItemBatcher={"MaxItemsPerBatchPath": "$.n"}),
+        "/States/a/ItemBatcher/MaxItemsPerBatchPath",
+        "belongs to JSONPath",
+    ),
+    (
+        "a batch size that is text",
+        mapped(ItemBatcher={"MaxItemsPerBatch": "2"}),
+        "/States/a/ItemBatcher/MaxItemsPerBatch",
+        "int",
+    ),
+    ("a label with a colon", mapped(Label="a:b"), "/States/a/Label", "1 to 40 characters"),
+    ("a label that is too long", mapped(Label="l" * 41), "/States/a/Label", "1 to 40 characters"),
+    ("a label in INLINE mode", mapped(config={"Mode": "INLINE"}, Label="l"), "/States/a/Label", "not supported"),
+    (
+        "a batcher in INLINE mode",
+        mapped(config={}, ItemBatcher={"MaxItemsPerBatch": 1}),
+        "/States/a/ItemBatcher",
+        "not supported",
+    ),
+    ("a processor's config that is text", mapped(config="DISTRIBUTED"), CONFIG, "is an object"),
+    ("a path for the items", mapped(ItemsPath="$.x"), "/States/a/ItemsPath", "belongs to JSONPath"),
+    ("Parameters", document(a={**task(), "Parameters": {}}), "/States/a/Parameters", "belongs to JSONPath"),
+    ("ResultPath", document(a={**task(), "ResultPath": "$.x"}), "/States/a/ResultPath", "belongs to JSONPath"),
+    (
+        "a Variable in a rule",
+        document(a=choice(Variable="$.x"), b=pass_()),
+        "/States/a/Choices[0]/Variable",
+        "JSONPath",
+    ),
+    (
+        "a heartbeat that is not below the time-out",
+        document(a=task(TimeoutSeconds=5, HeartbeatSeconds=5)),
+        "/States/a/HeartbeatSeconds",
+        "below TimeoutSeconds",
     ),
     ("a syntax error", document(a=pass_(Output={"x": ["{% 1 + %}"]})), "/States/a/Output/x[0]", "'1 +'"),
     ("$eval", document(a=pass_(Output="{% $eval('1') %}")), "/States/a/Output", "$eval is not allowed"),
@@ -169,3 +214,34 @@ def test_what_is_right_is_loaded():
     )
 
     assert set(Machine.load(asl).states) == {"a", "b"}
+
+
+def test_a_distributed_map_may_have_all_of_its_fields():
+    asl = mapped(
+        Label="orders",
+        Items="{% $states.input.orders %}",
+        ItemBatcher={"MaxItemsPerBatch": 10, "MaxInputBytesPerBatch": "{% 1000 %}", "BatchInput": {"a": 1}},
+        ToleratedFailurePercentage=5.5,
+        ToleratedFailureCount="{% 3 %}",
+        MaxConcurrency=7,
+    )
+    about = Machine.load(asl).states["a"].distribution
+
+    assert about is not None
+    assert about.label == "orders"
+
+
+def test_a_child_execution_may_assign_what_its_parent_does():
+    asl = document(
+        v=pass_(Assign={"x": 1}, Next="a"),
+        a={
+            "Type": "Map",
+            "ItemProcessor": {
+                "ProcessorConfig": {"Mode": "DISTRIBUTED", "ExecutionType": "STANDARD"},
+                **branch(i=pass_(Assign={"x": 2})),
+            },
+            "End": True,
+        },
+    )
+
+    assert set(Machine.load(asl).states) == {"v", "a"}

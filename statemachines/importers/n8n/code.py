@@ -39,7 +39,8 @@ class Code:
 
     @property
     def operand(self) -> str:
-        return self.text if self.tight else f"({self.text})"
+        """As a part of other text. In JSONata `[$x][0].a` is nothing, `([$x])[0].a` is what it says."""
+        return self.text if self.tight and not self.text.startswith("[") else f"({self.text})"
 
     @property
     def constant(self) -> bool:
@@ -136,9 +137,15 @@ def array(items: Sequence[Code]) -> Code:
     """An array of these."""
     if all(each.constant for each in items):
         return constant([each.literal for each in items])
-    # JSONata flattens an element that is an array; in brackets of its own it stays one.
-    texts = (f"[{each.text}]" if each.kind == "array" and each.text[0] != "[" else value(each).text for each in items)
-    return Code(f"[{', '.join(texts)}]", "array")
+    return Code(f"[{', '.join(map(_element, items))}]", "array")
+
+
+def _element(code: Code) -> str:
+    """JSONata flattens an element that is an array; in brackets of its own it stays one."""
+    text = value(code).text
+    if code.kind == "array" and not text.startswith("["):
+        return f"[{text}]"
+    return f"$type({text}) = 'array' ? [[{text}]] : {text}" if code.kind == "any" else text
 
 
 def entries(members: Mapping[str, Code]) -> Code:

@@ -18,6 +18,8 @@ from statemachines.importers.n8n.values import Port, together
 _STICKY = "n8n-nodes-base.stickyNote"
 _CALLED = "n8n-nodes-base.executeWorkflowTrigger"
 _ORDER = {Level.TODO: 0, Level.CHECK: 1, Level.NOTE: 2}
+_TELL_WHERE = frozenset({"trigger", "trigger.unknown", "node.unreached", "node.attached", "agent.attached"})
+"""Lines that say what became of a node."""
 _MAX_TIMEOUT = 31_536_000
 
 
@@ -75,7 +77,7 @@ def _only_attached(session: Session, name: str) -> bool:
 
 def _say_rest(session: Session) -> None:
     """Every node that has become neither a node nor a line of the report."""
-    said = {line.node for line in session.report}
+    said = {line.node for line in session.report if line.code in _TELL_WHERE}
     in_definition = set(session.owner.values())
     for node in session.document.nodes.values():
         if node.disabled:

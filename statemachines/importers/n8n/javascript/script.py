@@ -38,9 +38,9 @@ class Mapping:
     code: Code
 
 
-def mapping(source: str, whole: Roots, item: Roots, *, each: bool) -> Mapping:
+def mapping(source: str, whole: Roots, item: Roots, *, each: bool, bare: bool = False) -> Mapping:
     """The mapping that a script is. `whole` names the data of all items, `item` that of one; `each` says that the
-    script runs once for each item.
+    script runs once for each item, and `bare` that its variable `item` is the item's JSON itself.
 
     Raises:
         NotSimple: it is more than a mapping.
@@ -50,7 +50,8 @@ def mapping(source: str, whole: Roots, item: Roots, *, each: bool) -> Mapping:
         raise NotSimple("it is not a list of statements")
     reader = _Reader(Scope(whole), Scope(item))
     body = children(part(statements[0], "body"))
-    found = Mapping("each", reader.item_result(body, None)) if each else reader.all_result(body)
+    name = "item" if bare else None
+    found = Mapping("each", reader.item_result(body, name, bare=bare)) if each else reader.all_result(body)
     if len(found.code.text) > MAX_TEXT:
         raise NotSimple("what it would become is too long")
     return Mapping(found.shape, checked(c.value(found.code)))
@@ -128,12 +129,12 @@ class _Reader:
         names = ", ".join(each.text for each in bound.values())
         return Mapping("many", Code(f"[$map({rows.text}, function({names}) {{ {c.value(code).text} }})]", "array"))
 
-    def item_result(self, statements: list[Node], name: str | None) -> Code:
+    def item_result(self, statements: list[Node], name: str | None, *, bare: bool = False) -> Code:
         """The JSON that statements give for one item; `name` is the variable of the item, where there is one."""
         scope = self.item
         if name is not None:
-            scope = scope.bind({name: scope.roots.item()})
-        assigned = _Assigned(scope.roots.item(), name)
+            scope = scope.bind({name: scope.roots.item().of_kind("any" if bare else "item")})
+        assigned = _Assigned(scope.roots.item(), name, bare=bare)
         for number, statement in enumerate(statements):
             if statement.type in ("lexical_declaration", "variable_declaration"):
                 scope = declared(statement, scope)
@@ -141,7 +142,7 @@ class _Reader:
                 scope = assigned.take(children(statement)[0], scope)
             elif number == len(statements) - 1 and _gives(statement):
                 value = _returned(statement)
-                return assigned.json if assigned.is_item(value) else _json(value, scope)
+                return assigned.json if assigned.is_item(value) else _json(assigned.readable(value), scope)
             else:
                 raise NotSimple(f"`{shown(statement)}` is more than a mapping")
         return assigned.json
@@ -150,10 +151,12 @@ class _Reader:
 class _Assigned:
     """The item's JSON after assignments to its members."""
 
-    def __init__(self, item: Code, name: str | None) -> None:
+    def __init__(self, item: Code, name: str | None, *, bare: bool) -> None:
         self.json = item.of_kind("any")
         self._names = _ITEM | ({name} if name else set())
         self._name = name
+        self._bare = bare
+        self._changed = False
 
     def is_item(self, node: Node) -> bool:
         return text(node) in self._names
@@ -163,12 +166,18 @@ class _Assigned:
         if node.type not in ("assignment_expression", "augmented_assignment_expression"):
             raise NotSimple(f"`{shown(node)}` is more than a mapping")
         steps = self._steps(part(node, "left"))
-        new = translate(part(node, "right"), scope)
+        new = translate(self.readable(part(node, "right")), scope)
         if node.type == "augmented_assignment_expression":
             raise NotSimple(f"`{shown(node)}` changes a value in place; write it as an assignment")
         self.json = _set(self.json, steps, new)
-        item = self.json.of_kind("item")
-        return scope.bind({self._name: item}) if self._name else scope.bind({"item": item})
+        self._changed = True
+        return scope.bind({self._name or "item": self.json.of_kind("any" if self._bare else "item")})
+
+    def readable(self, node: Node) -> Node:
+        """The expression, unless it reads the item by n8n's names after it has been changed."""
+        if self._changed and ("$json" in text(node) or "$input" in text(node)):
+            raise NotSimple(f"`{shown(node)}` reads the item after it was changed")
+        return node
 
     def _steps(self, node: Node) -> list[str]:
         steps: list[str] = []
@@ -181,6 +190,8 @@ class _Assigned:
                 raise NotSimple(f"`{shown(node)}` is not a member of the item")
             node = part(node, "object")
         steps.reverse()
+        if self._bare and steps:
+            return steps
         if steps[:1] != ["json"] or len(steps) == 1:
             raise NotSimple("only members of an item's `json` can be set")
         return steps[1:]

@@ -72,7 +72,9 @@ def _template(node: Node, scope: Scope) -> Code:
         _inner(each, scope) if each.type == "template_substitution" else c.constant(string_value(each))
         for each in children(node)
     ]
-    return c.joined(parts) if parts else c.constant("")
+    # Unlike n8n's templates, JavaScript's show null as text, as JSONata's `&` does.
+    whole = " & ".join(c.value(each).operand for each in parts)
+    return Code(whole if len(parts) > 1 else f"'' & {whole}", "string", tight=False) if parts else c.constant("")
 
 
 def _regex(node: Node, _: Scope) -> Code:

@@ -1,7 +1,6 @@
 """Code, Function and Function Item: only where they are a plain mapping of the items."""
 
 from statemachines.importers.n8n import code as c
-from statemachines.importers.n8n.code import Code
 from statemachines.importers.n8n.document import N8nNode
 from statemachines.importers.n8n.javascript import mapping
 from statemachines.importers.n8n.problems import NotSimple, Untranslatable
@@ -28,7 +27,8 @@ def code_node(work: Work) -> None:
     source = work.node.text("jsCode") or work.node.text("functionCode")
     place = work.item_place()
     try:
-        found = mapping(source, work.place(), place, each=_runs_for_each(work.node))
+        bare = work.node.type == _FUNCTION_ITEM
+        found = mapping(source, work.place(), place, each=_runs_for_each(work.node), bare=bare)
     except NotSimple as problem:
         raise Untranslatable(f"its code is more than a plain mapping: {problem}", _TODO) from None
     if found.shape == "each":
@@ -36,12 +36,8 @@ def code_node(work: Work) -> None:
     elif found.shape == "one":
         work.transform(Value(found.code))
     else:
-        work.transform(Value(_items(found.code), many=True))
+        work.transform(Value(c.listed(found.code), many=True))
         work.only_some(0)
-
-
-def _items(code: Code) -> Code:
-    return c.listed(code)
 
 
 def _runs_for_each(node: N8nNode) -> bool:

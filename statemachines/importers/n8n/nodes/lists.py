@@ -110,13 +110,15 @@ def limit(work: Work) -> None:
     rows = work.input.as_list().text
     first = work.node.text("keep", "firstItems") == "firstItems"
     test = f"$pos < {count}" if first else f"$pos >= $count({rows}) - {count}"
-    _list(work, f"$filter({rows}, function($row, $pos) {{ {test} }})")
+    # The first items keep their positions, and so what they come from.
+    lineage = work.input.lineage if first else frozenset()
+    _list(work, f"$filter({rows}, function($row, $pos) {{ {test} }})", lineage)
 
 
-def _list(work: Work, text: str) -> None:
+def _list(work: Work, text: str, lineage: frozenset[str] = frozenset()) -> None:
     """The list that text gives; a single item stays single."""
     if work.input.many:
-        work.transform(Value(Code(f"[{text}]", "array"), many=True))
+        work.transform(Value(Code(f"[{text}]", "array"), many=True, lineage=lineage))
     else:
         work.transform(work.input)
 

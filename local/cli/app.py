@@ -31,6 +31,10 @@ class Level(StrEnum):
     error = "error"
 
 
+class ImportFormat(StrEnum):
+    n8n = "n8n"
+
+
 class Scheme(StrEnum):
     none = "none"
     github = "github"
@@ -122,6 +126,23 @@ def compile_(file: File, *, as_json: Json = False) -> None:
     from local.cli.session import Session
 
     raise typer.Exit(definitions.compile_file(Session(as_json=as_json), file))
+
+
+@app.command("import")
+def import_(
+    file: Annotated[Path, typer.Argument(help="An export of another product; - reads standard input.")],
+    *,
+    form: Annotated[ImportFormat, typer.Option("--format", help="What it is an export of.")] = ImportFormat.n8n,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Where the definition goes, as YAML.", show_default=False)
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Translate another product's workflow, without a server, and report what a person has to look at."""
+    from local.cli import imports
+    from local.cli.session import Session
+
+    raise typer.Exit(imports.import_file(Session(as_json=as_json), file, form.value, output))
 
 
 @app.command()

@@ -73,16 +73,21 @@ def read_definition(file: Path) -> dict[str, Any]:
         Failed: it cannot be read, or is no mapping.
     """
     try:
-        text = sys.stdin.read() if str(file) == "-" else file.read_text(encoding="utf-8")
-        document = load_text(text)
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else str(error)
-        raise Failed(f"Cannot read {file}: {reason}.", ExitCode.INVALID) from None
+        document = load_text(read_text(file))
     except MillraceError as error:
         raise explained(error, file) from None
     if not isinstance(document, dict):
         raise Failed(f"{file} does not hold a workflow definition: it is no mapping.", ExitCode.INVALID)
     return document
+
+
+def read_text(file: Path) -> str:
+    """The text of a file (`-`: standard input). Raises Failed where it cannot be read."""
+    try:
+        return sys.stdin.read() if str(file) == "-" else file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else str(error)
+        raise Failed(f"Cannot read {file}: {reason}.", ExitCode.INVALID) from None
 
 
 def _compiled(file: Path) -> "CompiledWorkflow":

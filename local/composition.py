@@ -152,7 +152,7 @@ async def _worker(stack: AsyncExitStack, settings: Settings, stores: _Stores) ->
     clock = SystemClock()
     worker = Worker(
         name=_worker_name(settings),
-        interpreter=Interpreter(journal=stores.journal, runner=lambdas, clock=clock),
+        interpreter=Interpreter(journal=stores.journal, runner=lambdas, clock=clock, histories=stores.executions),
         backlog=stores.backlog,
         journal=stores.journal,
         workflows=stores.workflows,

@@ -48,10 +48,12 @@ class Projector:
         self._visit_of: dict[int, Visit] = {0: self._root}
         self._runs: list[NodeRun] = []
         self._newest: dict[tuple[int, str], NodeRun] = {}
+        self._was_redriven = False
         self.status: ExecutionStatus | None = None
         """What the history says so far; None before its first event."""
         self._handlers: dict[str, _Handler] = {
             "ExecutionStarted": self._started,
+            "ExecutionRedriven": self._redriven,
             "TaskScheduled": self._scheduled,
             "TaskSucceeded": self._succeeded,
             "ParallelStateFailed": self._container_failed,
@@ -68,6 +70,8 @@ class Projector:
         changes: list[Change] = []
         handler = self._handler(event)
         visit = self._visit_of.get(event.previous_id, self._root)
+        if self._was_redriven and event.type not in _TERMINAL:
+            self._reopen(visit, event, changes)
         self._visit_of[event.id] = handler(event, visit, changes) if handler is not None else visit
         return changes
 
@@ -87,6 +91,20 @@ class Projector:
         self.status = ExecutionStatus.RUNNING
         changes.append(ExecutionChange(event.id, event.timestamp, self.status))
         return visit
+
+    def _redriven(self, event: HistoryEvent, _: Visit, changes: list[Change]) -> Visit:
+        """What follows belongs to visits that the execution's end has closed."""
+        self._was_redriven = True
+        self.status = ExecutionStatus.RUNNING
+        changes.append(ExecutionChange(event.id, event.timestamp, self.status))
+        return self._root
+
+    def _reopen(self, visit: Visit, event: HistoryEvent, changes: list[Change]) -> None:
+        for each in visit.reopen():
+            run = each.run
+            if run is not None and run.status in (NodeStatus.FAILED, NodeStatus.CANCELLED):
+                run.status, run.completed_at, run.error = NodeStatus.RUNNING, None, None
+                changes.append(_change(event, run))
 
     def _entered(self, event: HistoryEvent, visit: Visit, changes: list[Change]) -> Visit:
         state = str(event.details["name"])
@@ -155,7 +173,8 @@ class Projector:
         """A Parallel or Map state failed because of something inside; its event does not say what."""
         failed = visit.nearest(lambda each: each.run is not None and each.run.status == NodeStatus.RUNNING)
         if failed.run is not None:
-            failed.run.error = _error(event) if "error" in event.details else failed.error_inside()
+            inside = _error(event) if "error" in event.details else failed.error_inside()
+            failed.run.error = inside or failed.run.error  # that of a Map Run was told before
         self._abandon(failed, event, changes)
         return failed
 

@@ -40,6 +40,14 @@ class Visit:
         self.parent.inside.pop(self, None)
         return self.parent
 
+    def reopen(self) -> "list[Visit]":
+        """Goes on with it, and with what it is in, where that was given up; those that were not open."""
+        closed = [each for each in self.upwards() if each.parent is not None and each not in each.parent.inside]
+        for each in closed:
+            if each.parent is not None:
+                each.parent.inside[each] = None
+        return closed
+
     def upwards(self) -> Iterator["Visit"]:
         """It, and what it is in, from the inside out."""
         step: Visit | None = self

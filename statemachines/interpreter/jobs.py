@@ -207,7 +207,7 @@ class Jobs:
 
     def _answer(self, frame: Frame, job: Job, take: Callable[..., None], *told: Any) -> None:
         """Takes the first thing that happens to a job; what comes after it was given up is of no interest."""
-        if self._jobs.get(frame) is job:
+        if self._jobs.get(frame) is job and frame.phase is not Phase.CLOSED:  # closed: about to be given up
             del self._jobs[frame]
             if frame.token is not None:
                 self._waiting.pop(frame.token, None)
@@ -215,7 +215,7 @@ class Jobs:
             take(frame, *told)
 
     def _time_out(self, frame: Frame, job: Job, due: datetime) -> None:
-        if job.due == due:  # else it was heard of since
+        if job.due == due and frame.phase != Phase.CLOSED:  # else it was heard of since, or is about to be given up
             if job.call is not None and self._jobs.get(frame) is job:
                 self.spawn(self._stop(job.call))
             self._answer(frame, job, self._engine.task_timed_out)
@@ -223,7 +223,7 @@ class Jobs:
     def _complete(self, completion: TaskCompletion, keep: bool) -> None:
         frame = self._waiting.get(completion.token)
         job = self._jobs.get(frame) if frame is not None else None
-        if frame is None or job is None:
+        if frame is None or job is None or frame.phase == Phase.CLOSED:
             if keep:
                 self._early.setdefault(completion.token, []).append(completion)
         elif frame.phase == Phase.RUNNING:

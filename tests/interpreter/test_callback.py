@@ -5,35 +5,20 @@ events as recorded from AWS in LocalStack's tests/aws/services/stepfunctions/v2:
 timeouts/test_heartbeats.snapshot.json, services/test_{sfn,sqs,events}_task_service.snapshot.json.
 """
 
-from dataclasses import replace
-from datetime import timedelta
-
 import pytest
 
-from shared.executions.records import TaskCompletion
-from statemachines.interpreter import Interpreter, Machine
 from tests.interpreter.harness import (
-    EPOCH,
-    EXECUTION,
     FAILED,
     TIMED_OUT,
-    TOKENS,
     Case,
     HandsOver,
-    LoopClock,
-    MemoryJournal,
     Raises,
-    Returns,
-    ScriptedRunner,
     beats,
     branch,
     check,
     ending,
     fails,
-    in_virtual_time,
     pass_,
-    play,
-    request,
     succeeds,
 )
 
@@ -58,16 +43,6 @@ def catch(*errors):
 
 
 HANDLER = {"h": pass_()}
-NESTED = {
-    "ExecutionArn": "arn:aws:states:local:000000000000:execution:child:c",
-    "Input": {"a": 1},
-    "InputDetails": {"Included": True},
-    "Name": "c",
-    "Output": {"b": 2},
-    "OutputDetails": {"Included": True},
-    "Status": "SUCCEEDED",
-}
-
 CASES = [
     Case(
         "the completion is the result",
@@ -311,62 +286,6 @@ CASES = [
         seconds=3,
     ),
     Case(
-        "sqs:sendMessage",
-        {"t": call("sqs:sendMessage", {"QueueUrl": "q", "MessageBody": {"a": 1}}, Output="{% $states.result %}")},
-        tasks={"t": [HandsOver(result={"MessageId": "m"})]},
-        output={"MessageId": "m"},
-        events="TaskStateEntered TaskScheduled TaskStarted TaskSucceeded TaskStateExited",
-    ),
-    Case(
-        "sqs:sendMessage.waitForTaskToken",
-        {"t": call("sqs:sendMessage.waitForTaskToken", {"QueueUrl": "q", "MessageBody": {"TaskToken": TOKEN}})},
-        tasks={"t": [HandsOver((succeeds("ok", 3),), result={"MessageId": "m"})]},
-        output="ok",
-        events=f"{SUBMITTED} TaskSucceeded TaskStateExited",
-    ),
-    Case(
-        "events:putEvents",
-        {"t": call("events:putEvents", {"Entries": [{"Source": "s", "DetailType": "d", "Detail": {}}]})},
-        tasks={"t": [HandsOver(result={"Entries": [{"EventId": "e"}], "FailedEntryCount": 0})]},
-        output={"Entries": [{"EventId": "e"}], "FailedEntryCount": 0},
-        events="TaskStateEntered TaskScheduled TaskStarted TaskSucceeded TaskStateExited",
-    ),
-    Case(
-        "states:startExecution does not wait",
-        {"t": call("states:startExecution", {"StateMachineArn": "c", "Input": {}})},
-        tasks={"t": [HandsOver(result={"ExecutionArn": "a", "StartDate": 1})]},
-        output={"ExecutionArn": "a", "StartDate": 1},
-        events="TaskStateEntered TaskScheduled TaskStarted TaskSucceeded TaskStateExited",
-    ),
-    Case(
-        "states:startExecution of a machine that does not exist",
-        {"t": call("states:startExecution", {"StateMachineArn": "c"})},
-        tasks={"t": [Raises("StepFunctions.StateMachineDoesNotExistException", "State Machine Does Not Exist: 'c'")]},
-        status=FAILED,
-        error="StepFunctions.StateMachineDoesNotExistException",
-        events="TaskStateEntered TaskScheduled TaskStarted TaskFailed",
-    ),
-    Case(
-        "states:startExecution.sync:2 gives input and output as JSON",
-        {"t": call("states:startExecution.sync:2", {"StateMachineArn": "c", "Input": {"a": 1}})},
-        tasks={"t": [HandsOver((succeeds(NESTED, 9),), result={"ExecutionArn": "a"})]},
-        output=NESTED,
-        seconds=9,
-        events=f"{SUBMITTED} TaskSucceeded TaskStateExited",
-    ),
-    Case(
-        "states:startExecution.sync gives them as text",
-        {"t": call("states:startExecution.sync", {"StateMachineArn": "c", "Input": {"a": 1}})},
-        tasks={"t": [HandsOver((succeeds(NESTED, 9),))]},
-        output={**NESTED, "Input": '{"a":1}', "Output": '{"b":2}'},
-    ),
-    Case(
-        "a nested execution that fails",
-        {"t": call("states:startExecution.sync:2", {"StateMachineArn": "c"}, **catch("States.TaskFailed")), **HANDLER},
-        tasks={"t": [HandsOver((fails("States.TaskFailed", '{"Status":"FAILED"}', 9),))]},
-        output={"Error": "States.TaskFailed", "Cause": '{"Status":"FAILED"}'},
-    ),
-    Case(
         "no token in the context of .sync:2",
         {"t": call("states:startExecution.sync:2", {"Input": TOKEN})},
         status=FAILED,
@@ -386,114 +305,3 @@ CASES = [
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 def test_completed_from_outside(case: Case):
     check(case)
-
-
-def of(name: str) -> Case:
-    return next(case for case in CASES if case.name == name)
-
-
-def test_the_events_and_their_details():
-    run = check(of("sqs:sendMessage.waitForTaskToken"))
-    about = {"resourceType": "sqs", "resource": "sendMessage.waitForTaskToken"}
-    token = TOKENS.mint(EXECUTION, 2, 0)
-
-    assert [(event.previous_id, event.details) for event in run.journal.events[2:6]] == [
-        (
-            2,
-            {
-                **about,
-                "region": "local",
-                "parameters": f'{{"QueueUrl":"q","MessageBody":{{"TaskToken":"{token}"}}}}',
-            },
-        ),
-        (3, about),
-        (4, {**about, "output": '{"MessageId":"m"}'}),
-        (5, {**about, "output": '"ok"'}),
-    ]
-
-
-def test_a_missed_heartbeat_has_the_details_that_aws_records():
-    run = check(of("HeartbeatSeconds without a sign of life; AWS records States.Timeout"))
-    about = {"resourceType": "lambda", "resource": "invoke.waitForTaskToken"}
-
-    assert run.journal.events[2].details["heartbeatInSeconds"] == 5
-    assert run.journal.events[5].details == {**about, "error": "States.Timeout"}
-    assert run.journal.events[6].details == {"error": "States.Timeout"}
-
-
-def test_every_attempt_has_a_token_of_its_own():
-    run = check(of("a failed completion is tried again, with another token"))
-
-    assert [call.task_token for call in run.runner.calls] == [TOKENS.mint(EXECUTION, 2, n) for n in (0, 1)]
-    assert [call.arguments["Payload"]["token"] for call in run.runner.calls] == [
-        call.task_token for call in run.runner.calls
-    ]
-    assert {TOKENS.execution_of(str(call.task_token)) for call in run.runner.calls} == {EXECUTION}
-
-
-def test_only_tasks_that_wait_are_given_a_token():
-    assert check(of("sqs:sendMessage")).runner.calls[0].task_token is None
-    assert check(of("states:startExecution.sync:2 gives input and output as JSON")).runner.calls[0].task_token
-
-
-@pytest.mark.parametrize(
-    "name",
-    [
-        "TimeoutSeconds of a task that nobody completes",
-        "HeartbeatSeconds without a sign of life; AWS records States.Timeout",
-        "a sibling that fails gives the task up",
-        "the execution's time-out gives the task up",
-        "a call that takes longer than TimeoutSeconds",
-    ],
-)
-def test_what_is_given_up_is_stopped(name: str):
-    assert check(of(name)).runner.stopped == ["t"]
-
-
-def test_what_was_completed_is_not_stopped():
-    assert check(of("the completion is the result")).runner.stopped == []
-    assert check(of("a failed completion is caught")).runner.stopped == []
-
-
-def test_a_task_is_stopped_before_the_end_is_on_disk():
-    """After the end nobody would take care of it."""
-
-    run = play(of("the execution's time-out gives the task up"))
-    last, before = run.journal.writes[-1], run.journal.writes[:-1]
-    assert [event.type for event in last.events] == ["ExecutionTimedOut"]
-    assert all(write.change is None or not write.change.status.terminal for write in before)
-
-
-def test_an_execution_that_is_cancelled_after_a_restart_stops_what_was_handed_over():
-    case = Case("waiting", {"t": waits()}, tasks={"t": [HandsOver()]}, timeout=30)
-    history = play(case).journal.events[:-1]
-    run = play(case, history, cancelled="no more")
-
-    assert run.change.status == "cancelled"
-    assert run.runner.stopped == ["t"]
-    assert run.runner.calls == []
-
-
-def test_completions_of_another_token_or_execution_do_nothing():
-    case = Case("waiting", {"t": waits(TimeoutSeconds=20)}, tasks={"t": [HandsOver()]})
-    later = EPOCH + timedelta(seconds=3)
-    strange = [
-        TaskCompletion(EXECUTION, TOKENS.mint(EXECUTION, 99, 0), "succeeded", later, "no"),
-        TaskCompletion("other", TOKENS.mint("other", 2, 0), "succeeded", later, "no"),
-        TaskCompletion(EXECUTION, "nonsense", "failed", later, error="no"),
-    ]
-    for said in (strange, [replace(each, at=EPOCH) for each in strange]):
-        assert play(case, said=said).change.error == {"name": "States.Timeout", "cause": ""}
-
-
-def test_without_a_key_no_task_waits():
-    async def main():
-        runner = ScriptedRunner({"t": [Returns()]})
-        engine = Interpreter(journal=MemoryJournal(), runner=runner, clock=LoopClock())
-        machine = Machine.load(Case("t", {"t": waits()}).document())
-        return await engine.run(machine, request({}), workflow_name="flow"), runner.calls
-
-    change, calls = in_virtual_time(main)
-    assert change.error["name"] == "States.Runtime"
-    assert "no key for task tokens" in change.error["cause"]
-    assert calls == []

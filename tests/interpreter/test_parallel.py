@@ -54,6 +54,15 @@ CASES = [
         "TaskStateAborted TaskStateAborted WaitStateAborted ParallelStateFailed",
     ),
     Case(
+        "two branches that fail at the same moment: the first is the failure",
+        {"p": parallel(branch(s=task()), branch(f=task()))},
+        tasks={"s": [Raises("First", "1", 1)], "f": [Raises("Second", "2", 1)]},
+        status=FAILED,
+        error="First",
+        events=f"ParallelStateEntered ParallelStateStarted {TASKS} {TASKS} TaskFailed TaskStateAborted "
+        "TaskStateAborted ParallelStateFailed",
+    ),
+    Case(
         "a Fail state in a branch",
         {"p": parallel(branch(f={"Type": "Fail", "Error": "Mine", "Cause": "c"}), branch(s=task()))},
         tasks={"s": [Returns(seconds=9)]},

@@ -24,7 +24,21 @@ from tests.interpreter.harness import (
     task,
 )
 
-MODULES = ["pass", "choice", "task", "wait", "retry", "parallel", "map", "callback", "distributed", "redrive", "limits"]
+MODULES = [
+    "integrations",
+    "batches",
+    "pass",
+    "choice",
+    "task",
+    "wait",
+    "retry",
+    "parallel",
+    "map",
+    "callback",
+    "distributed",
+    "redrive",
+    "limits",
+]
 
 
 def cases() -> Iterator[Case]:

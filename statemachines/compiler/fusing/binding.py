@@ -69,7 +69,8 @@ def closure(entries: Iterable[Entry]) -> list[Entry]:
 
 
 def bound_template(template: Any, binds: Mapping[str, Entry]) -> Any:
-    """The template with each of its expressions behind the bindings that it reads."""
+    """The template with each of its expressions behind the bindings that it reads. One that is nothing but a name is
+    the template that the name stands for."""
     if isinstance(template, dict):
         return {key: bound_template(item, binds) for key, item in template.items()}
     if isinstance(template, list):
@@ -77,6 +78,9 @@ def bound_template(template: Any, binds: Mapping[str, Entry]) -> Any:
     source = source_of(template)
     if source is None:
         return template
+    if source[1:] in binds and source[0] == "$":
+        whole = binds[source[1:]]
+        return bound_template(whole.template, whole.binds)
     read = [binds[name] for name in sorted(names_in(source)) if name in binds]
     return f"{{% {text.let(lets(read), source)} %}}" if read else template
 

@@ -12,10 +12,9 @@ Source: `evaluateStep` and `createSequence` of https://github.com/jsonata-js/jso
 """
 
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Literal, TypeAlias
+from typing import Literal, NamedTuple, TypeAlias
 
 from shared.workflow.expressions import HOST_FUNCTIONS
 from statemachines.compiler.reads import JSONATA_FUNCTIONS
@@ -32,7 +31,11 @@ _INFIX_WORDS = frozenset({"and", "or", "in"})
 _REFUSED = frozenset({"|", "@", "#", "~>", "λ", "function", "$$"})
 _AFTER_AN_ARRAY = frozenset({".", "[", "{", "^", "("})
 
-_Kind: TypeAlias = Literal["(", "call", "index", "array", "object", "sort"]
+_Kind: TypeAlias = Literal["(", "call", "index", "array", "object"]
+_CLOSED_BY: dict[_Kind, str] = {"(": ")", "call": ")", "index": "]", "array": "]", "object": "}"}
+
+
+_GIVEN = re.compile(r"""\s*(?:\$states(?:\.\w+|\[\d+\])*|"[^"\\]*"|'[^'\\]*'|\d+|true|false|null)\s*""")
 
 
 class _NotPlain(Exception):
@@ -42,18 +45,45 @@ class _NotPlain(Exception):
 @dataclass(slots=True)
 class _Bracket:
     kind: _Kind
+    start: int
+    """Index of its first part."""
     ternaries: int = 0
-    value: bool = False
-    """Of an object: inside a member's value."""
+    value: int | None = None
+    """Of an object: index of the first part of the member's value that is being read."""
+
+
+class Plain(NamedTuple):
+    """Text whose value may be bound. `certain`: it is an object or an ordinary array, and never absent."""
+
+    text: str
+    certain: bool
 
 
 @lru_cache(maxsize=8192)
-def plain(source: str) -> str | None:
+def plain(source: str) -> Plain | None:
     """The text with `$_p(…)` around the values of the objects that it builds; None where it may not be bound."""
     try:
-        return "".join(_Reader(source).parts())
+        reader = _Reader(source)
+        reader.read()
     except _NotPlain:
         return None
+    return Plain("".join(reader.parts), reader.certain)
+
+
+def given(source: str) -> bool:
+    """Whether the text is a literal, or a path to what a state is given: JSON as it is."""
+    return _GIVEN.fullmatch(source) is not None
+
+
+def without_brackets(source: str) -> str:
+    """What stands between the brackets of `( … )`; other text as it is."""
+    tokens = [(str(each.lastgroup), each[0]) for each in _TOKEN.finditer(source)]
+    depth = 0
+    for index, (kind, text) in enumerate(tokens):
+        depth += (kind == "operator") * ((text == "(") - (text == ")"))
+        if depth == 0 and index < len(tokens) - 1:
+            return source
+    return source[1:-1].strip() if source.startswith("(") else source
 
 
 class _Reader:
@@ -62,26 +92,33 @@ class _Reader:
     def __init__(self, source: str) -> None:
         self.tokens = [(str(each.lastgroup), each[0]) for each in _TOKEN.finditer(source)]
         self.open: list[_Bracket] = []
+        self.parts: list[str] = []
         self.last = ""
         self.operand = False
         self.array_closed = False
+        self.certain = False
 
-    def parts(self) -> Iterator[str]:
+    def read(self) -> None:
         for index, (kind, text) in enumerate(self.tokens):
-            if kind == "space":
-                yield text
-                continue
-            if text in _REFUSED or (self.array_closed and text in _AFTER_AN_ARRAY):
-                raise _NotPlain
-            self.array_closed = False
-            if kind == "operator" or (text in _INFIX_WORDS and self.operand):
-                yield self.operator(text)
-            else:
-                self.word(kind, text, self.following(index))
-                yield text
-            self.last = text
+            if kind != "space":
+                self.token(kind, text, index)
+                self.last = text
+            self.parts.append(text)
         if self.open:
             raise _NotPlain
+
+    def token(self, kind: str, text: str, index: int) -> None:
+        if text in _REFUSED or (self.array_closed and text in _AFTER_AN_ARRAY):
+            raise _NotPlain
+        self.array_closed = self.certain = False
+        if kind != "operator" and not (text in _INFIX_WORDS and self.operand):
+            self.word(kind, text, self.following(index))
+        elif text in "([{":
+            self.begin(text)
+        elif text in ")]}":
+            self.end(text)
+        else:
+            self.between(text)
 
     def following(self, index: int) -> str:
         return next((text for kind, text in self.tokens[index + 1 :] if kind != "space"), "")
@@ -94,39 +131,36 @@ class _Reader:
             raise _NotPlain
         self.operand = True
 
-    def operator(self, text: str) -> str:
-        handler = {"(": self.begin, "[": self.begin, "{": self.begin, ")": self.end, "]": self.end, "}": self.end}
-        if text in handler:
-            return handler[text](text)
-        return self.between(text)
-
-    def begin(self, text: str) -> str:
-        if text == "(":
-            self.open.append(_Bracket("call" if self.operand else "("))
-        elif text == "[":
-            if self.last == ".":
-                raise _NotPlain
-            self.open.append(_Bracket("index" if self.operand else "array"))
-        else:
-            if self.operand:
-                raise _NotPlain
-            self.open.append(_Bracket("object"))
-        self.operand = False
-        return text
-
-    def end(self, text: str) -> str:
-        bracket = self.open.pop() if self.open else None
-        if bracket is None or {"call": ")", "(": ")", "index": "]", "array": "]", "object": "}"}[bracket.kind] != text:
+    def begin(self, text: str) -> None:
+        if (text == "[" and self.last == ".") or (text == "{" and self.operand):
             raise _NotPlain
+        kinds: dict[str, tuple[_Kind, _Kind]] = {"(": ("(", "call"), "[": ("array", "index"), "{": ("object", "object")}
+        self.open.append(_Bracket(kinds[text][self.operand], len(self.parts)))
+        self.operand = False
+
+    def end(self, text: str) -> None:
+        bracket = self.open.pop() if self.open else None
+        if bracket is None or _CLOSED_BY[bracket.kind] != text:
+            raise _NotPlain
+        self.wrap(bracket)
         self.operand = True
         self.array_closed = bracket.kind == "array"
-        return f"){text}" if bracket.value else text
+        merged = bracket.kind == "call" and "".join(self.parts).startswith("$merge([") and bracket.start == 1
+        self.certain = merged or (bracket.start == 0 and bracket.kind in ("object", "array"))
 
-    def between(self, text: str) -> str:
-        bracket = self.open[-1] if self.open else _Bracket("(")
-        if not self.operand and (text in ("*", "**")):  # a wildcard
+    def wrap(self, bracket: _Bracket) -> None:
+        """Makes the arrays of a member's value ordinary ones."""
+        if bracket.value is not None:
+            value = "".join(self.parts[bracket.value :])
+            del self.parts[bracket.value :]
+            self.parts.append(value if given(value) else f" $_p({value.strip()})")
+            bracket.value = None
+
+    def between(self, text: str) -> None:
+        bracket = self.open[-1] if self.open else _Bracket("(", 0)
+        if not self.operand and text in ("*", "**"):  # a wildcard
             self.operand = True
-            return text
+            return
         if not self.operand and text in ("/", "%", "?", "&"):  # a regular expression, a parent, a placeholder
             raise _NotPlain
         self.operand = False
@@ -135,9 +169,6 @@ class _Reader:
         elif text == ":" and bracket.ternaries:
             bracket.ternaries -= 1
         elif text == ":" and bracket.kind == "object":
-            bracket.value = True
-            return ": $_p("
-        elif text == "," and bracket.value:
-            bracket.value = False
-            return "),"
-        return text
+            bracket.value = len(self.parts) + 1
+        elif text == ",":
+            self.wrap(bracket)

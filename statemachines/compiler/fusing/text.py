@@ -6,20 +6,19 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from shared.workflow.expressions import source_of
-from statemachines.compiler.fusing.plain import plain
+from statemachines.compiler.fusing.plain import given, plain, without_brackets
 from statemachines.compiler.reads import names_in
 
 _HELPERS = {
     "$_p": "function($v) { $type($v) = 'array' ? $append($v, []) : $v }",
     "$_v": "function($v, $n) { $exists($v) ? ($type($v) = 'array' ? $append($v, []) : $v)"
-    " : $error($n & ': the expression returned nothing (undefined).') }",
+    " : $error($n & ': an expression returned nothing.') }",
     "$_w": "function($v) { $type($v) = 'array' ? [[$v]] : [$v] }",
 }
 """`$_p` makes an array an ordinary one; `$_v` does, and refuses what is absent, as ASL does; `$_w` gives an array of one
 element. No node's id begins with an underscore."""
 
 _CALLED = re.compile(r"\$_[pvw](?=\()")
-_GIVEN = re.compile(r"\$states(\.\w+|\[\d+\])*")
 _CHANGING = re.compile(r"\$(uuid|random|now|millis|shuffle)\b")
 _MAX_ELEMENTS = 30
 
@@ -65,10 +64,12 @@ def expression(template: Any, node: str, *, bound: bool = True) -> str | None:
     """
     source = source_of(template)
     if source is not None:
-        if _GIVEN.fullmatch(source):
+        if given(source):
             return source
-        text = plain(source) if bound else source
-        return None if text is None else f"$_v({text}, {json.dumps(node)})"
+        found = plain(source)
+        if found is None:
+            return None if bound else f"$_v({source}, {json.dumps(node)})"
+        return found.text if found.certain else f"$_v({found.text}, {json.dumps(node)})"
     if isinstance(template, dict):
         members = [(key, expression(item, node, bound=bound)) for key, item in template.items()]
         if any(text is None for _, text in members):
@@ -91,6 +92,7 @@ def _array(items: Sequence[str | None]) -> str | None:
 
 def let(bindings: Iterable[tuple[str, str]], result: str) -> str:
     """`( $name := text; … result )`."""
+    result = without_brackets(result)
     lets = "".join(f"${name} := {text}; " for name, text in bindings)
     used = set(_CALLED.findall(lets + result))
     helpers = "".join(f"{name} := {text}; " for name, text in _HELPERS.items() if name in used)

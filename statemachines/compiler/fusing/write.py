@@ -118,9 +118,10 @@ class Writer:
             host.fields[f"{prefix}Output"] = list(dict.fromkeys([*_nodes(moved), *way.output_blamed]))
 
     def _set(self, way: Way, assign: dict[str, Any]) -> None:
-        way.holder.pop("Assign", None)
         if assign:
             way.holder["Assign"] = assign
+        else:
+            way.holder.pop("Assign", None)
         if way.output is not ABSENT:
             way.holder["Output"] = bound_template(way.output, way.output_binds)
 

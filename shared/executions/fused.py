@@ -1,9 +1,9 @@
 """What the source map says of nodes that have no state of their own, and where a state's events tell of them.
 
-A state's entry names its `fused` nodes; `leading` are those that come before the state's own node. `shown` says where in
-an event's details a node's output is, for those whose output is in no variable. `fields` says whose failure it is when
-a field of the state cannot be evaluated: of one node, of one among several that share an expression, or, where the list
-is empty, of nobody but what is around.
+A state's entry names its `fused` nodes; `leading` are those that come before the state's own node. `shown` says where
+in an event's details a node's output is, for those whose output is in no variable. `fields` says whose failure it is
+when a field of the state cannot be evaluated: of one node, of one among several that share an expression, or, where
+the list is empty, of nobody but what is around.
 """
 
 from collections.abc import Mapping, Sequence
@@ -38,12 +38,12 @@ class FusedState:
         return None
 
     def before(self, field: str) -> list[str]:
-        """The fused nodes behind the state's own that come before `field` on the same way out."""
-        found: list[str] = []
+        """The fused nodes behind the state's own that come, on the same way out, before those that fail in `field`."""
+        failed, found = set(self.fields[field]), list[str]()
         for each, nodes in self.fields.items():
-            if each == field:
-                break
             if _way(each) == _way(field):
+                if each == field or failed.intersection(nodes):
+                    break
                 found += [node for node in nodes if node in self.nodes and node not in self.leading]
         return found
 
@@ -53,7 +53,7 @@ def _way(field: str) -> str:
 
 
 def member(text: str | None, path: Sequence[str | int]) -> str | None:
-    """The JSON text of what `path` leads to in a JSON text; None where nothing is there. Text that AWS has cut is none."""
+    """The JSON text of what `path` leads to in a JSON text; None where nothing is there or the text was cut."""
     if text is None or not path:
         return text
     try:

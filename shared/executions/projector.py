@@ -15,6 +15,7 @@ Source: https://docs.aws.amazon.com/step-functions/latest/apireference/API_Histo
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from copy import copy
+from itertools import takewhile
 from typing import Any
 
 import orjson
@@ -178,12 +179,11 @@ class Projector:
         fused = FusedState(meaning)
         field = fused.field_of(str(event.details.get("location", "")))
         culprits = fused.fields[field] if field is not None else []
-        for node in fused.leading:
-            if node not in culprits:
-                self._ran(node, None, failed, event, changes)
+        for node in takewhile(lambda each: each not in culprits, fused.leading):
+            self._ran(node, None, failed, event, changes)
         if field is None:
             return self._attempt_failed(event, failed, changes)
-        if failed.run is not None and meaning.get("role") == "main":
+        if failed.run is not None and failed.run.node not in culprits and meaning.get("role") == "main":
             self._settle(failed.run, reached=not set(culprits) & set(fused.leading), event=event, changes=changes)
         for node in fused.before(field):
             if node not in culprits:
@@ -208,7 +208,7 @@ class Projector:
         for node in nodes:
             if visit.run is not None:
                 self._end(visit.run, NodeStatus.FAILED, event, changes)
-            visit.run = run = self._run_of(node, visit, event, again=False)
+            visit.run = run = self._run_of(node, visit, event, again=True)
             run.attempts = max(run.attempts, 1)
             run.error = {**_error(event), **shared}
             changes.append(_change(event, run))

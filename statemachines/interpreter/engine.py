@@ -79,7 +79,10 @@ class Engine:
     def fired(self, frame: Frame) -> None:
         """The time that the frame waited for has come."""
         if frame.phase == Phase.WAITING:
-            states.end_wait(self, frame)
+            try:
+                states.end_wait(self, frame)
+            except Failure as failure:
+                self.fail(frame, failure)
         else:
             frame.reset()
             frame.phase = Phase.ENTERED

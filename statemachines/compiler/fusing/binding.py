@@ -7,6 +7,7 @@ from typing import Any
 from shared.workflow.expressions import source_of
 from statemachines.compiler.fusing import text
 from statemachines.compiler.fusing.model import Entry, Way
+from statemachines.compiler.fusing.plain import infallible
 from statemachines.compiler.reads import names_in
 
 MAX_REPEATED = 2_000
@@ -40,7 +41,7 @@ def follow(entries: Iterable[Entry], way: Way, owners: list[str], *, repeated: b
             return None
         inner = {name: copies[each] for name, each in entry.binds.items()}
         copy = copies[entry] = copied(entry, owners).bind(inner | found)
-        if any(each.varies for each in copy.binds.values()) and _one_expression(copy) is None:
+        if any(each.varies for each in copy.binds.values()) and value_of(copy) is None:
             return None
     return copies
 
@@ -50,21 +51,22 @@ def copied(entry: Entry, owners: list[str]) -> Entry:
     return Entry(entry.variable, entry.template, entry.node, owners if entry.blamed is None else entry.blamed)
 
 
-def _one_expression(entry: Entry) -> str | None:
-    return text.expression(entry.template, entry.variable, bound=False)
+def value_of(entry: Entry) -> str | None:
+    """Its value as one expression that nobody reads by a name."""
+    return text.expression(entry.template, entry.node or entry.variable, bound=False)
 
 
 def closure(entries: Iterable[Entry]) -> list[Entry]:
     """The entries and all that they read, each behind what it reads."""
     found: dict[Entry, None] = {}
-    waiting = [(entry, False) for entry in entries]
+    waiting = [(entry, False) for entry in entries][::-1]
     while waiting:
         entry, read = waiting.pop()
         if read:
             found[entry] = None
         elif entry not in found:
             waiting.append((entry, True))
-            waiting.extend((each, False) for each in entry.binds.values())
+            waiting.extend([(each, False) for each in entry.binds.values()][::-1])
     return list(found)
 
 
@@ -83,6 +85,11 @@ def bound_template(template: Any, binds: Mapping[str, Entry]) -> Any:
         return bound_template(whole.template, whole.binds)
     read = [binds[name] for name in sorted(names_in(source)) if name in binds]
     return f"{{% {text.let(lets(read), source)} %}}" if read else template
+
+
+def fallible(entries: Iterable[Entry]) -> list[Entry]:
+    """Those of the entries, and of all that they read, that it may be impossible to evaluate."""
+    return [each for each in closure(entries) if not all(infallible(source) for source in text.sources(each.template))]
 
 
 def lets(entries: Iterable[Entry]) -> list[tuple[str, str]]:

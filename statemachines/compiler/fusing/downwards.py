@@ -1,8 +1,8 @@
 """Downwards: a Pass that no state comes before, or only ones that catch, moves into the state behind it.
 
 Before:  price (Pass) Assign {price: …} → route (Choice) "{% $price.total > 0 %}"
-After:   route (Choice): a first rule that is never taken computes `price`, so that its failure is its own; the other
-         rules' conditions bind it, and each way out assigns it
+After:   route (Choice): a first rule that is never taken computes `price`, so that its failure shows as its own; the
+         other rules' conditions bind it, and each way out assigns it
 
 Before:  report (Pass) Assign {report: …} → publish (Task) Arguments {…, "body": "{% $report %}"}
 After:   publish (Task) Arguments {…, "body": …}, and Assign {report: …} where somebody else reads it
@@ -11,9 +11,17 @@ After:   publish (Task) Arguments {…, "body": …}, and Assign {report: …} w
 from collections.abc import Iterator
 from typing import Any
 
-from statemachines.asl.model import Rule, State
+from statemachines.asl.model import Rule
 from statemachines.compiler.fusing import text
-from statemachines.compiler.fusing.binding import MAX_REPEATED, bindings, bound_template, copied, lets
+from statemachines.compiler.fusing.binding import (
+    MAX_REPEATED,
+    bindings,
+    bound_template,
+    copied,
+    fallible,
+    lets,
+    value_of,
+)
 from statemachines.compiler.fusing.model import ABSENT, Entry, Host, Way, all_states, inner_machines
 from statemachines.compiler.fusing.scope import Scope
 
@@ -32,15 +40,18 @@ def move_down(scope: Scope, host: Host) -> bool:
     into = scope.hosts[target]
     if _given(host):
         return _move_given(scope, host, into)
-    if not scope.movable(host) or any(not entry.free.isdisjoint(host.own.latest) for entry in host.own.entries):
-        return False
-    if any(entry.varies or entry.node is None for entry in host.own.entries):
+    if not scope.movable(host) or not all(_repeatable(entry, host.own) for entry in host.own.entries):
         return False
     if into.kind == "Choice":
         return _into_choice(scope, host, into)
     if into.kind == "Task" and scope.follows(into) and len(host.own.entries) == 1:
         return _into_field(scope, host, into, "Arguments", "parameters")
     return into.kind == "Succeed" and _into_field(scope, host, into, "Output", "output")
+
+
+def _repeatable(entry: Entry, way: Way) -> bool:
+    """Whether it may be evaluated several times, and shows a node's output."""
+    return entry.node is not None and not entry.varies and entry.free.isdisjoint(way.latest)
 
 
 def _given(host: Host) -> bool:
@@ -68,28 +79,30 @@ def _move_given(scope: Scope, host: Host, into: Host) -> bool:
 def _into_choice(scope: Scope, host: Host, into: Host) -> bool:
     rules: list[Rule] = into.state["Choices"]
     reading = [rule for rule in rules if not host.own.latest.keys().isdisjoint(text.reads_of(rule["Condition"]))]
-    weight = sum(entry.weight for entry in host.own.entries)
-    if into.leading or weight * (len(reading) + len(into.ways) + 1) > _MAX_SPREAD or not _ways_follow(host, into):
-        return False
     read = frozenset().union(*(text.reads_of(rule["Condition"]) for rule in reading)) & host.own.latest.keys()
     found = bindings(read, host.own, repeated=True)
-    if found is None:
+    computed = fallible(host.own.entries)
+    if into.leading or found is None or not _ways_follow(host, into) or None in map(value_of, computed):
+        return False
+    weight = sum(entry.weight for entry in host.own.entries)
+    if weight * (len(reading) + len(into.ways)) + sum(entry.weight for entry in computed) > _MAX_SPREAD:
         return False
     for rule in reading:
         rule["Condition"] = bound_template(rule["Condition"], found)
-    if found:
-        rules.insert(0, _computing(list(found.values()), rules[0]["Next"]))
-        into.fields["Choices[0]/Condition"] = [str(entry.node) for entry in host.own.entries if entry.variable in read]
+    into.computing = [_computing(entry) for entry in computed]
+    rules[:0] = into.computing
+    for index, entry in enumerate(computed):
+        into.fields[f"Choices[{index}]/Condition"] = [str(entry.node)]
     into.leading = [str(entry.node) for entry in host.own.entries]
     _join(scope, host, into)
     return True
 
 
-def _computing(entries: list[Entry], target: str) -> Rule:
-    names = ", ".join(str(entry.node) for entry in entries)
-    condition = f"{{% {text.let(lets(entries), 'false')} %}}"
-    rule: Any = {"Comment": f"Computes {names}; never taken.", "Condition": condition, "Next": target}
-    return rule
+def _computing(entry: Entry) -> Rule:
+    """A rule that only finds out whether the entry can be evaluated. Its way is written when all have moved."""
+    bound = [*lets(entry.binds.values()), ("_o", str(value_of(entry)))]
+    condition = f"{{% {text.let(bound, 'false')} %}}"
+    return {"Comment": f"Computes {entry.node}; never taken.", "Condition": condition, "Next": ""}
 
 
 def _into_field(scope: Scope, host: Host, into: Host, field: str, detail: str) -> bool:
@@ -161,8 +174,7 @@ def _join(scope: Scope, host: Host, into: Host) -> None:
         _prepend(host, way)
         if way.output is ABSENT and host.own.output == {}:
             way.output = {}
-    nodes = [host.node] if host.node is not None else []
-    into.fused = [*nodes, *host.fused, *into.fused]
+    into.fused = host.nodes | into.fused
     scope.skip(host, into.name)
 
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-from statemachines.asl.model import Machine, State
+from statemachines.asl.model import Machine, Rule, State
 from statemachines.compiler.fusing import text
 from statemachines.compiler.variables import SKIPPED
 
@@ -79,8 +79,11 @@ class Way:
     output: Any = ABSENT
     output_binds: dict[str, Entry] = field(default_factory=dict)
     output_blamed: list[str] | None = None
+    """The nodes that fail where a moved Output cannot be evaluated; None: the state's own."""
+    output_helper: bool = False
+    """Whether the Output is that of a helper state."""
     latest: dict[str, Entry] = field(default_factory=dict)
-    """By variable what it holds in the end."""
+    """By variable what it holds in the end; in the order in which it came to hold it."""
 
     @property
     def output_free(self) -> frozenset[str]:
@@ -90,12 +93,13 @@ class Way:
     def add(self, entries: Iterable[Entry]) -> None:
         for entry in entries:
             self.entries.append(entry)
+            self.latest.pop(entry.variable, None)
             self.latest[entry.variable] = entry
 
     def put_first(self, entries: Iterable[Entry]) -> None:
         added = list(entries)
         self.entries = [*added, *self.entries]
-        self.latest = {entry.variable: entry for entry in added} | self.latest
+        self.latest = {entry.variable: entry for entry in added if entry.variable not in self.latest} | self.latest
 
     @property
     def _key(self) -> str:
@@ -126,8 +130,10 @@ class Host:
     ways: list[Way]
     leading: list[str] = field(default_factory=list)
     """Nodes that come before the state's own."""
-    fused: list[str] = field(default_factory=list)
-    """Every node that was moved here."""
+    computing: list[Rule] = field(default_factory=list)
+    """Of a Choice: its first rules, which are never taken."""
+    fused: dict[str, None] = field(default_factory=dict)
+    """Every node that was moved here, in order."""
     fields: dict[str, list[str]] = field(default_factory=dict)
     """By the place of a field the nodes that fail where it does."""
     shown: dict[str, list[str | int]] = field(default_factory=dict)
@@ -149,6 +155,11 @@ class Host:
         return [self.meaning["node"]] if self.meaning["node"] else []
 
     @property
+    def nodes(self) -> "dict[str, None]":
+        """Its own node and those that were moved here."""
+        return {self.node: None} | self.fused if self.node is not None else self.fused
+
+    @property
     def own(self) -> Way:
         """The way of a state that is no Choice."""
         return self.ways[-1]
@@ -164,7 +175,7 @@ def hosts_of(machine: Machine, meanings: Mapping[str, dict[str, Any]], variable_
         if state["Type"] not in ("Choice", "Fail") or "Default" in state:
             holders.append(state)
         ways = [_way(name, holder, node, variable_of.get(str(node))) for holder in holders]
-        found.append(Host(name, state, meaning, ways, fused=list(meaning["fused"])))
+        found.append(Host(name, state, meaning, ways, fused=dict.fromkeys(meaning["fused"])))
     return found
 
 

@@ -75,15 +75,25 @@ def given(source: str) -> bool:
     return _GIVEN.fullmatch(source) is not None
 
 
+def infallible(source: str) -> bool:
+    """Whether it surely gives something: a literal, what a state is given, or an object of variables and members."""
+    found = plain(source)
+    if given(source) or found is None or not found.certain:
+        return given(source)
+    tokens = [(str(each.lastgroup), each[0]) for each in _TOKEN.finditer(source)]
+    calls = any(kind == "variable" and text[1:] in _CALLABLE for kind, text in tokens)
+    return not calls and all(text in "{}:,.()?" or text == "!=" for kind, text in tokens if kind == "operator")
+
+
 def without_brackets(source: str) -> str:
     """What stands between the brackets of `( … )`; other text as it is."""
     tokens = [(str(each.lastgroup), each[0]) for each in _TOKEN.finditer(source)]
     depth = 0
     for index, (kind, text) in enumerate(tokens):
         depth += (kind == "operator") * ((text == "(") - (text == ")"))
-        if depth == 0 and index < len(tokens) - 1:
+        if text == "/" or (depth == 0 and index < len(tokens) - 1):  # a regular expression may hold brackets
             return source
-    return source[1:-1].strip() if source.startswith("(") else source
+    return source[1:-1].strip() if source.startswith("(") and depth == 0 else source
 
 
 class _Reader:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from statemachines.asl.model import Machine, Retrier
+from statemachines.asl.model import Catcher, Machine, Retrier
 from statemachines.compiler.fusing import text
 from statemachines.compiler.fusing.model import ABSENT, Entry, Host, Way, hosts_of
 
@@ -14,18 +14,23 @@ _OF_THE_STATE = ("input", "result", "errorOutput")
 class Scope:
     """`before`: by state the ways that lead to it. `entered`: states that something else leads to, too."""
 
-    def __init__(self, machine: Machine, meanings: Mapping[str, dict[str, Any]], variable_of: Mapping[str, str]) -> None:
+    def __init__(
+        self, machine: Machine, meanings: Mapping[str, dict[str, Any]], variable_of: Mapping[str, str]
+    ) -> None:
         self.machine = machine
         self.variable_of = variable_of
         self.hosts = {host.name: host for host in hosts_of(machine, meanings, variable_of)}
         self.entered = {machine["StartAt"]}
         self.before: dict[str, list[Way]] = {name: [] for name in self.hosts}
         self.removed: list[str] = []
+        self.catchers: dict[str, list[Catcher]] = {}
         for host in self.hosts.values():
-            self.entered.update(catcher["Next"] for catcher in host.state.get("Catch", []))
+            for catcher in host.state.get("Catch", []):
+                self.catchers.setdefault(catcher["Next"], []).append(catcher)
             for way in host.ways:
                 if way.target is not None:
                     self.before[way.target].append(way)
+        self.entered.update(self.catchers)
 
     def movable(self, host: Host) -> bool:
         """Whether it is a Pass that would do the same in another state."""
@@ -73,10 +78,9 @@ class Scope:
             self.entered.add(target)
         if self.machine["StartAt"] == host.name:
             self.machine["StartAt"] = target
-        for each in self.hosts.values():
-            for catcher in each.state.get("Catch", []):
-                if catcher["Next"] == host.name:
-                    catcher["Next"] = target
+        for catcher in self.catchers.pop(host.name, []):
+            catcher["Next"] = target
+            self.catchers.setdefault(target, []).append(catcher)
         self.remove(host)
 
 

@@ -15,8 +15,8 @@ _HELPERS = {
     " : $error($n & ': an expression returned nothing.') }",
     "$_w": "function($v) { $type($v) = 'array' ? [[$v]] : [$v] }",
 }
-"""`$_p` makes an array an ordinary one; `$_v` does, and refuses what is absent, as ASL does; `$_w` gives an array of one
-element. No node's id begins with an underscore."""
+"""`$_p` makes an array an ordinary one; `$_v` does, and refuses what is absent, as ASL does; `$_w` gives an array of
+one element. No node's id begins with an underscore."""
 
 _CALLED = re.compile(r"\$_[pvw](?=\()")
 _CHANGING = re.compile(r"\$(uuid|random|now|millis|shuffle)\b")
@@ -64,12 +64,7 @@ def expression(template: Any, node: str, *, bound: bool = True) -> str | None:
     """
     source = source_of(template)
     if source is not None:
-        if given(source):
-            return source
-        found = plain(source)
-        if found is None:
-            return None if bound else f"$_v({source}, {json.dumps(node)})"
-        return found.text if found.certain else f"$_v({found.text}, {json.dumps(node)})"
+        return _leaf(source, node, bound=bound)
     if isinstance(template, dict):
         members = [(key, expression(item, node, bound=bound)) for key, item in template.items()]
         if any(text is None for _, text in members):
@@ -78,6 +73,15 @@ def expression(template: Any, node: str, *, bound: bool = True) -> str | None:
     if isinstance(template, list) and any(True for _ in sources(template)):
         return _array([expression(item, node, bound=bound) for item in template])
     return json.dumps(template, ensure_ascii=False)
+
+
+def _leaf(source: str, node: str, *, bound: bool) -> str | None:
+    if given(source):
+        return source
+    found = plain(source)
+    if found is None:
+        return None if bound else f"$_v({source}, {json.dumps(node)})"
+    return found.text if found.certain else f"$_v({found.text}, {json.dumps(node)})"
 
 
 def _array(items: Sequence[str | None]) -> str | None:

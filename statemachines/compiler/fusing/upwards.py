@@ -4,8 +4,10 @@ Before:  call (Task) Assign {call: …} → tidy (Pass) Assign {tidy: {"id": "{%
 After:   call (Task) Assign {call: …, tidy: {"id": "{% ( $call := …; $call.id ) %}"}} → …
 """
 
-from statemachines.compiler.fusing.binding import bindings, follow
+from statemachines.compiler.fusing import text
+from statemachines.compiler.fusing.binding import bindings, fallible, follow
 from statemachines.compiler.fusing.model import Entry, Host, Way
+from statemachines.compiler.fusing.plain import infallible
 from statemachines.compiler.fusing.scope import Scope
 
 _MAX_COPIES = 4
@@ -22,9 +24,12 @@ def move_up(scope: Scope, host: Host, *, copies: bool = False) -> bool:
         return False
     if len(ways) > 1 and not _few(host, len(ways)):
         return False
+    for way in ways:
+        if scope.hosts[way.state].kind == "Pass":
+            scope.keep(scope.hosts[way.state])
     repeated = len(ways) > 1 or _tangled(host.own)
     plans = [follow(host.own.entries, way, host.owners, repeated=repeated) for way in ways]
-    if any(plan is None for plan in plans) or not all(_output_follows(host.own, way) for way in ways):
+    if any(plan is None for plan in plans) or not all(_output_follows(host, way) for way in ways):
         return False
     for way, plan in zip(list(ways), plans, strict=True):
         _join(scope, host, way, plan or {})
@@ -47,19 +52,31 @@ def _tangled(way: Way) -> bool:
     return any(not entry.free.isdisjoint(way.latest) for entry in way.entries)
 
 
-def _output_follows(way: Way, before: Way) -> bool:
-    """Whether the Output of a last state can be evaluated in the one before it."""
+def _output_follows(host: Host, before: Way) -> bool:
+    """Whether the Output of a last state can be evaluated in the one before it.
+
+    An Output is evaluated before the Assign. So that its failure is not taken for that of the wrong node, it must read
+    all that can fail, and a helper's must not itself fail beside that.
+    """
+    way = host.own
     if way.target is not None:
         return True
     if any(entry.varies or entry.bound is None for entry in way.output_binds.values()):
         return False
-    return bindings(way.output_free, before, repeated=True) is not None
+    found = bindings(way.output_free, before, repeated=True)
+    if found is None:
+        return False
+    binds = way.output_binds | found
+    own = any(not infallible(source) for source in text.sources(way.output) if source[1:] not in binds)
+    read = fallible(binds.values())
+    if own and read and host.node is None:
+        return False
+    return not (own or read) or set(read) >= set(fallible([*before.entries, *way.entries]))
 
 
 def _join(scope: Scope, host: Host, way: Way, copies: dict[Entry, Entry]) -> None:
     into, own = scope.hosts[way.state], host.own
-    nodes = [host.node] if host.node is not None else []
-    into.fused += [node for node in [*nodes, *host.fused] if node not in into.fused]
+    into.fused |= host.nodes
     if own.target is not None:
         way.add(copies.values())
         scope.retarget(way, own.target)
@@ -69,6 +86,7 @@ def _join(scope: Scope, host: Host, way: Way, copies: dict[Entry, Entry]) -> Non
     way.add(copies.values())
     way.output = own.output
     way.output_binds = found | {name: copies[each] for name, each in own.output_binds.items()}
+    way.output_helper = host.node is None or own.output_helper
     way.output_blamed = host.owners if own.output_blamed is None else own.output_blamed
     into.shown |= host.shown
     if host.node is not None and host.node not in {entry.node for entry in own.entries}:

@@ -16,7 +16,7 @@ from typing import Any
 
 from statemachines.compiler.compilation import Compilation
 from statemachines.compiler.fusing import text
-from statemachines.compiler.fusing.binding import MAX_REPEATED, bound_template, closure
+from statemachines.compiler.fusing.binding import MAX_REPEATED, bound_template, closure, fallible, lets, value_of
 from statemachines.compiler.fusing.model import ABSENT, Entry, Host, Way, all_states
 from statemachines.compiler.fusing.scope import Scope
 from statemachines.compiler.reads import names_in
@@ -40,6 +40,7 @@ class Writer:
         self.ways = [(host, way) for scope in self.scopes for host in scope.hosts.values() for way in host.ways]
         self.read = self._read()
         self.assigned = Counter(entry.variable for _, way in self.ways for entry in way.entries if not entry.skips)
+        self.skipping = {entry.variable for _, way in self.ways for entry in way.entries if entry.skips}
         self.member_of: dict[str, str] = {}
 
     def write(self) -> None:
@@ -51,6 +52,8 @@ class Writer:
                 del scope.machine["States"][name], self.compilation.states[name]
             for host in scope.hosts.values():
                 self._meaning(host)
+                for rule in host.computing:
+                    rule["Next"] = host.ways[0].holder["Next"]
         if self.member_of:
             for state in all_states(self.compilation.asl):
                 self._take_members(state)
@@ -58,7 +61,7 @@ class Writer:
     def _read(self) -> set[str]:
         """The variables that are read elsewhere than in the way that assigns them."""
         found: set[str] = set()
-        for host, way in self.ways:
+        for _, way in self.ways:
             for entry in way.entries:
                 found |= entry.free
             found |= way.output_free
@@ -69,11 +72,11 @@ class Writer:
 
     def _wanted(self, host: Host, way: Way) -> list[Entry]:
         """The entries that are assigned: what somebody reads, and what shows a node's output."""
-        found = []
-        for entry in way.latest.values():
-            if entry.variable in self.read or (entry.node is not None and entry.node not in host.shown):
-                found.append(entry)
-        return found
+        return [
+            entry
+            for entry in way.latest.values()
+            if entry.variable in self.read or (entry.node is not None and entry.node not in host.shown)
+        ]
 
     def _chain(self, host: Host, way: Way) -> list[Entry]:
         """The wanted entries that are written as one expression."""
@@ -82,7 +85,10 @@ class Writer:
         if repeated <= MAX_REPEATED and not any(each.varies for entry in wanted for each in entry.binds.values()):
             return []
         reading = [entry for entry in wanted if entry.binds]
-        chain = [entry for entry in closure(reading) if entry in set(wanted) and self._fits(entry, way)]
+        read = set(closure(reading))
+        linked = [entry in read and self._fits(entry, way) for entry in wanted]
+        behind = wanted[linked.index(True) :] if True in linked else []
+        chain = [entry for entry in behind if self._fits(entry, way)]
         for entry in chain:
             self.member_of[entry.variable] = self._chain_name(host, way)
         return chain
@@ -91,7 +97,7 @@ class Writer:
         """Whether it can be in one expression with others."""
         if self.assigned[entry.variable] > 1 or (not entry.binds and not entry.varies and entry.size <= _OWN_SIZE):
             return False
-        return entry.free.isdisjoint(way.latest) and _value(entry) is not None
+        return entry.free.isdisjoint(way.latest) and value_of(entry) is not None
 
     def _chain_name(self, host: Host, way: Way) -> str:
         index = next((index for index, rule in enumerate(host.state.get("Choices", [])) if rule is way.holder), None)
@@ -100,10 +106,11 @@ class Writer:
     def _way(self, host: Host, way: Way, chain: list[Entry]) -> None:
         prefix = self._prefix(host, way)
         assign: dict[str, Any] = {}
+        chained = set(chain)
         for entry in self._wanted(host, way):
             if entry.skips and entry.variable in self.member_of:
                 assign.setdefault(self.member_of[entry.variable], {})
-            elif entry in chain:
+            elif entry in chained:
                 name = self.member_of[entry.variable]
                 if name not in assign:
                     assign[name] = f"{{% {self._one_expression(chain)} %}}"
@@ -114,8 +121,9 @@ class Writer:
                     host.fields[f"{prefix}Assign/{entry.variable}"] = entry.blamed
         self._set(way, assign)
         if way.output_blamed is not None:
-            moved = [each for each in closure(way.output_binds.values()) if each.blamed is not None]
-            host.fields[f"{prefix}Output"] = list(dict.fromkeys([*_nodes(moved), *way.output_blamed]))
+            moved = _blamed(way.output_binds.values(), host)
+            own = [] if moved and way.output_helper else way.output_blamed
+            host.fields[f"{prefix}Output"] = list(dict.fromkeys([*moved, *own]))
 
     def _set(self, way: Way, assign: dict[str, Any]) -> None:
         if assign:
@@ -135,23 +143,22 @@ class Writer:
 
     def _assigned(self, entry: Entry) -> Any:
         only_shown = entry.blamed is not None and entry.variable not in self.read
-        value = _value(entry) if only_shown and any(True for _ in text.sources(entry.template)) else None
+        value = value_of(entry) if only_shown and any(True for _ in text.sources(entry.template)) else None
         if value is None:
             return bound_template(entry.template, entry.binds)
         small = f"$length($string($_o)) <= {_MAX_SHOWN} ? $_o : {json.dumps(TOO_LARGE)}"
-        bound = [(each.variable, str(each.bound)) for each in closure(entry.binds.values())]
-        return f"{{% {text.let([*bound, ('_o', value)], small)} %}}"
+        return f"{{% {text.let([*lets(entry.binds.values()), ('_o', value)], small)} %}}"
 
     def _one_expression(self, chain: list[Entry]) -> str:
         everything = closure(chain)
         used = {each for entry in everything for each in entry.binds.values()}
-        lets = [(each.variable, str(each.bound if each in used else _value(each))) for each in everything]
+        bound = [(each.variable, str(each.bound if each in used else value_of(each))) for each in everything]
         read = _object(each for each in chain if each.variable in self.read)
         shown = _object(each for each in chain if each.variable not in self.read)
         if shown == "{}":
-            return text.let(lets, read)
+            return text.let(bound, read)
         small = f"$length($string($_o)) <= {_MAX_SHOWN_TOGETHER} ? $_o : {{}}"
-        return text.let([*lets, ("_o", shown)], f"$merge([{read}, {small}])")
+        return text.let([*bound, ("_o", shown)], f"$merge([{read}, {small}])")
 
     def _prefix(self, host: Host, way: Way) -> str:
         for index, rule in enumerate(host.state.get("Choices", [])):
@@ -160,7 +167,7 @@ class Writer:
         return ""
 
     def _meaning(self, host: Host) -> None:
-        host.meaning["fused"] = host.fused
+        host.meaning["fused"] = list(host.fused)
         for name in ("leading", "fields", "shown"):
             if getattr(host, name):
                 host.meaning[name] = getattr(host, name)
@@ -181,12 +188,14 @@ class Writer:
             return [self._with_members(item) for item in value]
         for source in text.sources(value):
             taken = [(name, self._member(name)) for name in sorted(names_in(source)) if name in self.member_of]
+            if source[1:] in self.member_of and source[0] == "$":
+                return f"{{% {taken[0][1]} %}}"
             return f"{{% {text.let(taken, source)} %}}" if taken else value
         return value
 
     def _member(self, name: str) -> str:
         access = f"${self.member_of[name]}.{name}"
-        if any(entry.skips for _, way in self.ways for entry in way.entries if entry.variable == name):
+        if name in self.skipping:
             return f"($exists({access}) ? {access} : {json.dumps(SKIPPED)})"
         return access
 
@@ -204,17 +213,11 @@ def _other_reads(host: Host) -> frozenset[str]:
     return text.reads_of(fields)
 
 
-def _value(entry: Entry) -> str | None:
-    return text.expression(entry.template, entry.node or entry.variable, bound=False)
-
-
 def _object(entries: Iterable[Entry]) -> str:
     return f"{{{', '.join(f'{json.dumps(each.variable)}: ${each.variable}' for each in entries)}}}"
 
 
-def _nodes(entries: Iterable[Entry]) -> list[str]:
-    return list(dict.fromkeys(node for entry in entries for node in entry.blamed or ()))
-
-
-def _blamed(chain: list[Entry], host: Host) -> list[str]:
-    return list(dict.fromkeys(node for entry in closure(chain) for node in (entry.blamed or host.owners)))
+def _blamed(entries: Iterable[Entry], host: Host) -> list[str]:
+    """The nodes that fail where one of the entries cannot be evaluated."""
+    nodes = [host.owners if each.blamed is None else each.blamed for each in fallible(entries)]
+    return list(dict.fromkeys(node for each in nodes for node in each))

@@ -4,7 +4,7 @@ Terms:
   visit      one passage through a state: from its `…StateEntered` event to its `…StateExited`
   iteration  one passage through the body of a Map state
   run        one node at work in one iteration; retries happen inside one run
-  fused      of a node: it has no state of its own, and completes when another node's state exits
+  fused      of a node: it has no state of its own; the events of another state tell of it, see `fused`
 
 An event belongs to the visit of the event that it names as its predecessor (`previous_id`), which is how the concurrent
 branches of Parallel and Map states are told apart. Payloads stay JSON text until somebody asks for them.
@@ -15,10 +15,12 @@ Source: https://docs.aws.amazon.com/step-functions/latest/apireference/API_Histo
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from copy import copy
+from itertools import takewhile
 from typing import Any
 
 import orjson
 
+from shared.executions.fused import FusedState, assigned, member
 from shared.executions.node_runs import Change, ExecutionChange, NodeChange, NodeRun, NodeStatus
 from shared.executions.records import Execution, ExecutionStatus, HistoryEvent
 from shared.executions.visits import Visit
@@ -56,6 +58,7 @@ class Projector:
             "ExecutionRedriven": self._redriven,
             "TaskScheduled": self._scheduled,
             "TaskSucceeded": self._succeeded,
+            "EvaluationFailed": self._evaluation_failed,
             "ParallelStateFailed": self._container_failed,
             "MapStateFailed": self._container_failed,
             "MapIterationStarted": self._iteration_started,
@@ -131,19 +134,33 @@ class Projector:
         variables: Mapping[str, str] = event.details.get("assignedVariables") or {}
         if exited.run is not None:
             self._leave(exited.run, meaning.get("role") == "main", variables, event, changes)
-        for node in meaning.get("fused", ()):
-            output = variables.get(self._variable(node))
-            if output is not None:  # absent where the state's work failed and was caught
-                run = self._run_of(node, exited, event, again=True)
-                run.attempts = 1
-                self._complete(run, output, event, changes)
+        self._complete_fused(FusedState(meaning), exited, variables, event, changes)
         return exited.close()
+
+    def _complete_fused(
+        self, fused: FusedState, visit: Visit, variables: Mapping[str, str], event: HistoryEvent, changes: list[Change]
+    ) -> None:
+        shown = fused.shown("output", event.details)
+        for node in fused.nodes:
+            ran, output = assigned(variables, self._variable(node))
+            if node in shown or ran:  # else another way out of the state was taken, or its failure was caught
+                self._ran(node, shown.get(node, output), visit, event, changes)
+
+    def _ran(self, node: str, output: str | None, visit: Visit, event: HistoryEvent, changes: list[Change]) -> None:
+        """A fused node ran, in this visit of a state."""
+        if node in visit.told:
+            return
+        visit.told.add(node)
+        run = self._run_of(node, visit, event, again=True)
+        run.attempts = 1
+        self._complete(run, output, event, changes)
 
     def _leave(
         self, run: NodeRun, main: bool, variables: Mapping[str, str], event: HistoryEvent, changes: list[Change]
     ) -> None:
         """Its main state ends a run, and so does any state that assigns the node's variable."""
-        output = variables.get(self._variable(run.node), event.details.get("output") if main else None)
+        ran, output = assigned(variables, self._variable(run.node))
+        output = output if ran else event.details.get("output") if main else None
         if run.status.finished:
             run.output_text = output if output is not None else run.output_text
         elif output is not None or main:
@@ -155,6 +172,9 @@ class Projector:
             visit.run.error = None
             visit.run.call_text = event.details.get("parameters")
             changes.append(_change(event, visit.run))
+        fused = FusedState(self._states.get(str(visit.state), {}))
+        for node, output in fused.shown("parameters", event.details).items():
+            self._ran(node, output, visit, event, changes)
         return visit
 
     def _succeeded(self, event: HistoryEvent, visit: Visit, _: list[Change]) -> Visit:
@@ -168,6 +188,48 @@ class Projector:
             visit.run.error = _error(event)
             changes.append(_change(event, visit.run))
         return visit
+
+    def _evaluation_failed(self, event: HistoryEvent, visit: Visit, changes: list[Change]) -> Visit:
+        """A field of a state, and with it the state, failed; the field says which of the state's nodes that is."""
+        state = str(event.details.get("state", visit.state))
+        failed = visit.nearest(lambda each: each.state == state)
+        meaning = self._states.get(state, {})
+        fused = FusedState(meaning)
+        field = fused.field_of(str(event.details.get("location", "")))
+        culprits = fused.fields[field] if field is not None else []
+        for node in takewhile(lambda each: each not in culprits, fused.leading):
+            self._ran(node, None, failed, event, changes)
+        if field is None:
+            return self._attempt_failed(event, failed, changes)
+        if failed.run is not None and failed.run.node not in culprits and meaning.get("role") == "main":
+            self._settle(failed.run, reached=not set(culprits) & set(fused.leading), event=event, changes=changes)
+        for node in fused.before(field):
+            if node not in culprits:
+                self._ran(node, None, failed, event, changes)
+        self._blame(culprits, failed, event, changes)
+        return failed
+
+    def _settle(self, run: NodeRun, *, reached: bool, event: HistoryEvent, changes: list[Change]) -> None:
+        """The state's own node did its work before a fused one failed, or (not `reached`) did not come to it."""
+        if run.status.finished:
+            return
+        if reached:
+            self._complete(run, member(run.result_text, ["Payload", "output"]), event, changes)
+        else:
+            run.attempts, run.started_at = 0, None
+            self._end(run, NodeStatus.SKIPPED, event, changes)
+
+    def _blame(self, nodes: Sequence[str], visit: Visit, event: HistoryEvent, changes: list[Change]) -> None:
+        """These nodes' failure is the visit's. Where they share one expression, the error names them all."""
+        shared = {"nodes": list(nodes)} if len(nodes) > 1 else {}
+        visit.run = None
+        for node in nodes:
+            if visit.run is not None:
+                self._end(visit.run, NodeStatus.FAILED, event, changes)
+            visit.run = run = self._run_of(node, visit, event, again=True)
+            run.attempts = max(run.attempts, 1)
+            run.error = {**_error(event), **shared}
+            changes.append(_change(event, run))
 
     def _container_failed(self, event: HistoryEvent, visit: Visit, changes: list[Change]) -> Visit:
         """A Parallel or Map state failed because of something inside; its event does not say what."""

@@ -29,6 +29,7 @@ class Catcher(TypedDict, total=False):
 class Rule(TypedDict, total=False):
     """A Choice's rule; `Assign` and `Output` take the place of the state's own."""
 
+    Comment: str
     Condition: str
     Assign: dict[str, Template]
     Output: Template

@@ -27,6 +27,9 @@ from statemachines.compiler.model import DONE, ERROR, EdgeRef, Fork, Place, Swit
 
 SKIPPED = "millrace:skipped"
 
+TOO_LARGE = "millrace:too_large"
+"""In the place of an output that nobody reads but people, and that is too large to be kept for them."""
+
 _KEYWORDS = frozenset({"and", "or", "in", "true", "false", "null", "function"})
 
 

@@ -3,10 +3,10 @@
 from collections.abc import Callable
 from typing import Any
 
-from shared.executions.records import StartRequest, StatusChange
+from shared.executions.records import HistoryEvent, StartRequest, StatusChange
 from shared.ports import TaskCall, TaskFailed
 from shared.workflow.load import load_text
-from statemachines.compiler import compile_workflow
+from statemachines.compiler import CompiledWorkflow, compile_workflow
 from statemachines.interpreter import Interpreter
 from statemachines.interpreter import Machine as Interpreted
 from tests.compiler.strict_machine import Machine, StateError
@@ -20,31 +20,46 @@ def echo(payload: dict[str, Any]) -> Any:
     return payload["config"].get("body")
 
 
-def start(definition: str | dict[str, Any], value: Any = None, work: Lambda = echo) -> Machine:
+def compiled(definition: str | dict[str, Any], *, optimize: bool = True) -> CompiledWorkflow:
+    """The definition compiled with fusing, or with one state per node."""
     document = load_text(definition) if isinstance(definition, str) else definition
-    asl = compile_workflow(document).asl
+    return compile_workflow({**document, "settings": {**document.get("settings", {}), "optimize": optimize}})
+
+
+def start(
+    definition: str | dict[str, Any], value: Any = None, work: Lambda = echo, *, optimize: bool = True
+) -> Machine:
+    asl = compiled(definition, optimize=optimize).asl
     machine = Machine(asl, lambda arguments: {"Payload": {"output": work(arguments["Payload"]), "meta": {}}})
     machine.input = {"input": value, "execution": {"id": "e1", "workflow": "w"}}
     return machine
 
 
-def judged(definition: str | dict[str, Any], value: Any = None, work: Lambda = echo) -> Any:
+def judged(definition: str | dict[str, Any], value: Any = None, work: Lambda = echo, *, optimize: bool = True) -> Any:
     """The result on the strict machine. Raises StateError where the execution fails."""
-    machine = start(definition, value, work)
+    machine = start(definition, value, work, optimize=optimize)
     return machine.run(machine.input)
 
 
-def interpreted(definition: str | dict[str, Any], value: Any = None, work: Lambda = echo) -> Any:
-    """The same on the interpreter, in virtual time."""
-    document = load_text(definition) if isinstance(definition, str) else definition
-    machine = Interpreted.load(compile_workflow(document).asl)
+def played(
+    workflow: CompiledWorkflow, value: Any = None, work: Lambda = echo
+) -> tuple[StatusChange, list[HistoryEvent]]:
+    """How it ends on the interpreter, in virtual time, and its history."""
+    machine, journal = Interpreted.load(workflow.asl), MemoryJournal()
     started = StartRequest("e1", "p1", "w1", 1, value, {}, EPOCH)
 
     async def main() -> StatusChange:
-        running = Interpreter(journal=MemoryJournal(), runner=_Worker(work), clock=LoopClock())
+        running = Interpreter(journal=journal, runner=_Worker(work), clock=LoopClock())
         return await running.run(machine, started, workflow_name="w")
 
-    change = in_virtual_time(main)
+    return in_virtual_time(main), journal.events
+
+
+def interpreted(
+    definition: str | dict[str, Any], value: Any = None, work: Lambda = echo, *, optimize: bool = True
+) -> Any:
+    """The result on the interpreter."""
+    change, _ = played(compiled(definition, optimize=optimize), value, work)
     if change.error is not None:
         raise StateError(change.error["name"], change.error["cause"])
     return change.result

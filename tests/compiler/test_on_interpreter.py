@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from shared.clock import SystemClock
 from shared.executions.projector import project
@@ -55,10 +56,12 @@ def _without_causes(value: Any) -> Any:
 
 
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(workflows())
-async def test_an_interpreted_graph_does_what_it_means(case: tuple[dict[str, Any], dict[str, Any]]) -> None:
+@given(workflows(), st.booleans())
+async def test_an_interpreted_graph_does_what_it_means(
+    case: tuple[dict[str, Any], dict[str, Any]], optimize: bool
+) -> None:
     workflow, value = case
-    compiled = compile_workflow(workflow)
+    compiled = compile_workflow({**workflow, "settings": {"optimize": optimize}})
     change, events = await _run(compiled, value)
     try:
         expected = meaning.evaluate(workflow, value)

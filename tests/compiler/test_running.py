@@ -1,6 +1,7 @@
 """What compiled definitions do when they run: values, loops, branches, errors."""
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +15,15 @@ Result = Callable[..., Any]
 
 
 @pytest.fixture(params=[judged, interpreted], ids=["strict machine", "interpreter"])
-def result(request: pytest.FixtureRequest) -> Result:
-    """Runs a definition: on the tests' own strict machine, and on the interpreter that users run."""
+def machine(request: pytest.FixtureRequest) -> Result:
+    """The tests' own strict machine, and the interpreter that users run."""
     return request.param
+
+
+@pytest.fixture(params=[True, False], ids=["fused", "one state per node"])
+def result(request: pytest.FixtureRequest, machine: Result) -> Result:
+    """Runs a definition."""
+    return partial(machine, optimize=request.param)
 
 
 def case(name: str) -> str:
@@ -30,7 +37,7 @@ def test_the_two_ways_of_a_condition_meet_again(urgency: int) -> None:
             return {"urgency": urgency, "summary": payload["config"]["prompt"]}
         return {"status": 200, "sent": payload["config"]["body"]}
 
-    machine = start(case("route_and_join"), {"body": "fire", "pager": "https://p/"}, work)
+    machine = start(case("route_and_join"), {"body": "fire", "pager": "https://p/"}, work, optimize=False)
     found = machine.run(machine.input)
 
     combined = {"combined": {"paged": 200, "note": "fire"}} if urgency == 9 else {}

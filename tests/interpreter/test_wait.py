@@ -48,6 +48,14 @@ CASES = [
         events="WaitStateEntered EvaluationFailed",
     ),
     Case(
+        "an Assign that fails when the time is over",
+        {"w": wait(Seconds=1, Assign={"v": "{% $states.input.nothing %}"})},
+        status=FAILED,
+        error="States.QueryEvaluationError",
+        seconds=1,
+        events="WaitStateEntered EvaluationFailed",
+    ),
+    Case(
         "the execution's time-out cuts a wait",
         {"w": wait(Seconds=90)},
         timeout=10,

@@ -52,7 +52,8 @@ def _nodes(compilation: Compilation) -> dict[str, dict[str, Any]]:
     for node in compilation.nodes.values():
         if node.spec is not None:
             nodes[node.id] = {"type": node.spec.type, "name": node.spec.name or node.id}
-            variable = variables.name(Variable(node.id))
+            name = variables.name(Variable(node.id))
+            variable = compilation.members.get(name, name)
             if variable != node.id:
                 nodes[node.id]["variable"] = variable
             if _in_while(node):

@@ -20,7 +20,7 @@ from shared.ports import Journal, TaskCall, TaskFailed, TaskRunner
 from statemachines.interpreter.effects import Effect, RunTask, Sleep, Stop
 from statemachines.interpreter.engine import Engine
 from statemachines.interpreter.failure import RUNTIME
-from statemachines.interpreter.frame import Frame, state_of
+from statemachines.interpreter.frame import Frame, Phase, state_of
 from statemachines.interpreter.states import integration_of
 
 FLUSH_SECONDS = 0.025
@@ -157,7 +157,7 @@ class Driver:
         self._jobs[frame] = job = Job()
 
         def fired() -> None:
-            if self._jobs.get(frame) is job:
+            if self._jobs.get(frame) is job and frame.phase is not Phase.CLOSED:
                 del self._jobs[frame]
                 self._engine.fired(frame)
 
@@ -187,7 +187,7 @@ class Driver:
 
     def _answer(self, frame: Frame, job: Job, happening: Callable[[], None]) -> None:
         """Takes the first thing that happens to a job; what comes after it was given up is of no interest."""
-        if self._jobs.get(frame) is job:
+        if self._jobs.get(frame) is job and frame.phase is not Phase.CLOSED:  # closed: its Stop is still to be applied
             del self._jobs[frame]
             job.stop()
             happening()

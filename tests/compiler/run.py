@@ -3,13 +3,13 @@
 from collections.abc import Callable
 from typing import Any
 
-from shared.executions.records import StartRequest, StatusChange
-from shared.ports import TaskCall, TaskFailed
+from shared.executions.records import HistoryEvent, StartRequest, StatusChange
+from shared.ports import TaskCall, TaskFailed, TaskRunner
 from shared.workflow.load import load_text
-from statemachines.compiler import compile_workflow
-from statemachines.interpreter import Interpreter
-from statemachines.interpreter import Machine as Interpreted
-from tests.compiler.strict_machine import Machine, StateError
+from statemachines.compiler import CompiledWorkflow, compile_workflow
+from statemachines.interpreter import Interpreter, Machine
+from tests.compiler.strict_machine import Machine as StrictMachine
+from tests.compiler.strict_machine import StateError
 from tests.interpreter.harness import EPOCH, LoopClock, MemoryJournal, in_virtual_time
 
 Lambda = Callable[[dict[str, Any]], Any]
@@ -20,10 +20,10 @@ def echo(payload: dict[str, Any]) -> Any:
     return payload["config"].get("body")
 
 
-def start(definition: str | dict[str, Any], value: Any = None, work: Lambda = echo) -> Machine:
+def start(definition: str | dict[str, Any], value: Any = None, work: Lambda = echo) -> StrictMachine:
     document = load_text(definition) if isinstance(definition, str) else definition
     asl = compile_workflow(document).asl
-    machine = Machine(asl, lambda arguments: {"Payload": {"output": work(arguments["Payload"]), "meta": {}}})
+    machine = StrictMachine(asl, lambda arguments: {"Payload": {"output": work(arguments["Payload"]), "meta": {}}})
     machine.input = {"input": value, "execution": {"id": "e1", "workflow": "w"}}
     return machine
 
@@ -37,20 +37,27 @@ def judged(definition: str | dict[str, Any], value: Any = None, work: Lambda = e
 def interpreted(definition: str | dict[str, Any], value: Any = None, work: Lambda = echo) -> Any:
     """The same on the interpreter, in virtual time."""
     document = load_text(definition) if isinstance(definition, str) else definition
-    machine = Interpreted.load(compile_workflow(document).asl)
-    started = StartRequest("e1", "p1", "w1", 1, value, {}, EPOCH)
-
-    async def main() -> StatusChange:
-        running = Interpreter(journal=MemoryJournal(), runner=_Worker(work), clock=LoopClock())
-        return await running.run(machine, started, workflow_name="w")
-
-    change = in_virtual_time(main)
+    change, _ = played(compile_workflow(document), value, Worker(work))
     if change.error is not None:
         raise StateError(change.error["name"], change.error["cause"])
     return change.result
 
 
-class _Worker:
+def played(
+    compiled: CompiledWorkflow, value: Any, runner: TaskRunner, mode: str = "durable"
+) -> tuple[StatusChange, list[HistoryEvent]]:
+    """How it ends on the interpreter in virtual time, and its history."""
+    journal, machine = MemoryJournal(), Machine.load(compiled.asl)
+    request = StartRequest("0198f0e0-0000-7000-8000-000000000001", "p", "w", 1, value, {}, EPOCH)
+
+    async def main() -> StatusChange:
+        interpreter = Interpreter(journal=journal, runner=runner, clock=LoopClock())
+        return await interpreter.run(machine, request, workflow_name="w", mode=mode)
+
+    return in_virtual_time(main), journal.events
+
+
+class Worker:
     """Does the work of Tasks, at once."""
 
     def __init__(self, work: Lambda) -> None:

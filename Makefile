@@ -1,4 +1,4 @@
-# Everything a newcomer needs is here: Python 3.11 and make. `make help` lists the targets.
+# Everything a newcomer needs is here: Python 3.11, make, and for the tests Node 20. `make help` lists the targets.
 SHELL := /bin/bash
 PYTHON ?= python3
 VENV := .venv
@@ -10,7 +10,7 @@ export UV_PROJECT_ENVIRONMENT := $(VENV)
 export VIRTUAL_ENV := $(CURDIR)/$(VENV)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check format bench docs clean
+.PHONY: help setup run test test-long asl-validators check format bench docs clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -27,8 +27,20 @@ $(VENV)/.ready: pyproject.toml uv.lock
 run: setup ## start the local stage and run the example workflow (ONCE=1 stops after it)
 	@$(BIN)/millrace up --demo $(if $(ONCE),--once,)
 
-test: setup ## run the tests
+test: setup asl-validators ## run the tests
 	@$(BIN)/pytest
+
+test-long: setup asl-validators ## ask the compiler's property tests ten times as much
+	@MILLRACE_TEST_TIER=long $(BIN)/pytest tests/compiler/test_properties.py
+
+asl-validators: tests/asl/node_modules/.ready ## install the validators of ASL that the tests ask (needs Node)
+
+# npm installs into tests/asl exactly what the lock file says.
+tests/asl/node_modules/.ready: tests/asl/package.json tests/asl/package-lock.json
+	@command -v node >/dev/null && command -v npm >/dev/null || { echo "The tests need Node.js 20 or newer, with npm: https://nodejs.org"; exit 1; }
+	@node -e 'if (parseInt(process.versions.node) < 20) { console.log("The tests need Node.js 20 or newer, not " + process.version); process.exit(1) }'
+	@npm ci --prefix tests/asl --silent --no-fund --no-audit --ignore-scripts
+	@touch $@
 
 check: setup ## format, lint, types, import contracts
 	@$(BIN)/ruff format --check .
@@ -47,4 +59,4 @@ docs: setup ## write what the documentation derives from the code
 	@$(BIN)/python -m functions.nodes.tool > shared/workflow/tools.json
 
 clean: ## remove the virtual environment and caches (not the data in .millrace)
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis tests/asl/node_modules

@@ -55,19 +55,19 @@ class NodeRun:
     def input(self) -> Any:
         """For a node that does work its evaluated config, else the input of its state; None where it has no state."""
         if self.call_text is None:
-            return _parsed(self.input_text)
-        arguments = _parsed(self.call_text)
-        payload = _member(arguments, "Payload")
-        return _member(payload, "config") if payload is not None else arguments
+            return parsed(self.input_text)
+        arguments = parsed(self.call_text)
+        payload = value_of(arguments, "Payload")
+        return value_of(payload, "config") if payload is not None else arguments
 
     @property
     def output(self) -> Any:
-        return _parsed(self.output_text)
+        return parsed(self.output_text)
 
     @property
     def meta(self) -> dict[str, Any] | None:
         """What the node's function says of its work besides the output (model, usage, HTTP status, …)."""
-        meta = _member(_member(_parsed(self.result_text), "Payload"), "meta")
+        meta = value_of(value_of(parsed(self.result_text), "Payload"), "meta")
         return meta if isinstance(meta, dict) and meta else None
 
     @property
@@ -96,7 +96,7 @@ class ExecutionChange:
 
     @property
     def output(self) -> Any:
-        return _parsed(self.output_text)
+        return parsed(self.output_text)
 
 
 Change: TypeAlias = NodeChange | ExecutionChange
@@ -107,7 +107,7 @@ def milliseconds(start: datetime | None, end: datetime | None) -> float | None:
     return round((end - start).total_seconds() * 1000, 3) if start is not None and end is not None else None
 
 
-def _parsed(text: str | None) -> Any:
+def parsed(text: str | None) -> Any:
     """A payload. AWS cuts what is too long, so that text may not be JSON; then it is shown as it is."""
     if text is None:
         return None
@@ -117,5 +117,6 @@ def _parsed(text: str | None) -> Any:
         return text
 
 
-def _member(value: Any, name: str) -> Any:
+def value_of(value: Any, name: str) -> Any:
+    """A member of a payload that is an object; None where it is not there."""
     return value.get(name) if isinstance(value, dict) else None

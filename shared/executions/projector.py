@@ -21,7 +21,7 @@ from typing import Any
 import orjson
 
 from shared.executions.fused import FusedState, assigned, member
-from shared.executions.node_runs import Change, ExecutionChange, NodeChange, NodeRun, NodeStatus
+from shared.executions.node_runs import Change, ExecutionChange, NodeChange, NodeRun, NodeStatus, parsed, value_of
 from shared.executions.records import Execution, ExecutionStatus, HistoryEvent
 from shared.executions.visits import Visit
 
@@ -59,12 +59,13 @@ class Projector:
             "TaskScheduled": self._scheduled,
             "TaskSucceeded": self._succeeded,
             "EvaluationFailed": self._evaluation_failed,
+            "ParallelStateStarted": self._container_started,
+            "MapStateStarted": self._container_started,
             "ParallelStateFailed": self._container_failed,
             "MapStateFailed": self._container_failed,
             "MapIterationStarted": self._iteration_started,
             "MapIterationSucceeded": self._iteration_ended,
             "MapIterationFailed": self._iteration_ended,
-            "MapIterationAborted": self._iteration_ended,
             **dict.fromkeys(_TERMINAL, self._finished),
         }
 
@@ -112,6 +113,7 @@ class Projector:
     def _entered(self, event: HistoryEvent, visit: Visit, changes: list[Change]) -> Visit:
         state = str(event.details["name"])
         entered = visit.enter(state)
+        entered.container = event.type in ("ParallelStateEntered", "MapStateEntered")
         meaning = self._states.get(state, {})
         node = meaning.get("node")
         if node is None:
@@ -132,6 +134,8 @@ class Projector:
         self._abandon(exited, event, changes)
         meaning = self._states.get(state, {})
         variables: Mapping[str, str] = event.details.get("assignedVariables") or {}
+        if exited.failed and exited.run is not None and exited.run.error is None:
+            exited.run.error = _error_given(event, variables.get(self._variable(exited.run.node)))
         if exited.run is not None:
             self._leave(exited.run, meaning.get("role") == "main", variables, event, changes)
         self._complete_fused(FusedState(meaning), exited, variables, event, changes)
@@ -231,21 +235,35 @@ class Projector:
             run.error = {**_error(event), **shared}
             changes.append(_change(event, run))
 
+    def _container_started(self, event: HistoryEvent, visit: Visit, changes: list[Change]) -> Visit:
+        """A Parallel or Map state begins, or begins anew after it failed."""
+        if visit.failed:
+            visit.failed, visit.error = False, None
+            if visit.run is not None:
+                visit.run.attempts += 1
+                visit.run.error = None
+                changes.append(_change(event, visit.run))
+        return visit
+
     def _container_failed(self, event: HistoryEvent, visit: Visit, changes: list[Change]) -> Visit:
         """A Parallel or Map state failed because of something inside; its event does not say what."""
-        failed = visit.nearest(lambda each: each.run is not None and each.run.status == NodeStatus.RUNNING)
-        if failed.run is not None:
-            inside = _error(event) if "error" in event.details else failed.error_inside()
-            failed.run.error = inside or failed.run.error  # that of a Map Run was told before
+        failed = visit.nearest(lambda each: each.container and not each.failed)
+        failed.failed = True
+        failed.error = _error(event) if "error" in event.details else failed.error or failed.error_inside()
+        if failed.run is not None and not failed.run.status.finished:
+            failed.run.error = failed.error or failed.run.error
         self._abandon(failed, event, changes)
         return failed
 
     def _iteration_started(self, event: HistoryEvent, visit: Visit, _: list[Change]) -> Visit:
+        """It is inside the Map, though it follows the last event of the iteration whose place it takes."""
         index = int(event.details.get("index", 0))
-        return visit.begin_iteration(index, event.id)
+        return visit.nearest(lambda each: each.state == event.details.get("name")).begin_iteration(index, event.id)
 
     def _iteration_ended(self, event: HistoryEvent, visit: Visit, changes: list[Change]) -> Visit:
         ended = visit.nearest(lambda each: each.state is None)
+        if event.type == "MapIterationFailed" and ended.parent is not None:
+            ended.parent.error = ended.parent.error or ended.error_inside()
         self._abandon(ended, event, changes)
         return ended.close()
 
@@ -261,12 +279,14 @@ class Projector:
         changes.append(ExecutionChange(event.id, event.timestamp, status, event.details.get("output"), error))
         return self._root
 
-    def _abandon(self, visit: Visit, event: HistoryEvent, changes: list[Change]) -> None:
-        """What is still open inside will not go on: it failed where an error is known, else it was cancelled."""
+    def _abandon(self, visit: Visit, event: HistoryEvent, changes: list[Change], keep: NodeRun | None = None) -> None:
+        """What is still open inside will not go on: it failed where an error is known, else it was cancelled. The
+        visit's own run, which states inside may be part of, goes on."""
+        keep = keep or visit.run
         for each in list(visit.inside):
-            self._abandon(each, event, changes)
+            self._abandon(each, event, changes, keep)
             each.close()
-            if each.run is not None and not each.run.status.finished:
+            if each.run is not None and each.run is not keep and not each.run.status.finished:
                 self._end(each.run, NodeStatus.FAILED if each.run.error else NodeStatus.CANCELLED, event, changes)
 
     def _complete(self, run: NodeRun, output: str | None, event: HistoryEvent, changes: list[Change]) -> None:
@@ -340,3 +360,10 @@ def _change(event: HistoryEvent, run: NodeRun) -> NodeChange:
 
 def _error(event: HistoryEvent) -> dict[str, Any]:
     return {"name": event.details.get("error") or event.type, "cause": event.details.get("cause") or ""}
+
+
+def _error_given(event: HistoryEvent, assigned: str | None) -> dict[str, Any]:
+    """The error of a state that caught one which no event tells of, such as that of a Fail state: the node's output has
+    it."""
+    error = value_of(parsed(assigned or event.details.get("output")), "error")
+    return error if isinstance(error, dict) else {"name": event.type.replace("Exited", "Failed"), "cause": ""}

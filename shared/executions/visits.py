@@ -24,6 +24,12 @@ class Visit:
     """The node's run that it is part of; None for states of no node."""
     told: set[str] = field(default_factory=set)
     """Fused nodes that are known to have run in it."""
+    container: bool = False
+    """Whether the state is a Parallel or a Map."""
+    failed: bool = False
+    """Of a container: whether its last attempt failed; it may still be retried or caught."""
+    error: dict[str, Any] | None = None
+    """Of a container: by what an iteration, or it itself, failed."""
     inside: "dict[Visit, None]" = field(default_factory=dict)
     """Open visits directly inside, in order."""
 
@@ -63,7 +69,7 @@ class Visit:
 
     def error_inside(self) -> dict[str, Any] | None:
         """The first error still in force in an open visit inside."""
-        errors = (each.run.error if each.run and each.run.error else each.error_inside() for each in self.inside)
+        errors = (each.error or (each.run and each.run.error) or each.error_inside() for each in self.inside)
         return next((error for error in errors if error), None)
 
     def _opened(self, visit: "Visit") -> "Visit":

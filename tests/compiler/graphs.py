@@ -1,70 +1,201 @@
-"""Random acyclic workflows: forks, joins, N shapes, conditions that cross forks, error edges, on_error: continue."""
+"""Random workflows: forks, joins, N shapes, conditions that cross forks, error edges, on_error: continue, loops of both
+kinds and parallel nodes with random bodies.
 
-from typing import Any
+What a node does depends on the execution's input only, so that its meaning can be told beforehand:
+  input.fails    places of transforms, delays and conditions whose expressions raise
+  input.chosen   place → case of a condition
+  input.items    loop → what it iterates over
+  input.plans    place → {"error", "failures", "seconds"}: how often the work of a node fails first, and how long it
+                 takes
+A place is a node's id, with `@<index>` of the innermost loop where it is in one.
+"""
 
+from collections.abc import Iterable
+from typing import Any, NamedTuple
+
+from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 
-CASES = ("a", "b", "other")
+from tests.compiler.drafts import BLOCKS, CASES, Body, Draft, Link, bodies
+from tests.compiler.meaning import TIME_LIMIT
+
+RANDOM_GRAPHS = settings(
+    deadline=None,
+    suppress_health_check=list(HealthCheck),
+    phases=[Phase.explicit, Phase.reuse, Phase.generate, Phase.shrink],
+    report_multiple_bugs=False,
+)
+"""For properties of such workflows: one mistake at a time, as small as it gets."""
+
+MAX_NODES = 40
+PARALLEL = ("left", "right", "middle")
 
 
-@st.composite
-def workflows(draw: st.DrawFn, max_nodes: int = 10) -> tuple[dict[str, Any], dict[str, Any]]:
-    """(workflow, input)."""
-    count = draw(st.integers(1, max_nodes))
-    density = draw(st.sampled_from([1, 2, 3]))
-    upstream: list[set[int]] = []
-    nodes: list[dict[str, Any]] = []
-    edges: list[dict[str, Any]] = []
-    for index in range(count):
-        sources = draw(st.lists(st.integers(0, index - 1), max_size=density, unique=True)) if index else []
-        upstream.append(set(sources).union(*(upstream[source] for source in sources)))
-        for source in sources:
-            edges.extend(_edges(draw, nodes[source], index))
-        reads = sorted(draw(st.sets(st.sampled_from(sorted(upstream[index])), max_size=3))) if upstream[index] else []
-        nodes.append(_node(draw, index, reads))
-    failing = {edge["from"] for edge in edges if edge.get("error")}
-    for node in nodes:
-        if node["id"] in failing or node["type"] == "condition":
-            node.pop("on_error", None)
-    fails = draw(st.sets(st.sampled_from([node["id"] for node in nodes]), max_size=3))
-    chosen = {node["id"]: draw(st.sampled_from(CASES)) for node in nodes if node["type"] == "condition"}
-    workflow = {"name": "random", "nodes": nodes, "edges": edges}
-    if draw(st.booleans()):
-        workflow["output"] = f"{{% {_saw(range(count))} %}}"
-    return workflow, {"fails": sorted(fails), "chosen": chosen}
+def workflows() -> st.SearchStrategy[tuple[dict[str, Any], dict[str, Any]]]:
+    """(workflow, input), with up to MAX_NODES nodes, those of bodies included."""
+    return bodies().map(lambda draft: _Builder().workflow(draft))
 
 
-def _edges(draw: st.DrawFn, source: dict[str, Any], target: int) -> list[dict[str, Any]]:
-    edge = {"from": source["id"], "to": f"n{target}"}
-    kind = draw(st.sampled_from(["plain", "plain", "plain", "error"]))
-    if kind == "error":
+class _Around(NamedTuple):
+    """Where a node stands: what it may read of others, the kind of the innermost loop around it, bodies around it."""
+
+    reads: list[str]
+    loop: str
+    depth: int
+
+
+class _Builder:
+    def __init__(self) -> None:
+        self.count = 0
+        self.kinds: dict[str, str] = {}
+        self.input: dict[str, Any] = {"fails": [], "chosen": {}, "plans": {}, "items": {}}
+
+    def workflow(self, draft: Body) -> tuple[dict[str, Any], dict[str, Any]]:
+        graph = self.graph(draft, [], "", 0)
+        return {"name": "random", "settings": {"timeout_seconds": 10_000_000}, **graph}, self.input
+
+    def graph(self, draft: Body, outer: list[str], loop: str, depth: int) -> dict[str, Any]:
+        """`outer`: nodes around the graph that its own may read. `loop`: the kind of the innermost loop around it."""
+        nodes: list[dict[str, Any]] = []
+        edges: list[dict[str, Any]] = []
+        upstream: dict[str, dict[str, None]] = {}
+        for each in draft.nodes or (_EMPTY,):
+            if self.count < MAX_NODES or not nodes:
+                name = f"n{self.count}"
+                sources = _picked(nodes, [link.back for link in each.links])
+                upstream[name] = {source["id"]: None for source in sources}
+                for source, link in zip(sources, each.links, strict=False):
+                    edges += _edges(source, name, link)
+                    upstream[name] |= upstream[source["id"]]
+                around = _Around(_picked([*outer, *upstream[name]], each.reads), loop, depth)
+                nodes.append(self.node(each, name, around))
+        _settle(nodes, edges, depth)
+        found: dict[str, Any] = {"nodes": nodes, "edges": edges}
+        if draft.output is not None:
+            names = [node["id"] for node in nodes]
+            found["output"] = self.saw(names if depth == 0 else _picked(names, draft.output), loop)
+        return found
+
+    def node(self, draft: Draft, name: str, around: _Around) -> dict[str, Any]:
+        self.count += 1
+        block = draft.kind in BLOCKS and bool(draft.bodies)
+        kind = draft.kind if block or draft.kind not in BLOCKS else "transform"
+        self.kinds[name] = kind
+        node: dict[str, Any] = {"id": name, "type": "loop" if kind in ("for_each", "while") else kind}
+        if draft.goes_on:
+            node["on_error"] = "continue"
+        if block:
+            return {**node, **self.block(kind, draft, name, around)}
+        self.troubles(draft, name, kind, around.loop)
+        return {**node, **self.leaf(kind, draft, name, around)}
+
+    def leaf(self, kind: str, draft: Draft, name: str, around: _Around) -> dict[str, Any]:
+        here = f"('{name}@' & $string($index))" if around.loop else f"'{name}'"
+        raising = f"{here} in $input.fails ? $error('boom')"
+        saw = self.saw(around.reads, around.loop)
+        if kind == "transform":
+            return {"config": {"output": f"{{% {raising} : {{'v': '{name}', 'saw': {_bare(saw)}}} %}}"}}
+        if kind == "delay":
+            return {"config": {"seconds": f"{{% {raising} : {draft.number} %}}"}}
+        if kind == "condition":
+            taken = f"$lookup($input.chosen, {here})"
+            cases = [{"case": case, "when": f"{{% {raising} : {taken} = '{case}' %}}"} for case in CASES[:-1]]
+            return {"config": {"cases": cases[: draft.number or 3], **({"default": CASES[-1]} if draft.retry else {})}}
+        retry = {1: {"max_attempts": 1}, 2: {"max_attempts": 2, "errors": ["Boom"]}}.get(draft.retry)
+        work = (
+            {"url": "https://example.com/", "body": saw}
+            if kind == "webhook"
+            else {"tool": "t", "arguments": {"saw": saw}}
+        )
+        return {"config": work, "timeout_seconds": TIME_LIMIT, **({"retry": retry} if retry else {})}
+
+    def troubles(self, draft: Draft, name: str, kind: str, loop: str) -> None:
+        """Writes what goes wrong at the node into the input."""
+        places = [f"{name}@{index}" for index in range(3)] if loop else [name]
+        if kind == "condition":
+            self.input["chosen"] |= {place: CASES[case] for place, case in zip(places, draft.chosen, strict=False)}
+        for trouble in draft.troubles:
+            place = places[trouble.iteration % len(places)]
+            if kind in ("webhook", "tool"):
+                plan = {"error": trouble.error, "failures": trouble.failures, "seconds": trouble.seconds}
+                self.input["plans"][place] = plan
+            elif trouble.raises:
+                self.input["fails"].append(place)
+
+    def block(self, kind: str, draft: Draft, name: str, around: _Around) -> dict[str, Any]:
+        """Blocks do the same again when they are retried, and so fail again."""
+        reads, loop, depth = around
+        retry = {"retry": {"max_attempts": 2, "errors": ["States.ALL"]}} if draft.retry == 1 else {}
+        if kind == "parallel":
+            branches = {
+                branch: self.graph(body, reads, loop, depth + 1)
+                for branch, body in zip(PARALLEL, draft.bodies, strict=False)
+            }
+            return {"config": {"branches": branches}, **retry}
+        if kind == "while":
+            config: dict[str, Any] = {
+                "condition": f"{{% $index < {draft.number} %}}",
+                "initial": f"{{% {{'v': 'start', 'saw': {_bare(self.saw(reads, loop))}}} %}}",
+                "max_iterations": draft.chosen[0] or 3,
+            }
+        else:
+            self.input["items"][name] = list(range(draft.number)) if sum(draft.chosen) < 9 else "no list"
+            config = {
+                "items": f"{{% $lookup($input.items, '{name}') %}}",
+                "max_concurrency": draft.chosen[0] or 10,
+                "on_item_error": "continue" if draft.flag else "fail",
+            }
+        return {
+            "config": {"kind": kind, **config, "body": self.graph(draft.bodies[0], reads, kind, depth + 1)},
+            **retry,
+        }
+
+    def saw(self, reads: Iterable[str], loop: str) -> str:
+        """An object that tells of each node whether it is there, and what of it."""
+        members = [f"'{name}': {self.of(name)}" for name in reads]
+        if loop:
+            members += ["'index': $index", f"'item': $item{'' if loop == 'for_each' else '.v'}"]
+        return f"{{% {{{', '.join(members)}}} %}}"
+
+    def of(self, name: str) -> str:
+        """Only of one node it is certain by which name it failed; of a block any of several may have come first."""
+        parts = [f"'there': $exists(${name})", f"'v': ${name}.v", f"'failed': $exists(${name}.error)"]
+        if self.kinds[name] not in BLOCKS:
+            parts += [f"'case': ${name}.case", f"'error': ${name}.error.name"]
+        return f"{{{', '.join(parts)}}}"
+
+
+_EMPTY = Draft("transform", (), (), False, 0, 0, False, (0, 0, 0), ())
+"""The node of a graph for which none was drawn."""
+
+
+def _bare(template: str) -> str:
+    return template.removeprefix("{% ").removesuffix(" %}")
+
+
+def _picked(items: list[Any], backs: Iterable[int]) -> list[Any]:
+    """Different items, each by how far it is from the end; those that are not there are left out."""
+    return [items[-1 - back] for back in dict.fromkeys(backs) if back < len(items)]
+
+
+def _edges(source: dict[str, Any], target: str, link: Link) -> list[dict[str, Any]]:
+    edge = {"from": source["id"], "to": target}
+    if link.error:
         return [{**edge, "error": True}]
-    if source["type"] == "condition":
-        cases = draw(st.lists(st.sampled_from(CASES), min_size=1, max_size=2, unique=True))
-        return [{**edge, "case": case} for case in cases]
-    return [edge]
+    if source["type"] != "condition":
+        return [edge]
+    config = source["config"]
+    cases = [case["case"] for case in config["cases"]] + ([config["default"]] if "default" in config else [])
+    taken = dict.fromkeys(cases[index % len(cases)] for index in link.cases or (0,))
+    return [{**edge, "case": case} for case in taken]
 
 
-def _node(draw: st.DrawFn, index: int, reads: list[int]) -> dict[str, Any]:
-    name = f"n{index}"
-    kind = draw(st.sampled_from(["transform", "webhook", "condition"]))
-    saw = _saw(reads)
-    if kind == "condition":
-        boom = f"'{name}' in $input.fails ? $error('boom')"
-        whens = [f"{{% {boom} : $lookup($input.chosen, '{name}') = '{case}' %}}" for case in CASES[:2]]
-        cases = [{"case": case, "when": when} for case, when in zip(CASES, whens, strict=False)]
-        return {"id": name, "type": kind, "config": {"cases": cases, "default": CASES[2]}}
-    node: dict[str, Any] = {"id": name, "type": kind, "on_error": draw(st.sampled_from(["fail", "continue"]))}
-    if kind == "webhook":
-        config: dict[str, Any] = {"url": "http://x/", "body": f"{{% {saw} %}}"}
-        return {**node, "config": config, "retry": {"max_attempts": 1}}
-    output = f"{{% '{name}' in $input.fails ? $error('boom') : {{'v': '{name}', 'saw': {saw}}} %}}"
-    return {**node, "config": {"output": output}}
-
-
-def _saw(reads: Any) -> str:
-    """An object that tells of each node whether it is there, and what of it."""
-    members = [
-        f"'n{i}': {{'there': $exists($n{i}), 'v': $n{i}.v, 'case': $n{i}.case, 'e': $n{i}.error.name}}" for i in reads
-    ]
-    return f"{{{', '.join(members)}}}"
+def _settle(nodes: list[dict[str, Any]], edges: list[dict[str, Any]], depth: int) -> None:
+    """Takes back what would be refused, or what would leave open how a run ends."""
+    handled = {edge["from"] for edge in edges if edge.get("error")}
+    for node in nodes:
+        if node["id"] in handled or node["type"] == "condition":
+            node.pop("on_error", None)
+        if node["type"] == "condition" and depth and node["id"] not in handled:
+            # Nothing catches a Choice that matches nothing; beside another failure, either could come first.
+            node["config"].setdefault("default", CASES[-1])

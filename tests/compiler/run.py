@@ -4,12 +4,12 @@ from collections.abc import Callable
 from typing import Any
 
 from shared.executions.records import HistoryEvent, StartRequest, StatusChange
-from shared.ports import TaskCall, TaskFailed
+from shared.ports import TaskCall, TaskFailed, TaskRunner
 from shared.workflow.load import load_text
 from statemachines.compiler import CompiledWorkflow, compile_workflow
-from statemachines.interpreter import Interpreter
-from statemachines.interpreter import Machine as Interpreted
-from tests.compiler.strict_machine import Machine, StateError
+from statemachines.interpreter import Interpreter, Machine
+from tests.compiler.strict_machine import Machine as StrictMachine
+from tests.compiler.strict_machine import StateError
 from tests.interpreter.harness import EPOCH, LoopClock, MemoryJournal, in_virtual_time
 
 Lambda = Callable[[dict[str, Any]], Any]
@@ -28,9 +28,9 @@ def compiled(definition: str | dict[str, Any], *, optimize: bool = True) -> Comp
 
 def start(
     definition: str | dict[str, Any], value: Any = None, work: Lambda = echo, *, optimize: bool = True
-) -> Machine:
+) -> StrictMachine:
     asl = compiled(definition, optimize=optimize).asl
-    machine = Machine(asl, lambda arguments: {"Payload": {"output": work(arguments["Payload"]), "meta": {}}})
+    machine = StrictMachine(asl, lambda arguments: {"Payload": {"output": work(arguments["Payload"]), "meta": {}}})
     machine.input = {"input": value, "execution": {"id": "e1", "workflow": "w"}}
     return machine
 
@@ -41,31 +41,31 @@ def judged(definition: str | dict[str, Any], value: Any = None, work: Lambda = e
     return machine.run(machine.input)
 
 
-def played(
-    workflow: CompiledWorkflow, value: Any = None, work: Lambda = echo
-) -> tuple[StatusChange, list[HistoryEvent]]:
-    """How it ends on the interpreter, in virtual time, and its history."""
-    machine, journal = Interpreted.load(workflow.asl), MemoryJournal()
-    started = StartRequest("e1", "p1", "w1", 1, value, {}, EPOCH)
-
-    async def main() -> StatusChange:
-        running = Interpreter(journal=journal, runner=_Worker(work), clock=LoopClock())
-        return await running.run(machine, started, workflow_name="w")
-
-    return in_virtual_time(main), journal.events
-
-
 def interpreted(
     definition: str | dict[str, Any], value: Any = None, work: Lambda = echo, *, optimize: bool = True
 ) -> Any:
-    """The result on the interpreter."""
-    change, _ = played(compiled(definition, optimize=optimize), value, work)
+    """The result on the interpreter, in virtual time."""
+    change, _ = played(compiled(definition, optimize=optimize), value, Worker(work))
     if change.error is not None:
         raise StateError(change.error["name"], change.error["cause"])
     return change.result
 
 
-class _Worker:
+def played(
+    workflow: CompiledWorkflow, value: Any, runner: TaskRunner, mode: str = "durable"
+) -> tuple[StatusChange, list[HistoryEvent]]:
+    """How it ends on the interpreter in virtual time, and its history."""
+    journal, machine = MemoryJournal(), Machine.load(workflow.asl)
+    request = StartRequest("0198f0e0-0000-7000-8000-000000000001", "p", "w", 1, value, {}, EPOCH)
+
+    async def main() -> StatusChange:
+        interpreter = Interpreter(journal=journal, runner=runner, clock=LoopClock())
+        return await interpreter.run(machine, request, workflow_name="w", mode=mode)
+
+    return in_virtual_time(main), journal.events
+
+
+class Worker:
     """Does the work of Tasks, at once."""
 
     def __init__(self, work: Lambda) -> None:
@@ -77,6 +77,9 @@ class _Worker:
         except StateError as error:
             raise TaskFailed(error.error, error.cause) from None
         return {"Payload": {"output": output, "meta": {}}, "StatusCode": 200}
+
+    async def stop(self, call: TaskCall) -> None:
+        """Nothing is handed over."""
 
 
 def fails(*nodes: str) -> Lambda:

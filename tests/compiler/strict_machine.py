@@ -84,16 +84,30 @@ class Machine:
         scope = {**outer, **variables}
         states = {"input": value, "context": {**self.context, **item}}
         try:
-            result, leave = self._work(state, states, scope)
+            result, leave = self._tried(state, states, scope)
             if result is not None:
                 states = {**states, "result": result[0]}
             return self._leave(leave, states, scope, variables, result[0] if result else value)
         except StateError as error:
-            for catcher in state.get("Catch", []):
+            for catcher in state.get("Catch", []) if error.error != "States.Runtime" else []:
                 if "States.ALL" in catcher["ErrorEquals"] or error.error in catcher["ErrorEquals"]:
                     output = {"Error": error.error} | ({"Cause": error.cause} if error.cause is not None else {})
                     return self._leave(catcher, {**states, "errorOutput": output}, scope, variables, output)
             raise
+
+    def _tried(self, state: dict[str, Any], states: Any, scope: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
+        """The state's work, as often as its one retrier allows."""
+        retrier = state.get("Retry", [{"ErrorEquals": [], "MaxAttempts": 0}])[0]
+        attempt = 0
+        while True:
+            context = {**states["context"], "State": {"RetryCount": attempt}}
+            try:
+                return self._work(state, {**states, "context": context}, scope)
+            except StateError as error:
+                covered = error.error in retrier["ErrorEquals"] or "States.ALL" in retrier["ErrorEquals"]
+                if attempt == retrier["MaxAttempts"] or not covered or error.error == "States.Runtime":
+                    raise
+                attempt += 1
 
     def _leave(
         self, leave: dict[str, Any], states: Any, scope: dict[str, Any], variables: dict[str, Any], output: Any
@@ -121,8 +135,11 @@ class Machine:
         return None, state
 
     def _map(self, state: dict[str, Any], states: Any, scope: dict[str, Any]) -> list[Any]:
-        results = []
-        for index, item in enumerate(self._value(state["Items"], states, scope)):
+        results: list[Any] = []
+        items = self._value(state["Items"], states, scope)
+        if not isinstance(items, list):
+            raise StateError("States.QueryEvaluationError", "Items is no list")
+        for index, item in enumerate(items):
             where = {"Map": {"Item": {"Index": index, "Value": item}}}
             selected = self._value(state["ItemSelector"], {**states, "context": {**states["context"], **where}}, scope)
             results.append(self._scope(state["ItemProcessor"], selected, scope, where))

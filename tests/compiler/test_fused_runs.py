@@ -8,7 +8,7 @@ from shared.executions.node_runs import NodeRun
 from shared.executions.projector import project
 from shared.executions.records import ExecutionStatus
 from tests.compiler import awkward, graphs
-from tests.compiler.run import compiled, echo, played
+from tests.compiler.run import Worker, compiled, echo, played
 from tests.compiler.strict_machine import StateError
 
 _SLOW = [HealthCheck.too_slow]
@@ -32,8 +32,8 @@ def _compare(workflow: dict[str, Any], value: Any, fails: list[str] = ()) -> Non
         return echo(payload)
 
     plain, fused = (compiled(workflow, optimize=optimize) for optimize in (False, True))
-    expected, events = played(plain, value, work)
-    found, fused_events = played(fused, value, work)
+    expected, events = played(plain, value, Worker(work))
+    found, fused_events = played(fused, value, Worker(work))
     assert found.status == expected.status, (found.error, expected.error)
     assert without_causes(found.result) == without_causes(expected.result)
     entered = [sum(each.type.endswith("StateEntered") for each in history) for history in (fused_events, events)]

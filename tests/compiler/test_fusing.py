@@ -11,7 +11,7 @@ from shared.executions.projector import project
 from shared.workflow.load import load_text
 from statemachines.compiler.fusing.plain import infallible, plain, without_brackets
 from tests.compiler.golden import CASES
-from tests.compiler.run import Lambda, compiled, echo, fails, interpreted, played
+from tests.compiler.run import Lambda, Worker, compiled, echo, fails, interpreted, played
 
 W5 = Path(__file__).parents[2] / "examples" / "w5" / "workflow.yaml"
 ORDER: dict[str, dict[str, Any]] = {"body": {"order": 7, "items": [{"price": 12.5, "quantity": 2}], "priority": 9}}
@@ -27,13 +27,13 @@ def chain(length: int, output: Any = None) -> dict[str, Any]:
 
 def entered(definition: Any, value: Any, work: Lambda = echo, *, optimize: bool = True) -> list[str]:
     """The states that a run enters."""
-    _, events = played(compiled(definition, optimize=optimize), value, work)
+    _, events = played(compiled(definition, optimize=optimize), value, Worker(work))
     return [event.details["name"] for event in events if event.type.endswith("StateEntered")]
 
 
 def runs(definition: Any, value: Any = None, work: Lambda = echo) -> dict[str, NodeRun]:
     workflow = compiled(definition)
-    _, events = played(workflow, value, work)
+    _, events = played(workflow, value, Worker(work))
     return {run.node: run for run in project(workflow.source_map, events)}
 
 
@@ -73,7 +73,7 @@ def test_transforms_in_a_row_are_one_state_and_one_text(length: int, everything:
     fused, plain_ = (compiled(definition, optimize=optimize) for optimize in (True, False))
     assert list(fused.asl["States"]) == ["t0", "execution.output"]
     assert len(json.dumps(fused.asl)) < len(json.dumps(plain_.asl)) + 6_000
-    change, events = played(fused, {"n": 0})
+    change, events = played(fused, {"n": 0}, Worker(echo))
     assert change.result == (list(range(length)) if everything else 2 * (length - 1))
     found = {run.node: (run.status, run.output) for run in project(fused.source_map, events)}
     assert found == {f"t{i}": ("succeeded", {"n": i}) for i in range(length)}

@@ -48,7 +48,8 @@ def as_yaml(definition: dict[str, Any]) -> str:
 
 
 class _Dumper(yaml.SafeDumper):
-    """Without aliases, which definitions must not have; and text such as `1e3`, a number in YAML 1.2, in quotes."""
+    """Without aliases, which definitions must not have; and in quotes text such as `1e3`, a number in YAML 1.2,
+    or with characters that only escapes can keep."""
 
     def ignore_aliases(self, _: Any) -> bool:
         return True
@@ -56,6 +57,8 @@ class _Dumper(yaml.SafeDumper):
 
 def _text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
     style = "'" if _NUMBER.match(text) else None
+    if not text.isprintable():
+        style = '"'
     return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
 
 

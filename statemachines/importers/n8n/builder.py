@@ -1,7 +1,7 @@
 """From n8n's graph to the definition's: each node in order, joins where connections meet, bodies for loops."""
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from statemachines.importers.n8n import code as c
 from statemachines.importers.n8n import loops
@@ -59,6 +59,11 @@ class Builder:
             message = "Nothing leads to it that is translated, so it was left out."
             self.session.say(Level.TODO, "node.unreached", message, node, "Connect it in the definition.")
             return
+        if node.raw.get("executeOnce") is True:
+            inputs = {index: _first(port) for index, port in inputs.items()}
+        if node.raw.get("alwaysOutputData") is True:
+            message = "Where it gives nothing, n8n goes on with an empty item; here nothing that follows runs."
+            self.session.say(Level.CHECK, "option.left_out", message, node)
         work = Work(self.session, bench, node, self.session.named[name], inputs)
         self.session.owner[work.id] = name
         self._translate(work, shape)
@@ -148,6 +153,13 @@ class Builder:
         name = f"TODO n8n: back to {link.target}"[:120]
         bench.add({"id": helper, "type": "transform", "name": name, "config": {"output": failing.template()}})
         bench.connect(port, helper)
+
+
+def _first(port: Port) -> Port:
+    """The same with its first item alone."""
+    if not port.value.many:
+        return port
+    return replace(port, value=Value(Code(f"{port.value.as_list().operand}[0]")))
 
 
 def _belongs(link: Link, shapes: Mapping[str, LoopShape]) -> bool:

@@ -6,6 +6,7 @@ from typing import Any
 
 from statemachines.importers.n8n import code as c
 from statemachines.importers.n8n.bench import Bench, Known, Session
+from statemachines.importers.n8n.code import Code
 from statemachines.importers.n8n.document import N8nNode
 from statemachines.importers.n8n.graph import LinkGraph
 from statemachines.importers.n8n.result import Level, TriggerSuggestion
@@ -22,6 +23,8 @@ class TriggerKind:
     type: str
     remark: str
     config: Callable[[N8nNode], dict[str, Any]]
+    sent: bool = False
+    """Whether n8n's item is what was sent, without headers and query around it."""
 
 
 def _webhook(node: N8nNode) -> dict[str, Any]:
@@ -55,8 +58,12 @@ KINDS: dict[str, TriggerKind] = {
     f"{_BASE}webhook": TriggerKind(
         "webhook", "`$json.body`, `.headers`, `.query` are read of `$input`; not `.params`.", _webhook
     ),
-    f"{_BASE}formTrigger": TriggerKind("webhook", "The form itself is not translated.", _nothing),
-    f"{_CHAIN}chatTrigger": TriggerKind("webhook", "`$json.chatInput` is read of `$input`.", _nothing),
+    f"{_BASE}formTrigger": TriggerKind(
+        "webhook", "The form itself is not translated; `$json` is what was sent.", _nothing, sent=True
+    ),
+    f"{_CHAIN}chatTrigger": TriggerKind(
+        "webhook", "`$json` is what was sent, such as `{chatInput, sessionId}`.", _nothing, sent=True
+    ),
     f"{_BASE}scheduleTrigger": TriggerKind("schedule", "Rules are given as n8n has them.", _cron),
     f"{_BASE}cron": TriggerKind("schedule", "Rules are given as n8n has them.", _cron),
     f"{_BASE}interval": TriggerKind("schedule", "Given as n8n has it.", _cron),
@@ -88,6 +95,13 @@ def suggestions(session: Session) -> list[TriggerSuggestion]:
             found.append(TriggerSuggestion("webhook", node.name, {"service": node.type}, sample))
         else:
             session.say(Level.NOTE, "trigger", f"It became a suggestion for a trigger of type {kind.type}.", node)
+            if node.text("responseMode") == "lastNode":
+                message = (
+                    "n8n answers with what the last node gives; Millrace answers at once, with the execution's id."
+                )
+                session.say(
+                    Level.CHECK, "webhook.answer", message, node, "Let the caller fetch the execution's output."
+                )
             found.append(TriggerSuggestion(kind.type, node.name, kind.config(node), sample))
     return found
 
@@ -95,18 +109,27 @@ def suggestions(session: Session) -> list[TriggerSuggestion]:
 def roots(session: Session, bench: Bench, graph: LinkGraph) -> dict[tuple[str, int], Port]:
     """The ports of what starts the workflow. Where triggers start different nodes, a condition tells them apart."""
     triggers = [node for node in session.document.nodes.values() if is_trigger(node) and not node.disabled]
-    value = Value(c.variable("input"))
     for node in triggers:
-        session.values[node.name] = Known(value, bench)
+        session.values[node.name] = Known(_item(node), bench)
     targets = {
         node.name: frozenset((link.target, link.input) for link in graph.out.get(node.name, ())) for node in triggers
     }
     leading = [node for node in triggers if targets[node.name]]
     if len({targets[node.name] for node in leading}) <= 1:
         return {
-            (node.name, link.output): Port(None, "true", value) for node in leading for link in graph.out[node.name]
+            (node.name, link.output): Port(None, "true", _item(node))
+            for node in leading
+            for link in graph.out[node.name]
         }
     return _told_apart(session, bench, leading, graph)
+
+
+def _item(node: N8nNode) -> Value:
+    """What a trigger gives. A delivery's own data is in its body; an execution that is started by hand has it bare."""
+    kind = KINDS.get(node.type)
+    if kind is not None and kind.sent:
+        return Value(Code("$exists($input.body) ? $input.body : $input", tight=False))
+    return Value(c.variable("input"))
 
 
 def _told_apart(
@@ -131,12 +154,11 @@ def _told_apart(
                 f"Executions that it starts cannot be told from those of '{same[0].name}'; both go the ways of both."
             )
             session.say(Level.CHECK, "trigger.same", message, node, "Import one workflow for each trigger.")
-    value = Value(c.variable("input"))
     return {
         (node.name, link.output): Port(
             {"from": start, "case": case_of[node.name]},
             f'(${start}.case = "{case_of[node.name]}")',
-            value,
+            _item(node),
             {start: frozenset({case_of[node.name]})},
         )
         for node in triggers

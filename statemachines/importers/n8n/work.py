@@ -60,7 +60,8 @@ class Work:
     def _in_map(self) -> Place:
         return replace(self.place(), current=_JSON, at=_POS, paired=True)
 
-    def _in_loop(self) -> Place:
+    def loop_place(self) -> Place:
+        """The same in the body of a loop over the items."""
         return replace(self.place(), current=c.variable("item"), at=Code("$index", "number"), paired=True)
 
     # Parameters
@@ -114,7 +115,7 @@ class Work:
         if position := _position(self.node):
             shape["position"] = position
         if kind in _WORK:
-            shape["retry"] = _retry(self.node)
+            shape["retry"] = retry(self.node)
         return shape | more
 
     def helper(self, suffix: str, kind: str, config: Mapping[str, Any], name: str, port: Port) -> str:
@@ -144,44 +145,6 @@ class Work:
         self.out(0, Value(c.variable(self.id), value.many, lineage))
         self.error_port()
 
-    def test_each(self, build: Callable[[Place], list[tuple[str, Code]]], *, rest: str | None) -> None:
-        """A node that sends each item to the first output whose test is true. Outputs are those of the list in order;
-        `rest` names one more, for items that no test is true for, or is None where they go nowhere."""
-        if self.input.many:
-            self._split(build(self._in_map()), rest)
-        else:
-            self._choose(build(self.place()), rest)
-
-    def _choose(self, tests: list[tuple[str, Code]], rest: str | None) -> None:
-        cases = [
-            {"case": name, "when": f"{{% {c.value(test).text if test.constant else test.text} %}}"}
-            for name, test in tests
-        ]
-        default = rest if rest is not None else "none"
-        while any(default == name for name, _ in tests):
-            default += "_"
-        self.emit("condition", {"cases": cases, "default": default})
-        names = [name for name, _ in tests] + ([default] if rest is not None else [])
-        for output, name in enumerate(names):
-            self.out(output, self.input, case=name)
-
-    def _split(self, tests: list[tuple[str, Code]], rest: str | None) -> None:
-        before: list[str] = []
-        lists: dict[str, Code] = {}
-        for _, test in tests:
-            condition = " and ".join([*before, c.truth(test)])
-            lists[f"out{len(lists)}"] = self._filtered(condition)
-            before.append(f"({c.truth(test)} ? false : true)")
-        if rest is not None:
-            lists[f"out{len(lists)}"] = self._filtered(" and ".join(before))
-        self.emit("transform", {"output": c.entries(lists).template()})
-        for output, name in enumerate(lists):
-            if self.connected(output):
-                self.some(output, Value(c.member(c.variable(self.id), name), many=True))
-
-    def _filtered(self, test: str) -> Code:
-        return Code(f"[$filter({self.input.code.text}, function($json, $pos) {{ {test} }})]", "array")
-
     def some(self, output: int, value: Value) -> None:
         """A port that is only taken where the list has items: n8n does not run what would get none."""
         if self.connected(output):
@@ -197,75 +160,10 @@ class Work:
         edge, live = {"from": helper, "case": "items"}, f'(${helper}.case = "items")'
         self.ports[output] = Port(edge, live, port.value, {**port.ways, helper: frozenset({"items"})})
 
-    def effect(
-        self,
-        kind: str,
-        build: Callable[[Place], Mapping[str, Any]],
-        result: Callable[[Code], Code],
-        *,
-        one_by_one: bool = False,
-    ) -> None:
-        """A node that does work for each item; `result` gives the item's JSON out of its output."""
-        if self.input.many:
-            self._looped(kind, build, result, one_by_one=one_by_one)
-            return
-        self.emit(kind, build(self.place()), **self.on_error())
-        value = result(c.variable(self.id))
-        self.out(0, Value(value, lineage=frozenset({self.node.name})))
-        if self.on_error() and value.text != f"${self.id}":
-            failed = f'{{"error": ${self.id}.error}}'
-            either = Code(f"$exists(${self.id}.error) ? {failed} : {value.operand}")
-            helper = self.helper(
-                "result", "transform", {"output": either.template()}, f"Result of {self.node.name}", self.ports[0]
-            )
-            self.ports[0] = replace(
-                self.ports[0], edge={"from": helper}, live=f"$exists(${helper})", value=Value(c.variable(helper))
-            )
-        self.error_port()
-
-    def _looped(
-        self,
-        kind: str,
-        build: Callable[[Place], Mapping[str, Any]],
-        result: Callable[[Code], Code],
-        *,
-        one_by_one: bool,
-    ) -> None:
-        inner = self.session.ids.make(f"{self.id}_each")
-        self.session.owner[inner] = self.node.name
-        work = {"id": inner, "type": kind, "name": self.node.name[:120], "config": dict(build(self._in_loop()))}
-        body = {"nodes": [work | {"retry": _retry(self.node)}], "output": result(c.variable(inner)).template()}
-        config: dict[str, Any] = {"kind": "for_each", "items": f"{{% {self.input.as_list().text} %}}", "body": body}
-        if one_by_one:
-            config["max_concurrency"] = 1
-        keeps = self._mode() != "stopWorkflow"
-        if keeps:
-            config["on_item_error"] = "continue"
-        self.emit("loop", config)
-        value = c.variable(self.id)
-        if self._mode() == "continueErrorOutput":
-            self._sorted(value)
-        else:
-            self.out(0, Value(value, many=True, lineage=self.input.lineage | {self.node.name}))
-
-    def _sorted(self, value: Code) -> None:
-        """The items that were done and those that failed, apart."""
-        self.out(0, Value(value, many=True))
-        start = self.ports[0]
-        for output, suffix, test in (
-            (0, "done", f"$exists($json.error){c.NOT}"),
-            (1, "failed", "$exists($json.error)"),
-        ):
-            if output == 0 or self.connected(output):
-                listed = Code(f"[$filter({value.text}, function($json) {{ {test} }})]", "array")
-                name = f"What {suffix}: {self.node.name}"
-                helper = self.helper(suffix, "transform", {"output": listed.template()}, name, start)
-                self.ports[output] = replace(start, edge={"from": helper}, value=Value(c.variable(helper), many=True))
-                self.only_some(output)
-
     # When it fails
 
-    def _mode(self) -> str:
+    def error_mode(self) -> str:
+        """What n8n does when the node fails."""
         mode = self.node.raw.get("onError")
         if self.node.raw.get("continueOnFail") is True and mode is None:
             return "continueRegularOutput"
@@ -273,11 +171,11 @@ class Work:
 
     def on_error(self) -> dict[str, Any]:
         """`on_error: continue`, where n8n says so."""
-        return {"on_error": "continue"} if self._mode() == "continueRegularOutput" else {}
+        return {"on_error": "continue"} if self.error_mode() == "continueRegularOutput" else {}
 
     def error_port(self) -> None:
         """The second output of a node that has one for failures."""
-        if self._mode() != "continueErrorOutput" or not self.connected(1):
+        if self.error_mode() != "continueErrorOutput" or not self.connected(1):
             return
         failure = Code(f'$merge([{self.place().current.text}, {{"error": ${self.id}.error}}])')
         live = f"$exists(${self.id}.error)"
@@ -295,7 +193,7 @@ class Work:
         self.say(Level.CHECK, "error.shape", message, "Look at what reads `error` behind it.")
 
 
-def _retry(node: N8nNode) -> dict[str, Any]:
+def retry(node: N8nNode) -> dict[str, Any]:
     """n8n tries once, unless a node says otherwise; then again after any failure."""
     if node.raw.get("retryOnFail") is not True:
         return {"max_attempts": 1}

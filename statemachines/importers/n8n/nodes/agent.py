@@ -11,6 +11,7 @@ from typing import Any
 from statemachines.importers.n8n import code as c
 from statemachines.importers.n8n.code import Code
 from statemachines.importers.n8n.document import N8nNode
+from statemachines.importers.n8n.effects import effect
 from statemachines.importers.n8n.names import slug
 from statemachines.importers.n8n.nodes.subworkflow import workflow_name
 from statemachines.importers.n8n.places import Place
@@ -49,8 +50,8 @@ def agent(work: Work) -> None:
     if is_agent and tools and isinstance(turns, int) and not isinstance(turns, bool):
         fixed["max_turns"] = min(max(turns, 1), 100)
     field = "output" if is_agent or schema else "text"
-    work.effect(
-        "agent", lambda place: {**fixed, **_texts(work, place, attached), **attached.memory(place)}, _item(field)
+    effect(
+        work, "agent", lambda place: {**fixed, **_texts(work, place, attached), **attached.memory(place)}, _item(field)
     )
     attached.say_rest()
 

@@ -3,6 +3,7 @@
 from typing import Any
 
 from statemachines.importers.n8n import code as c
+from statemachines.importers.n8n.choices import send_each
 from statemachines.importers.n8n.code import Code
 from statemachines.importers.n8n.document import N8nNode
 from statemachines.importers.n8n.nodes.conditions import filter_test, old_test, typed_rows_test
@@ -24,7 +25,7 @@ _TODO = "Use a `condition` node with the cases that you need."
 )
 def if_node(work: Work) -> None:
     """Outputs: true, false."""
-    work.test_each(lambda place: [("true", _test(work, place, "combineOperation"))], rest="false")
+    send_each(work, lambda place: [("true", _test(work, place, "combineOperation"))], rest="false")
 
 
 @translates(
@@ -34,7 +35,7 @@ def if_node(work: Work) -> None:
 )
 def filter_node(work: Work) -> None:
     """Output: what passes."""
-    work.test_each(lambda place: [("kept", _test(work, place, "combineConditions"))], rest=None)
+    send_each(work, lambda place: [("kept", _test(work, place, "combineConditions"))], rest=None)
 
 
 def _test(work: Work, place: Place, combine: str) -> Code:
@@ -71,7 +72,7 @@ def _by_number(work: Work) -> None:
         chosen = c.number_of(work.code(node.get("output", 0), place))
         return [(f"output {index}", c.operation(chosen, "=", c.constant(index), "boolean")) for index in range(count)]
 
-    work.test_each(tests, rest=None)
+    send_each(work, tests, rest=None)
 
 
 def _old_rules(work: Work) -> None:
@@ -99,7 +100,7 @@ def _old_rules(work: Work) -> None:
             found.append((f"output {output}", Code(text, "test", tight=False)))
         return found
 
-    work.test_each(tests, rest=None)
+    send_each(work, tests, rest=None)
 
 
 def _output(raw: Any) -> int:
@@ -129,7 +130,7 @@ def _rules(work: Work) -> None:
             found[fallback] = (name, Code(f"{c.truth(own)} or ({none})", "test", tight=False))
         return found
 
-    work.test_each(tests, rest=_free("fallback", names) if fallback in ("extra", "last") else None)
+    send_each(work, tests, rest=_free("fallback", names) if fallback in ("extra", "last") else None)
 
 
 def _rows(node: N8nNode) -> list[dict[str, Any]]:

@@ -10,6 +10,7 @@ from typing import Any
 from statemachines.importers.n8n import code as c
 from statemachines.importers.n8n.code import Code
 from statemachines.importers.n8n.document import N8nNode
+from statemachines.importers.n8n.effects import effect
 from statemachines.importers.n8n.names import slug
 from statemachines.importers.n8n.places import Place
 from statemachines.importers.n8n.problems import Untranslatable
@@ -46,7 +47,7 @@ def http_request(work: Work) -> None:
     fixed = {**_method(work.node), **connection(work), **_redirects(work.node)}
     timeout = work.node.get("options.timeout")
     result = _result(work)
-    work.effect("webhook", lambda place: {**fixed, **_request(work, place)}, result)
+    effect(work, "webhook", lambda place: {**fixed, **_request(work, place)}, result)
     if isinstance(timeout, int | float) and not isinstance(timeout, bool) and 1 <= timeout / 1000 <= 31_536_000:  # noqa: PLR2004 - a year
         _worker(work)["timeout_seconds"] = max(1, round(timeout / 1000))
     _several(work)
@@ -189,9 +190,9 @@ def _whole_answer(whole: Code) -> Code:
 
 def _say_left_out(work: Work) -> None:
     options = work.node.get("options", {})
-    for name, effect in _LEFT_OUT.items():
+    for name, outcome in _LEFT_OUT.items():
         if isinstance(options, dict) and options.get(name):
-            work.say(Level.CHECK, "option.left_out", f"The option `{name}` is left out. {effect}")
+            work.say(Level.CHECK, "option.left_out", f"The option `{name}` is left out. {outcome}")
     if work.node.flag("options.response.response.neverError") or work.node.flag("options.ignoreResponseCode"):
         message = "n8n goes on after an answer of 400 and above; here the node fails."
         work.say(Level.CHECK, "option.left_out", message, "Add `on_error: continue`, or an error edge.")

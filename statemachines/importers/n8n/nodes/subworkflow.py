@@ -5,6 +5,7 @@ from typing import Any
 
 from statemachines.importers.n8n.code import Code
 from statemachines.importers.n8n.document import N8nNode
+from statemachines.importers.n8n.effects import effect
 from statemachines.importers.n8n.names import slug
 from statemachines.importers.n8n.places import Place
 from statemachines.importers.n8n.problems import Untranslatable
@@ -38,9 +39,9 @@ def execute_workflow(work: Work) -> None:
         return {"workflow": name, "input": _input(work, place).template(), **({} if waits else {"wait": False})}
 
     if waits:
-        work.effect("workflow", config, lambda whole: whole, one_by_one=True)
+        effect(work, "workflow", config, lambda whole: whole, one_by_one=True)
     else:
-        work.effect("workflow", config, lambda whole: whole)
+        effect(work, "workflow", config, lambda whole: whole)
 
 
 def workflow_name(node: N8nNode, path: str) -> str:

@@ -22,6 +22,8 @@ class Visit:
     """Id of the event that began the iteration that it is in; 0 outside of Map states."""
     run: NodeRun | None = None
     """The node's run that it is part of; None for states of no node."""
+    scheduled: bool = False
+    """Whether its Task has been scheduled before."""
     inside: "dict[Visit, None]" = field(default_factory=dict)
     """Open visits directly inside, in order."""
 

@@ -12,6 +12,9 @@ MAX_VARIABLE_NAME_CHARACTERS = 80
 MAX_INLINE_MAP_CONCURRENCY = 40
 """https://docs.aws.amazon.com/step-functions/latest/dg/state-map-inline.html"""
 
+MAX_HISTORY_EVENTS = 25_000
+"""Of one standard execution, https://docs.aws.amazon.com/step-functions/latest/dg/service-quotas.html"""
+
 MAX_WAIT_SECONDS = 99_999_999
 """https://docs.aws.amazon.com/step-functions/latest/dg/state-wait.html"""
 

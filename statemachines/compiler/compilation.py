@@ -35,6 +35,8 @@ class Compilation:
     """Variables that somebody reads."""
     optional: set[Variable] = field(default_factory=set)
     """Variables that hold SKIPPED where their node was passed by."""
+    distributed: set[str] = field(default_factory=set)
+    """Loops whose iterations are executions of their own."""
     asl: Machine = field(default_factory=Machine)
     states: dict[str, dict[str, Any]] = field(default_factory=dict)
     """The source map's part for states."""

@@ -20,10 +20,19 @@ def echo(payload: dict[str, Any]) -> Any:
     return payload["config"].get("body")
 
 
+def answered(work: Lambda, payload: dict[str, Any]) -> Any:
+    """What the Lambda says; an agent that takes turns has its answer in the first one."""
+    output = work(payload)
+    turn = payload.get("turn")
+    if turn is None or (isinstance(output, dict) and "calls" in output):
+        return output
+    return {"number": turn["number"], "done": True, "output": output, "calls": []}
+
+
 def start(definition: str | dict[str, Any], value: Any = None, work: Lambda = echo) -> Machine:
     document = load_text(definition) if isinstance(definition, str) else definition
     asl = compile_workflow(document).asl
-    machine = Machine(asl, lambda arguments: {"Payload": {"output": work(arguments["Payload"]), "meta": {}}})
+    machine = Machine(asl, lambda arguments: {"Payload": {"output": answered(work, arguments["Payload"]), "meta": {}}})
     machine.input = {"input": value, "execution": {"id": "e1", "workflow": "w"}}
     return machine
 
@@ -58,7 +67,7 @@ class _Worker:
 
     async def run(self, call: TaskCall) -> Any:
         try:
-            output = self._work(call.arguments["Payload"])
+            output = answered(self._work, call.arguments["Payload"])
         except StateError as error:
             raise TaskFailed(error.error, error.cause) from None
         return {"Payload": {"output": output, "meta": {}}, "StatusCode": 200}

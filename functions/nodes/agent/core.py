@@ -1,7 +1,8 @@
 """The node type `agent`: a language model answers, as text or as JSON that matches `output_schema`.
 
-One turn, plus repair turns in which the model sees what was wrong with its answer. Tools, memory and budgets are
-designed and not built; a call that asks for them is refused. Cold path: the model libraries are imported when the first
+One turn, plus repair turns in which the model sees what was wrong with its answer. Where the agent runs as a loop of
+states, that is its only turn: tools, memory and budgets are designed and not built, and a call that asks for them is
+refused. Cold path: the model libraries are imported when the first
 turn runs, since they take longer to import than all the rest together.
 """
 
@@ -60,7 +61,14 @@ async def run(call: NodeCall, deps: AgentDeps) -> NodeResult:
     meta["duration_ms"] = round((time.perf_counter() - began) * 1000, 2)
     if name == DEMO_MODEL:
         meta |= {"stand_in": True, "note": turn.NOTE}
-    return NodeResult(output=output, meta=meta)
+    return NodeResult(output=_turn(call, output), meta=meta)
+
+
+def _turn(call: NodeCall, answer: Any) -> Any:
+    """What the loop of states reads of a turn; a turn without tools always has the answer."""
+    if call.turn is None:
+        return answer
+    return {"number": call.turn.number, "done": True, "output": answer, "calls": []}
 
 
 def prompt_text(prompt: Any) -> str:

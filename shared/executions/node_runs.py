@@ -25,6 +25,9 @@ class NodeStatus(StrEnum):
         return self not in (NodeStatus.PENDING, NodeStatus.RUNNING)
 
 
+_ADDED = ("cost_usd", "duration_ms")
+
+
 @dataclass(slots=True)
 class NodeRun:
     """One node at work, in one iteration of the loop it is in.
@@ -46,9 +49,11 @@ class NodeRun:
     input_text: str | None = None
     """The input of its state."""
     call_text: str | None = None
-    """The arguments of its Task: for a node that does work, `{"FunctionName", "Payload": <NodeCall>}`."""
+    """The arguments of its first Task: for a node that does work, `{"FunctionName", "Payload": <NodeCall>}`."""
     result_text: str | None = None
-    """The result of its Task: for a node that does work, `{"Payload": <NodeResult>, …}`."""
+    """The result of its last Task: for a node that does work, `{"Payload": <NodeResult>, …}`."""
+    earlier_results: tuple[str, ...] = ()
+    """Of the Tasks before that one: a node may take several turns."""
     output_text: str | None = None
 
     @property
@@ -66,9 +71,15 @@ class NodeRun:
 
     @property
     def meta(self) -> dict[str, Any] | None:
-        """What the node's function says of its work besides the output (model, usage, HTTP status, …)."""
-        meta = value_of(value_of(parsed(self.result_text), "Payload"), "meta")
-        return meta if isinstance(meta, dict) and meta else None
+        """What the node's function says of its work besides the output (model, usage, HTTP status, …).
+
+        Of several turns that of the last one, with the numbers of all of them: usage, cost and duration add up.
+        """
+        told = [
+            value_of(value_of(parsed(text), "Payload"), "meta") for text in (*self.earlier_results, self.result_text)
+        ]
+        metas = [meta for meta in told if isinstance(meta, dict) and meta]
+        return _added_up(metas) if len(metas) > 1 else next(iter(metas), None)
 
     @property
     def duration_ms(self) -> float | None:
@@ -115,6 +126,15 @@ def parsed(text: str | None) -> Any:
         return orjson.loads(text)
     except orjson.JSONDecodeError:
         return text
+
+
+def _added_up(metas: list[dict[str, Any]]) -> dict[str, Any]:
+    usage: dict[str, Any] = {}
+    for each in metas:
+        for name, value in (each.get("usage") or {}).items():
+            usage[name] = usage.get(name, 0) + value
+    sums = {name: sum(each.get(name, 0) for each in metas) for name in _ADDED if any(name in each for each in metas)}
+    return {**metas[-1], **({"usage": usage} if usage else {}), **sums, "turns": len(metas)}
 
 
 def value_of(value: Any, name: str) -> Any:

@@ -172,9 +172,11 @@ class Projector:
 
     def _scheduled(self, event: HistoryEvent, visit: Visit, changes: list[Change]) -> Visit:
         if visit.run is not None and not visit.run.status.finished:
-            visit.run.attempts += 1
+            if visit.scheduled or visit.run.attempts == 0:  # a further turn of the same attempt is no attempt
+                visit.run.attempts += 1
+            visit.scheduled = True
             visit.run.error = None
-            visit.run.call_text = event.details.get("parameters")
+            visit.run.call_text = visit.run.call_text or event.details.get("parameters")
             changes.append(_change(event, visit.run))
         fused = FusedState(self._states.get(str(visit.state), {}))
         for node, output in fused.shown("parameters", event.details).items():
@@ -183,6 +185,8 @@ class Projector:
 
     def _succeeded(self, event: HistoryEvent, visit: Visit, _: list[Change]) -> Visit:
         if visit.run is not None:
+            if visit.run.result_text is not None:
+                visit.run.earlier_results += (visit.run.result_text,)
             visit.run.result_text = event.details.get("output")
         return visit
 

@@ -30,6 +30,8 @@ class Visit:
     """Of a container: whether its last attempt failed; it may still be retried or caught."""
     error: dict[str, Any] | None = None
     """Of a container: by what an iteration, or it itself, failed."""
+    scheduled: bool = False
+    """Whether its Task has been scheduled before."""
     inside: "dict[Visit, None]" = field(default_factory=dict)
     """Open visits directly inside, in order."""
 

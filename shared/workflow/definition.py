@@ -153,6 +153,14 @@ class ForEachConfig(Model):
     items: Expr
     body: "Graph"
     max_concurrency: int = Field(default=10, ge=1, le=1000)
+    max_items: int | None = Field(
+        default=None, ge=1, le=1_000_000, description="A longer list fails the node; a known bound is planned with."
+    )
+    mode: Literal["auto", "inline", "distributed"] = Field(
+        default="auto",
+        description="`distributed` runs each item as an execution of its own, so that any number of items fits."
+        " `auto` does so where `max_concurrency` is above 40 or `max_items` would overflow the history.",
+    )
     on_item_error: Literal["fail", "continue"] = "fail"
 
 
@@ -207,13 +215,15 @@ class ApprovalConfig(Model):
     title: Expr
     description: Expr = ""
     form_schema: JsonSchema | None = None
-    approvers: list[str] = Field(default_factory=list)
-    escalate_after_seconds: int | None = Field(default=None, ge=60)
-    escalate_to: list[str] = Field(default_factory=list)
+    approvers: list[Expr] = Field(default_factory=list, description="Who is asked; each may be an expression.")
+    escalate_after_seconds: int | None = Field(
+        default=None, ge=60, description="Without an answer by then, `escalate_to` are asked in place of `approvers`."
+    )
+    escalate_to: list[Expr] = Field(default_factory=list)
 
 
 class SubworkflowConfig(Model):
-    """Runs another workflow of the project, and waits for its output or not."""
+    """Runs another workflow of the project. The output is that workflow's, or with `wait: false` `{execution_id}`."""
 
     workflow: Name
     input: JsonExpr = Field(default_factory=dict)

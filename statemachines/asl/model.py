@@ -63,8 +63,10 @@ class State(TypedDict, total=False):
     End: Literal[True]
 
 
-class ProcessorConfig(TypedDict):
+class ProcessorConfig(TypedDict, total=False):
     Mode: Literal["INLINE", "DISTRIBUTED"]
+    ExecutionType: Literal["STANDARD", "EXPRESS"]
+    """Of a DISTRIBUTED one."""
 
 
 class Machine(TypedDict, total=False):

@@ -5,8 +5,9 @@ from collections.abc import Callable
 from typing import Any, TypeAlias
 
 from shared.workflow.definition import ForEachConfig, LoopNode, WhileConfig
+from shared.workflow.expressions import source_of
 from statemachines.asl.model import Machine, State
-from statemachines.compiler import steps
+from statemachines.compiler import distributed, steps
 from statemachines.compiler.compilation import Compilation
 from statemachines.compiler.exits import Exit
 from statemachines.compiler.model import Graph, GraphNode
@@ -74,29 +75,35 @@ class Blocks:
         first, end = self.helper(node, "item", iterated=True), self.helper(node, "output", iterated=True)
         body = node.bodies["body"]
         machine: Machine = yield self.lower_graph(body, end, {"Type": "Pass", "Output": self.result(body), "End": True})
-        bind: State = {
-            "Type": "Pass",
-            "Assign": {
-                self.variables.free(f"{node.id}_item"): jsonata("$states.input.item"),
-                self.variables.free(f"{node.id}_index"): jsonata("$states.input.index"),
-            },
-            "Output": {},
-            "Next": machine["StartAt"],
+        given = {
+            "item": jsonata("$states.context.Map.Item.Value"),
+            "index": jsonata("$states.context.Map.Item.Index"),
         }
+        apart = node.id in self.compilation.distributed
+        if apart:
+            given["outer"] = jsonata(distributed.handed_in(scope, node))
+        assign = {self.variables.free(f"{node.id}_{name}"): jsonata(f"$states.input.{name}") for name in given}
+        bind: State = {"Type": "Pass", "Assign": assign, "Output": {}, "Next": machine["StartAt"]}
         machine = {"StartAt": first, "States": {first: bind, **machine["States"]}}
         if config.on_item_error == "continue":
             machine = self.forgiving(node, machine)
         state: State = {
             "Type": "Map",
-            "Items": scope.template(config.items),
-            "ItemSelector": {
-                "item": jsonata("$states.context.Map.Item.Value"),
-                "index": jsonata("$states.context.Map.Item.Index"),
-            },
+            "Items": self.items(node, config, scope),
+            "ItemSelector": given,
             "MaxConcurrency": config.max_concurrency,
-            "ItemProcessor": {"ProcessorConfig": {"Mode": "INLINE"}, **machine},
+            "ItemProcessor": {"ProcessorConfig": distributed.PROCESSOR if apart else {"Mode": "INLINE"}, **machine},
         }
         states[leave.node.id] = leave.finish(self.retried(state, leave), jsonata("$states.result"))
+
+    def items(self, node: GraphNode, config: ForEachConfig, scope: Scope) -> Any:
+        """The list; one that is longer than the author allows is an error of the expression, which can be caught."""
+        items = scope.template(config.items)
+        if config.max_items is None or source_of(config.items) is None:
+            return items
+        name, most = self.variables.free(f"{node.id}_items"), config.max_items
+        problem = f"$error('the loop {node.id} takes at most {most} items, not ' & $count(${name}))"
+        return jsonata(f"( ${name} := ({bare(items)}); $count(${name}) > {most} ? {problem} : ${name} )")
 
     def forgiving(self, node: GraphNode, machine: Machine) -> Machine:
         """An iteration whose failure becomes its result."""

@@ -37,6 +37,8 @@ class Compilation:
     """Variables that hold SKIPPED where their node was passed by."""
     members: dict[str, str] = field(default_factory=dict)
     """By variable: `<other>.<variable>`, where it is a member of another one's object instead."""
+    distributed: set[str] = field(default_factory=set)
+    """Loops whose iterations are executions of their own."""
     asl: Machine = field(default_factory=Machine)
     states: dict[str, dict[str, Any]] = field(default_factory=dict)
     """The source map's part for states."""

@@ -5,6 +5,7 @@ from contextlib import suppress
 
 from shared.errors import InvalidDefinition
 from statemachines.compiler.compilation import Compilation, TooManyMistakes
+from statemachines.compiler.passes.distribute import distribute
 from statemachines.compiler.passes.emit import CompiledWorkflow, emit
 from statemachines.compiler.passes.fuse import fuse
 from statemachines.compiler.passes.limits import limits
@@ -21,7 +22,7 @@ Pass = Callable[[Compilation], None]
 CHECKS: tuple[Pass, ...] = (parse, resolve, validate)
 """These run one after another whatever they find, so that every mistake is in one answer."""
 
-TRANSLATION: tuple[Pass, ...] = (normalise, regions, liveness, lower, fuse, limits)
+TRANSLATION: tuple[Pass, ...] = (normalise, distribute, regions, liveness, lower, fuse, limits)
 """These need a definition without mistakes."""
 
 PASSES: tuple[Pass, ...] = CHECKS + TRANSLATION

@@ -2,9 +2,18 @@
 
 import json
 
-from shared.workflow.definition import ConditionNode, DelayNode, LoopNode, ParallelNode, TransformNode
+from shared.workflow.definition import (
+    AgentNode,
+    ApprovalNode,
+    ConditionNode,
+    DelayNode,
+    LoopNode,
+    ParallelNode,
+    SubworkflowNode,
+    TransformNode,
+)
 from statemachines.asl.model import Rule, State
-from statemachines.compiler import steps
+from statemachines.compiler import agents, approvals, steps, subworkflows
 from statemachines.compiler.blocks import FIRST_RESULT, Blocks, GraphLowering, States
 from statemachines.compiler.compilation import Compilation
 from statemachines.compiler.exits import Exit, catches
@@ -34,6 +43,12 @@ class NodeStates:
             self.delay(leave, spec, scope, states)
         elif isinstance(spec, LoopNode | ParallelNode):
             yield self.blocks.emit(leave, scope, states)
+        elif isinstance(spec, AgentNode):
+            agents.agent(self.blocks, leave, spec, scope, states)
+        elif isinstance(spec, ApprovalNode):
+            approvals.approval(self.blocks, leave, spec, scope, states)
+        elif isinstance(spec, SubworkflowNode):
+            states[node.id] = subworkflows.subworkflow(leave, spec, scope)
         elif spec is not None:
             states[node.id] = leave.finish(steps.task(spec, scope), jsonata(steps.TASK_OUTPUT))
         return node.id

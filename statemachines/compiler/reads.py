@@ -21,17 +21,19 @@ from shared.workflow.expressions import HOST_FUNCTIONS, compiled, expressions_in
 from statemachines.compiler.model import GraphNode
 
 EXPRESSION_FIELDS: dict[type, tuple[str, ...]] = {
-    AgentConfig: ("instructions", "prompt"),
+    AgentConfig: ("instructions", "prompt", "tools.[].arguments", "memory.key"),
     ToolConfig: ("arguments",),
     TransformConfig: ("output",),
     ForEachConfig: ("items",),
     WhileConfig: ("condition", "initial"),
     WebhookConfig: ("url", "query", "headers", "body"),
     DelayConfig: ("seconds", "until"),
-    ApprovalConfig: ("title", "description"),
+    ApprovalConfig: ("title", "description", "approvers", "escalate_to"),
     SubworkflowConfig: ("input",),
 }
-"""Every other field is taken as written, even where its text looks like an expression."""
+"""Where a config may hold expressions; `[]` stands for each item of a list.
+
+Every other field is taken as written, even where its text looks like an expression."""
 
 JSONATA_FUNCTIONS = frozenset(
     [
@@ -123,9 +125,17 @@ def expression_values(spec: Node) -> Iterator[tuple[str, Any]]:
             yield f"cases[{index}].when", case.when
         return
     for field in EXPRESSION_FIELDS.get(type(config), ()):
-        yield field, getattr(config, field)
-    if isinstance(config, AgentConfig) and config.memory:
-        yield "memory.key", config.memory.key
+        yield from _values(config, field.split("."), "")
+
+
+def _values(value: Any, field: list[str], path: str) -> Iterator[tuple[str, Any]]:
+    if not field:
+        yield path, value
+    elif field[0] == "[]":
+        for index, item in enumerate(value):
+            yield from _values(item, field[1:], f"{path}[{index}]")
+    elif hasattr(value, field[0]):
+        yield from _values(getattr(value, field[0]), field[1:], f"{path}.{field[0]}" if path else field[0])
 
 
 @lru_cache(maxsize=8192)

@@ -7,6 +7,7 @@ import json
 from typing import Any
 
 from shared.workflow.expressions import source_of
+from statemachines.compiler import distributed
 from statemachines.compiler.compilation import Compilation
 from statemachines.compiler.model import Graph, Place, Variable
 from statemachines.compiler.passes.liveness import seen_from
@@ -52,6 +53,8 @@ class Scope:
 
     def value(self, name: str) -> str:
         """The JSONata expression for a name that authors may use."""
+        if (border := distributed.border(self.compilation, self.graph, name)) is not None:
+            return distributed.member(self.variables, border, name)
         if name == "input":
             return f"{_MACHINE_INPUT}.input"
         if name == "execution":
@@ -68,8 +71,17 @@ class Scope:
         return self.variables.free(f"{loops[-1]}_{name}") if loops else name
 
     def loop_indices(self) -> list[str]:
-        """The JSONata variables that tell this iteration from every other, the outermost loop first."""
-        return [f"${self.variables.free(f'{loop}_index')}" for loop in self._loops()]
+        """The JSONata expressions that tell this iteration from every other, the outermost loop first."""
+        return list(self.indices().values())
+
+    def indices(self) -> dict[str, str]:
+        """Of each loop around this place the variable of its index, and the expression that reads it here."""
+        found = {}
+        for loop in self._loops():
+            name = self.variables.free(f"{loop}_index")
+            border = distributed.border(self.compilation, self.graph, loop)
+            found[name] = distributed.member(self.variables, border, name) if border else f"${name}"
+        return found
 
     def _loops(self) -> list[str]:
         """Ids of the loops around this place, the outermost first."""

@@ -13,15 +13,20 @@ from shared.workflow.definition import (
     Node,
     Retry,
 )
+from shared.workflow.expressions import source_of
 from statemachines.asl.model import Catcher, Retrier, Rule, State
 from statemachines.compiler.reads import EXPRESSION_FIELDS
 from statemachines.compiler.scope import Scope, bare, jsonata, literal
 
 LAMBDA_INVOKE = "arn:aws:states:::lambda:invoke"
-FUNCTIONS = {"agent": "${AgentFunctionArn}", "tool": "${ToolFunctionArn}", "webhook": "${HttpFunctionArn}"}
+FUNCTIONS = {
+    "agent": "${AgentFunctionArn}",
+    "tool": "${ToolFunctionArn}",
+    "webhook": "${HttpFunctionArn}",
+    "approval": "${ApprovalFunctionArn}",
+}
 """Placeholders: publishing on AWS puts ARNs in, the local stage looks them up as they are."""
 
-EXECUTION = jsonata("$states.context.Execution.Input.execution")
 ATTEMPT = jsonata("$states.context.State.RetryCount")
 TASK_OUTPUT = "$states.result.Payload.output"
 CAUGHT = jsonata('{"error": {"name": $states.errorOutput.Error, "cause": $states.errorOutput.Cause}}')
@@ -30,38 +35,70 @@ CAUGHT = jsonata('{"error": {"name": $states.errorOutput.Error, "cause": $states
 DEFAULT_RETRY = Retry()
 
 
-def task(spec: Node, scope: Scope) -> State:
-    """A Task that calls the Lambda of the node's type with a NodeCall."""
-    state: State = {
-        "Type": "Task",
-        "Resource": LAMBDA_INVOKE,
-        "Arguments": {
-            "FunctionName": FUNCTIONS[spec.type],
-            "Payload": {
-                "node": spec.id,
-                "type": spec.type,
-                "config": _config(spec.config, scope),
-                "execution": EXECUTION,
-                "attempt": ATTEMPT,
-            },
-        },
+def task(spec: Node, scope: Scope, **more: Any) -> State:
+    """A Task that calls the Lambda of the node's type with a NodeCall, which has the fields `more`, too."""
+    call = node_call(spec, spec.type, evaluated(spec.config, scope), scope, **more)
+    if spec.cache is not None:
+        call["cache"] = {"key": as_text(spec.cache.key, scope), "ttl_seconds": spec.cache.ttl_seconds}
+    return timed(spec, {**invoke(spec.type, call), **retry_of(spec, DEFAULT_RETRY)})
+
+
+def invoke(kind: str, call: dict[str, Any], resource: str = LAMBDA_INVOKE) -> State:
+    """A Task that hands a NodeCall to the Lambda of the node type `kind`."""
+    return {"Type": "Task", "Resource": resource, "Arguments": {"FunctionName": FUNCTIONS[kind], "Payload": call}}
+
+
+def node_call(spec: Node, kind: str, config: Any, scope: Scope, **more: Any) -> dict[str, Any]:
+    """A NodeCall of the type `kind` on behalf of a node; see shared.workflow.node_call."""
+    call = {
+        "node": spec.id,
+        "type": kind,
+        "config": config,
+        "execution": jsonata(scope.value("execution")),
+        "attempt": ATTEMPT,
     }
     if indices := scope.loop_indices():
-        state["Arguments"]["Payload"]["iteration"] = jsonata(f"[{', '.join(indices)}]")
-    if spec.timeout_seconds is not None:
-        state["TimeoutSeconds"] = spec.timeout_seconds
-    if retry := retriers(spec.retry or DEFAULT_RETRY):
-        state["Retry"] = retry
-    return state
+        call["iteration"] = jsonata(f"[{', '.join(indices)}]")
+    return call | more
 
 
-def _config(config: Any, scope: Scope) -> dict[str, Any]:
+def timed(spec: Node, state: State) -> State:
+    """A Task with the node's time-out, which bounds each attempt."""
+    return state if spec.timeout_seconds is None else {**state, "TimeoutSeconds": spec.timeout_seconds}
+
+
+def retry_of(spec: Node, otherwise: Retry | None = None) -> State:
+    """The field `Retry`: as the author says, or `otherwise`; nothing where nothing is tried again."""
+    wanted = spec.retry or otherwise
+    found = retriers(wanted) if wanted else []
+    return {"Retry": found} if found else {}
+
+
+def as_text(value: str, scope: Scope) -> str:
+    """An evaluated text; an expression that gives a number or an object is made one."""
+    found = str(scope.template(value))
+    return jsonata(f"$string({bare(found)})") if source_of(value) is not None else found
+
+
+def evaluated(config: Any, scope: Scope) -> dict[str, Any]:
     """The whole config, defaults included, so that a later version's defaults cannot change a published workflow."""
-    dynamic = EXPRESSION_FIELDS[type(config)]
-    return {
-        field: (scope.template if field in dynamic else literal)(value)
-        for field, value in config.model_dump(mode="json").items()
-    }
+    dynamic = [field.split(".") for field in EXPRESSION_FIELDS[type(config)]]
+    found: dict[str, Any] = _evaluated(config.model_dump(mode="json"), dynamic, scope)
+    return found
+
+
+def _evaluated(value: Any, dynamic: list[list[str]], scope: Scope) -> Any:
+    if [] in dynamic:
+        return scope.template(value)
+    if isinstance(value, dict):
+        return {key: _evaluated(item, _below(dynamic, key), scope) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_evaluated(item, _below(dynamic, "[]"), scope) for item in value]
+    return literal(value)
+
+
+def _below(dynamic: list[list[str]], name: str) -> list[list[str]]:
+    return [rest for first, *rest in dynamic if first == name]
 
 
 def retriers(retry: Retry) -> list[Retrier]:

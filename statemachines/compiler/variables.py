@@ -67,6 +67,11 @@ class Variables:
             name += "_"
         return name
 
+    @staticmethod
+    def step(name: str) -> str:
+        """A name as a step of a JSONata path."""
+        return f"`{name}`" if name in _KEYWORDS else name
+
     def hops(self, variable: Variable, reader: Place) -> Iterator[Hop]:
         """The way of `variable` to a reader in the same graph, scope by scope, outwards."""
         holder: Variable | Fork = variable
@@ -86,7 +91,7 @@ class Variables:
         *_, last = self.hops(variable, reader)
         name = self.name(last.holder)
         if isinstance(last.holder, Fork):
-            return f"${name}.{_step(self.member(variable))}"
+            return f"${name}.{self.step(self.member(variable))}"
         return f"(${name} != '{SKIPPED}' ? ${name})" if last.switch else f"${name}"
 
     def live(self, edge: EdgeRef, reader: Place) -> str:
@@ -104,8 +109,3 @@ def asked(compilation: Compilation, edge: EdgeRef) -> Variable:
     """The variable that tells whether an edge is live."""
     outcomes = compilation.nodes[edge[0]].graph.outcomes[edge[0]]
     return Variable(edge[0], flag=ERROR in outcomes and not edge[1].startswith("case:"))
-
-
-def _step(name: str) -> str:
-    """A name as a step of a JSONata path."""
-    return f"`{name}`" if name in _KEYWORDS else name

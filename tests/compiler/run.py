@@ -20,6 +20,15 @@ def echo(payload: dict[str, Any]) -> Any:
     return payload["config"].get("body")
 
 
+def answered(work: Lambda, payload: dict[str, Any]) -> Any:
+    """What the Lambda says; an agent that takes turns has its answer in the first one."""
+    output = work(payload)
+    turn = payload.get("turn")
+    if turn is None or (isinstance(output, dict) and "calls" in output):
+        return output
+    return {"number": turn["number"], "done": True, "output": output, "calls": []}
+
+
 def compiled(definition: str | dict[str, Any], *, optimize: bool = True) -> CompiledWorkflow:
     """The definition compiled with fusing, or with one state per node."""
     document = load_text(definition) if isinstance(definition, str) else definition
@@ -30,7 +39,9 @@ def start(
     definition: str | dict[str, Any], value: Any = None, work: Lambda = echo, *, optimize: bool = True
 ) -> StrictMachine:
     asl = compiled(definition, optimize=optimize).asl
-    machine = StrictMachine(asl, lambda arguments: {"Payload": {"output": work(arguments["Payload"]), "meta": {}}})
+    machine = StrictMachine(
+        asl, lambda arguments: {"Payload": {"output": answered(work, arguments["Payload"]), "meta": {}}}
+    )
     machine.input = {"input": value, "execution": {"id": "e1", "workflow": "w"}}
     return machine
 
@@ -73,7 +84,7 @@ class Worker:
 
     async def run(self, call: TaskCall) -> Any:
         try:
-            output = self._work(call.arguments["Payload"])
+            output = answered(self._work, call.arguments["Payload"])
         except StateError as error:
             raise TaskFailed(error.error, error.cause) from None
         return {"Payload": {"output": output, "meta": {}}, "StatusCode": 200}

@@ -5,6 +5,7 @@ expression that is not taken, and a variable assigned both outside and inside a 
 runs. Branches run one after another; that changes no result, since branches share nothing.
 """
 
+import hashlib
 from collections.abc import Callable
 from typing import Any
 
@@ -12,6 +13,10 @@ from shared.workflow.expressions import HOST_FUNCTIONS, ExpressionError, compile
 from statemachines.asl.limits import MAX_STATE_NAME_CHARACTERS, MAX_VARIABLE_NAME_CHARACTERS
 
 MAX_STEPS = 100_000
+
+
+def _hash(text: str, algorithm: str) -> str:
+    return hashlib.new(algorithm.replace("-", ""), text.encode()).hexdigest()
 
 
 class StateError(Exception):
@@ -127,7 +132,8 @@ class Machine:
         if kind == "Task":
             return (self.task(self._value(state["Arguments"], states, scope)),), state
         if kind == "Parallel":
-            return ([self._scope(branch, states["input"], scope, {}) for branch in state["Branches"]],), state
+            given = self._value(state["Arguments"], states, scope) if "Arguments" in state else states["input"]
+            return ([self._scope(branch, given, scope, {}) for branch in state["Branches"]],), state
         if kind == "Map":
             return (self._map(state, states, scope),), state
         if kind == "Wait":
@@ -142,8 +148,19 @@ class Machine:
         for index, item in enumerate(items):
             where = {"Map": {"Item": {"Index": index, "Value": item}}}
             selected = self._value(state["ItemSelector"], {**states, "context": {**states["context"], **where}}, scope)
-            results.append(self._scope(state["ItemProcessor"], selected, scope, where))
+            if state["ItemProcessor"]["ProcessorConfig"]["Mode"] == "INLINE":
+                results.append(self._scope(state["ItemProcessor"], selected, scope, where))
+            else:
+                results.append(self._child(state["ItemProcessor"], selected))
         return results
+
+    def _child(self, machine: dict[str, Any], value: Any) -> Any:
+        """An execution of its own: it sees no variable, and nothing of the execution that began it."""
+        outside, self.context = self.context, {"Execution": {}, "State": {"RetryCount": 0}}
+        try:
+            return self._scope(machine, value, {}, {})
+        finally:
+            self.context = outside
 
     def _choose(self, state: dict[str, Any], states: Any, scope: dict[str, Any]) -> dict[str, Any]:
         for rule in state["Choices"]:
@@ -169,6 +186,6 @@ class Machine:
         missing = expression.variables() - HOST_FUNCTIONS - {"states"} - scope.keys()
         assert not missing, f"{source} names {missing}, never assigned; there are {sorted(scope)}"
         try:
-            return expression.evaluate({**scope, "states": states})
+            return expression.evaluate({**scope, "states": states}, {"hash": _hash})
         except ExpressionError as error:
             raise StateError("States.QueryEvaluationError", error.message) from None

@@ -25,7 +25,7 @@ from shared.workflow.node_config import config_of
 if TYPE_CHECKING:
     from pydantic_ai.models import Model
 
-_LOOP_ONLY = ("tools", "fallback_models", "budget", "memory")
+_LOOP = ("fallback_models", "budget", "memory")
 
 
 @dataclass
@@ -58,10 +58,11 @@ async def run(call: NodeCall, deps: AgentDeps, *, credentials: Credentials | Non
     if credentials is not None:
         raise NodeConfigInvalid(f"Agent '{call.node}' names a connection; agents take their keys from the environment.")
     config = _config(call)
-    if call.turn is not None:
+    if call.turn is not None or any(getattr(config, name) for name in _LOOP):
         from functions.nodes.agent.loop import Loop  # noqa: PLC0415 - heavy, see above
 
-        return await Loop(call, config, deps).take(call.turn)
+        loop = Loop(call, config, deps)
+        return await (loop.only() if call.turn is None else loop.take(call.turn))
     name = resolve(config.model, deps.default_model, deps.environment)
     from functions.nodes.agent import turn  # noqa: PLC0415 - heavy, see above
 
@@ -80,11 +81,8 @@ def prompt_text(prompt: Any) -> str:
 
 def _config(call: NodeCall) -> AgentConfig:
     config = config_of(call, AgentConfig)
-    asked = [name for name in _LOOP_ONLY if getattr(config, name)] if call.turn is None else []
-    if asked:
-        raise NodeConfigInvalid(
-            f"Agent '{call.node}' uses {', '.join(asked)}, which needs the loop of states: publish the workflow again."
-        )
+    if config.tools and call.turn is None:
+        raise NodeConfigInvalid(f"Agent '{call.node}' uses tools, which need the loop of states: publish it again.")
     if not prompt_text(config.prompt).strip():
         raise NodeConfigInvalid(f"The prompt of agent '{call.node}' is empty; its expression gave no text.")
     return config

@@ -20,7 +20,8 @@ from pydantic_ai.tools import ToolDefinition
 from functions.nodes.agent.budget import Spent, allowance, estimate
 from functions.nodes.agent.conversation import as_json, first_request, from_json, next_request
 from functions.nodes.agent.core import AgentDeps, prompt_text
-from functions.nodes.agent.models import resolve
+from functions.nodes.agent.demo import NOTE
+from functions.nodes.agent.models import DEMO_MODEL, resolve
 from functions.nodes.agent.providers import build
 from functions.nodes.agent.toolbox import Toolbox
 from functions.nodes.agent.turn import REPAIR_TURNS, Answer, cost_of, translated, usage_of
@@ -92,6 +93,14 @@ class Loop:
             ) from None
         return NodeResult(output=kept.output, meta=kept.meta | ({"repeated": True} if repeated else {}))
 
+    async def only(self) -> NodeResult:
+        """The answer of an agent without tools, whose state takes one turn. Raises as `take`, and OutputInvalid where
+        the turn has none."""
+        taken = await self.take(AgentTurn())
+        if not taken.output["done"]:
+            raise OutputInvalid(f"The agent '{self.call.node}' gave no answer: {taken.meta.get('mistakes')}")
+        return NodeResult(output=taken.output["output"], meta=taken.meta)
+
     @property
     def _turns(self) -> AgentTurns:
         if self.deps.turns is None:
@@ -162,7 +171,8 @@ class Loop:
             )
         except (AgentRunError, UserError) as error:
             raise translated(error, name, []) from None
-        return Said(response, {"model": name, "usage": usage_of([response]), **cost_of([response])})
+        note = {"stand_in": True, "note": NOTE} if name == DEMO_MODEL else {}
+        return Said(response, {"model": name, "usage": usage_of([response]), **cost_of([response]), **note})
 
     def _parameters(self) -> ModelRequestParameters:
         tools = self.toolbox.definitions()

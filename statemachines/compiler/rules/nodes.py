@@ -1,18 +1,19 @@
 """What single nodes may say."""
 
+import re
+from collections.abc import Iterator
 from datetime import datetime
 
 from shared.workflow.definition import (
-    AgentConfig,
     AgentNode,
-    ApprovalNode,
+    AgentTool,
     ConditionNode,
     DelayNode,
     ForEachConfig,
     LoopNode,
     ParallelNode,
     Retry,
-    SubworkflowNode,
+    ToolNode,
     TransformNode,
     WebhookNode,
 )
@@ -23,6 +24,9 @@ from statemachines.compiler.model import GraphNode
 
 _FREE = (TransformNode, ConditionNode, DelayNode)
 """Nodes that Step Functions does by itself: nothing to retry, nothing to time."""
+
+_CACHED = (AgentNode, ToolNode, WebhookNode)
+_CONNECTION = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 
 
 def nodes(compilation: Compilation) -> None:
@@ -123,7 +127,8 @@ def _webhook(compilation: Compilation, node: GraphNode) -> None:
 def _loop(compilation: Compilation, node: GraphNode) -> None:
     if isinstance(node.spec, LoopNode) and isinstance(node.spec.config, ForEachConfig):
         asked = node.spec.config.max_concurrency
-        if asked > MAX_INLINE_MAP_CONCURRENCY:
+        inline = node.spec.config.mode == "inline" or compilation.settings.mode == "express"
+        if inline and asked > MAX_INLINE_MAP_CONCURRENCY:
             message = f"Step Functions runs at most {MAX_INLINE_MAP_CONCURRENCY} items of a loop at once, not {asked}."
             path = f"{node.path}.config.max_concurrency"
             more = {"value": asked, "allowed": MAX_INLINE_MAP_CONCURRENCY, "fix": "Lower it, or leave it out."}
@@ -140,32 +145,54 @@ def _without_effect(compilation: Compilation, node: GraphNode) -> None:
             compilation.warn("node.no_effect", f"{node.path}.{field}", message, node=node.id, fix="Remove it.")
 
 
-def _not_built(compilation: Compilation, node: GraphNode) -> None:
+def _cache(compilation: Compilation, node: GraphNode) -> None:
+    cache = node.spec.cache if node.spec else None
+    if node.spec is None or cache is None:
+        return
+    if not isinstance(node.spec, _CACHED):
+        message = f"`cache` has no effect on a node of type `{node.spec.type}`; only what a Lambda answers is kept."
+        compilation.warn("node.no_effect", f"{node.path}.cache", message, node=node.id, fix="Remove it.")
+    elif not cache.key.strip():
+        message = "The key of the cache is empty, so every run would be given the same output."
+        fix = "Name what the output depends on, for example `{% $input.id %}`."
+        path = f"{node.path}.cache.key"
+        compilation.error("cache.key", path, message, node=node.id, value=cache.key, fix=fix)
+
+
+def _block_timeout(compilation: Compilation, node: GraphNode) -> None:
+    """Refused: Step Functions times Tasks and executions, and no construction of those keeps the meaning."""
     spec = node.spec
-    missing: list[str] = []
-    if isinstance(spec, ApprovalNode | SubworkflowNode):
-        missing.append("type")
-    if spec is not None and spec.cache is not None:
-        missing.append("cache")
     if isinstance(spec, LoopNode | ParallelNode) and spec.timeout_seconds is not None:
-        missing.append("timeout_seconds")
-    if isinstance(spec, AgentNode):
-        missing += [f"config.{field}" for field in _NOT_BUILT_AGENT if getattr(spec.config, field)]
-    if isinstance(spec, AgentNode) and spec.config.connection is not None:
-        missing.append("config.connection")
-    for field in missing:
-        what = f"nodes of type `{spec.type}`" if field == "type" and spec else f"`{field}`"
-        compilation.error(
-            "not_implemented",
-            f"{node.path}.{field}",
-            f"'{node.id}' uses {what}, which this version of Millrace does not run yet.",
-            node=node.id,
-            fix="Remove it for now." if field == "type" else f"Remove `{field}` for now.",
+        message = (
+            f"A node of type `{spec.type}` cannot have a time-out: Step Functions times Tasks and executions only."
         )
+        fix = (
+            "Remove it and set `timeout_seconds` of the nodes inside or of the settings, or move the node into a"
+            " workflow of its own, run by a node of type `workflow` with `timeout_seconds`."
+        )
+        more = {"value": spec.timeout_seconds, "fix": fix}
+        compilation.error("node.block_timeout", f"{node.path}.timeout_seconds", message, node=node.id, **more)
 
 
-_NOT_BUILT_AGENT = tuple(
-    field for field in ("tools", "memory", "budget", "fallback_models") if field in AgentConfig.model_fields
-)
+def _connection(compilation: Compilation, node: GraphNode) -> None:
+    """A name, so that it is known when publishing which connections a workflow uses; expressions are not evaluated."""
+    for path, name in _connections(node):
+        if not _CONNECTION.fullmatch(name):
+            message = f"`connection` is {name[:100]!r}, which is no name of a connection."
+            fix = "Name the connection as it is called in the project; to choose between some, use a condition."
+            allowed = _CONNECTION.pattern
+            more = {"value": name[:200], "allowed": allowed, "fix": fix}
+            compilation.error("connection.name", f"{node.path}.config.{path}", message, node=node.id, **more)
 
-_RULES = (_condition, _delay, _retry, _webhook, _loop, _without_effect, _not_built)
+
+def _connections(node: GraphNode) -> Iterator[tuple[str, str]]:
+    if not isinstance(node.spec, AgentNode | ToolNode | WebhookNode):
+        return
+    if node.spec.config.connection is not None:
+        yield "connection", node.spec.config.connection
+    for index, tool in enumerate(node.spec.config.tools if isinstance(node.spec, AgentNode) else ()):
+        if isinstance(tool, AgentTool) and tool.connection is not None:
+            yield f"tools[{index}].connection", tool.connection
+
+
+_RULES = (_condition, _delay, _retry, _webhook, _loop, _without_effect, _cache, _block_timeout, _connection)

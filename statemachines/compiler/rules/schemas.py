@@ -9,7 +9,7 @@ from referencing import Registry
 from referencing.exceptions import Unresolvable
 from referencing.jsonschema import DRAFT202012
 
-from shared.workflow.definition import AgentNode, ApprovalNode
+from shared.workflow.definition import AgentNode, AgentTool, ApprovalNode
 from statemachines.compiler.compilation import Compilation
 from statemachines.compiler.suggest import shortened
 
@@ -24,6 +24,10 @@ def schemas(compilation: Compilation) -> None:
     for node in compilation.nodes.values():
         if isinstance(node.spec, AgentNode) and node.spec.config.output_schema is not None:
             _schema(compilation, node.spec.config.output_schema, f"{node.path}.config.output_schema", node.id)
+        if isinstance(node.spec, AgentNode):
+            for index, tool in enumerate(node.spec.config.tools):
+                if isinstance(tool, AgentTool) and tool.input_schema is not None:
+                    _schema(compilation, tool.input_schema, f"{node.path}.config.tools[{index}].input_schema", node.id)
         if isinstance(node.spec, ApprovalNode) and node.spec.config.form_schema is not None:
             _schema(compilation, node.spec.config.form_schema, f"{node.path}.config.form_schema", node.id)
 

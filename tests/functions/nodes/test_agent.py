@@ -166,9 +166,7 @@ async def test_calls_share_the_model_and_its_connections(openai, node_call):
 @pytest.mark.parametrize(
     ("config", "says"),
     [
-        ({"tools": ["http.request"]}, "tools, which needs the loop"),
-        ({"budget": {"tokens": 5}, "memory": {"key": "k"}}, "budget, memory"),
-        ({"fallback_models": ["openai:x"]}, "fallback_models"),
+        ({"tools": ["http.request"]}, "tools, which need the loop"),
         ({"prompt": "  "}, "prompt .* is empty"),
         ({"output_schema": {"type": "thing"}}, "output_schema can not be used"),
         ({"instructions": 7}, "instructions: Input should be a valid string"),

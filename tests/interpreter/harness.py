@@ -69,7 +69,7 @@ Log = list[tuple[str, HistoryEvent]]
 
 
 class MemoryJournal:
-    """Keeps what is written, and gives it back; `seconds` is what a commit or a look-up takes. `log` is what is there already."""
+    """Keeps what is written, and gives it back; `seconds` is what either takes. `log` is what is there already."""
 
     def __init__(self, seconds: float = 0.0, log: Sequence[tuple[str, HistoryEvent]] = ()) -> None:
         self.writes: list[Write] = []

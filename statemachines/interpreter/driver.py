@@ -10,10 +10,9 @@ When what is written:
 """
 
 import asyncio
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
 
 from shared.clock import Clock
 from shared.executions.nested import completion_of
@@ -21,13 +20,10 @@ from shared.executions.records import ExecutionStatus, StartRequest, StatusChang
 from shared.ports import Histories, Journal, TaskRunner
 from statemachines.interpreter.effects import Await, Effect, LoadItem, LoadRun, RunTask, Sleep, Stop
 from statemachines.interpreter.engine import Engine
-from statemachines.interpreter.frame import Frame
 from statemachines.interpreter.jobs import Job, Jobs
-from statemachines.interpreter.recovery import item_loaded
-from statemachines.interpreter.runs import run_of
+from statemachines.interpreter.loading import loaded
 
 FLUSH_SECONDS = 0.025
-_LEDGER_PAGE = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +80,7 @@ class Driver:
             begin()
             self._keep_time_limit()
             for completion in completions:
-                self._jobs.receive(completion, keep=True)
+                self._jobs.receive(completion)
             while self._engine.outcome is None:
                 await self._carry_out()
                 parked = await self._park() if self._park_after is not None else None
@@ -158,39 +154,17 @@ class Driver:
             self._jobs.give_up(frame)
         elif isinstance(effect, Await):
             self._jobs.expect(frame)
-        elif isinstance(effect, LoadRun):
-            self._jobs.spawn(self._loaded(self._load_run(frame)))
-        elif isinstance(effect, LoadItem):
-            self._jobs.spawn(self._loaded(self._load_item(frame, effect.index)))
+        else:
+            self._jobs.spawn(self._load(effect))
 
-    # Reading what a distributed Map did before
-
-    async def _loaded(self, load: Coroutine[Any, Any, None]) -> None:
+    async def _load(self, effect: LoadRun | LoadItem) -> None:
+        """Reads what a distributed Map did before."""
+        assert self._histories is not None  # noqa: S101 - for the type checker: else the run would not have started
         try:
-            await load
+            self._inbox.post(await loaded(effect, self._engine, self._histories))
         except Exception as error:  # noqa: BLE001 - whatever it is, it is raised by `run`
             self._broken = error
             self._inbox.wake()
-
-    async def _load_run(self, frame: Frame) -> None:
-        run, after = run_of(frame), 0
-        assert self._histories is not None  # noqa: S101 - for the type checker: else the run would not have started
-        while page := await self._histories.history(run.ledger.id, after=after, limit=_LEDGER_PAGE):
-            for event in page:
-                run.read(event)
-            after = page[-1].id
-        self._inbox.post(lambda: self._engine.run_loaded(frame))
-
-    async def _load_item(self, frame: Frame, index: int) -> None:
-        run = run_of(frame)
-        assert self._histories is not None  # noqa: S101 - as above
-        history = await self._histories.history(run.child_id(index))
-
-        def take() -> None:
-            if frame.run is run and frame.open:  # else it was given up meanwhile
-                item_loaded(self._engine, frame, index, history)
-
-        self._inbox.post(take)
 
     # Time
 

@@ -24,6 +24,9 @@ _LONGEST_TIMER = 3_600.0
 _PATIENCE_SECONDS = 5.0
 """How long the end of an execution waits for tasks that were cancelled."""
 
+_MAX_EARLY = 1_000
+"""Heartbeats that are kept of a task that does not wait yet, or any more; then only the newest."""
+
 _TOLERANCE = timedelta(milliseconds=1)
 
 log = logging.getLogger(__name__)
@@ -100,9 +103,9 @@ class Jobs:
         if call is not None:
             self.spawn(self._stop(call))
 
-    def receive(self, completion: TaskCompletion, *, keep: bool = False) -> None:
-        """Somebody outside said something; with `keep` the task may only be known later."""
-        self.inbox.post_at(completion.at, lambda: self._complete(completion, keep))
+    def receive(self, completion: TaskCompletion) -> None:
+        """Somebody outside said something."""
+        self.inbox.post_at(completion.at, lambda: self._complete(completion))
 
     def spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         """Work that is cancelled where the execution stops."""
@@ -220,14 +223,20 @@ class Jobs:
                 self.spawn(self._stop(job.call))
             self._answer(frame, job, self._engine.task_timed_out)
 
-    def _complete(self, completion: TaskCompletion, keep: bool) -> None:
+    def _keep(self, completion: TaskCompletion) -> None:
+        """The task is being handed over, its history is still being read, or it has ended. The first end counts."""
+        kept = self._early.setdefault(completion.token, [])
+        if kept and kept[-1].kind != "heartbeat":
+            return
+        if len(kept) >= _MAX_EARLY:
+            kept.pop()
+        kept.append(completion)
+
+    def _complete(self, completion: TaskCompletion) -> None:
         frame = self._waiting.get(completion.token)
         job = self._jobs.get(frame) if frame is not None else None
-        if frame is None or job is None or frame.phase == Phase.CLOSED:
-            if keep:
-                self._early.setdefault(completion.token, []).append(completion)
-        elif frame.phase == Phase.RUNNING:
-            self._early.setdefault(completion.token, []).append(completion)
+        if frame is None or job is None or frame.phase in (Phase.RUNNING, Phase.CLOSED):
+            self._keep(completion)
         elif job.due is not None and completion.at > job.due:
             self._time_out(frame, job, job.due)
         elif completion.kind == "heartbeat":

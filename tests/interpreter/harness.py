@@ -69,7 +69,7 @@ Log = list[tuple[str, HistoryEvent]]
 
 
 class MemoryJournal:
-    """Keeps what is written, and gives it back; `seconds` is what a commit takes. `log` is what is there already."""
+    """Keeps what is written, and gives it back; `seconds` is what either takes. `log` is what is there already."""
 
     def __init__(self, seconds: float = 0.0, log: Sequence[tuple[str, HistoryEvent]] = ()) -> None:
         self.writes: list[Write] = []
@@ -94,6 +94,7 @@ class MemoryJournal:
         self.log += [(execution_id, event) for event in events]
 
     async def history(self, execution_id: str, *, after: int = 0, limit: int | None = None) -> Sequence[HistoryEvent]:
+        await asyncio.sleep(self.seconds)
         return [event for event in self.of(execution_id) if event.id > after][:limit]
 
     def of(self, execution_id: str) -> list[HistoryEvent]:

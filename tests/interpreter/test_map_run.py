@@ -186,3 +186,14 @@ def test_the_ledger_has_one_event_for_each_item():
         (1, "MapIterationSucceeded", {"index": 0, "output": "1"}, EPOCH),
         (2, "MapIterationFailed", {"index": 1, "error": "Boom", "cause": "c"}, EPOCH),
     ]
+
+
+def test_a_completion_that_comes_while_histories_are_read_is_not_lost():
+    case = next(each for each in CASES if each.name == "items that somebody outside completes")
+    whole = play(case)
+    log = [each for each in whole.journal.log if each[1].timestamp == EPOCH]  # all are handed over
+    assert sum(event.type == "TaskSubmitted" for _, event in log) == 3
+    run = play(case, log=log, said=whole.runner.said, commit=5)
+
+    assert run.change.result == [3, 1, 2]
+    assert run.runner.calls == []

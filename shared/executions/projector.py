@@ -105,7 +105,7 @@ class Projector:
 
     def _reopen(self, visit: Visit, event: HistoryEvent, changes: list[Change]) -> None:
         for each in visit.reopen():
-            run = each.run
+            run, each.failed, each.error = each.run, False, None
             if run is not None and run.status in (NodeStatus.FAILED, NodeStatus.CANCELLED):
                 run.status, run.completed_at, run.error = NodeStatus.RUNNING, None, None
                 changes.append(_change(event, run))

@@ -100,7 +100,7 @@ async def doors(stores: Stores) -> AsyncIterator[Doors]:
 def definition(name: str = "greet", **fields: Any) -> dict[str, Any]:
     """A valid definition of one node."""
     node = {"id": "hello", "type": "transform", "config": {"output": "{% $input.body %}"}}
-    return {"name": name, "nodes": [node], "output": "{% $hello %}", **fields}
+    return {"name": name, "settings": {"optimize": False}, "nodes": [node], "output": "{% $hello %}", **fields}
 
 
 def assert_problem(response: httpx.Response, status: int, code: str) -> dict[str, Any]:

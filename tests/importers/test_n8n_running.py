@@ -184,7 +184,7 @@ def test_a_request_is_what_n8n_would_send() -> None:
     interpreted(imported("order_to_crm").definition, order[1], services)
     ((_, sent),) = services.asked
     assert sent["query"] == {"source": "shop"}
-    assert sent["headers"] == {"X-Request-Id": "e1"}
+    assert sent["headers"] == {"X-Request-Id": "0198f0e0-0000-7000-8000-000000000001"}
     assert sent["body"] == {"name": "Ada", "total": 8, "tags": ["new", "x.org"], "raw": order[1]["body"]["items"]}
 
 

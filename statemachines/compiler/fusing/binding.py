@@ -19,7 +19,7 @@ def bindings(names: Iterable[str], way: Way, *, repeated: bool) -> dict[str, Ent
 
     `repeated`: the reader cannot be in one expression with what it reads, which is then evaluated more than once.
     """
-    found = {name: way.latest[name] for name in names if name in way.latest}
+    found = {name: way.latest[name] for name in sorted(names) if name in way.latest}
     for entry in found.values():
         if entry.bound is None or entry.free & way.latest.keys():
             return None

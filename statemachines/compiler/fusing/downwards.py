@@ -110,7 +110,7 @@ def _into_field(scope: Scope, host: Host, into: Host, field: str, detail: str) -
     state: Any = into.state
     places: dict[str, list[str | int]] = {}
     for path, value in _leaves(state.get(field, ABSENT)):
-        for name in text.reads_of(value) & host.own.latest.keys():
+        for name in sorted(text.reads_of(value) & host.own.latest.keys()):
             if name in places or value != f"{{% ${name} %}}":
                 return False
             places[name] = path
@@ -184,6 +184,6 @@ def _prepend(host: Host, way: Way) -> None:
         copies[entry] = copied(entry, host.owners).bind({name: copies[each] for name, each in entry.binds.items()})
     latest = {entry.variable: entry for entry in copies.values()}
     for entry in way.entries:
-        entry.bind({name: latest[name] for name in entry.free & latest.keys()})
-    way.output_binds |= {name: latest[name] for name in way.output_free & latest.keys()}
+        entry.bind({name: latest[name] for name in sorted(entry.free & latest.keys())})
+    way.output_binds |= {name: latest[name] for name in sorted(way.output_free & latest.keys())}
     way.put_first(copies.values())

@@ -159,7 +159,8 @@ class Projector:
         """A Parallel or Map state failed because of something inside; its event does not say what."""
         failed = visit.nearest(lambda each: each.run is not None and each.run.status == NodeStatus.RUNNING)
         if failed.run is not None:
-            failed.run.error = _error(event) if "error" in event.details else failed.error_inside()
+            known = failed.run.error or failed.error_inside()  # a state inside may be of the same run
+            failed.run.error = _error(event) if "error" in event.details else known
         self._abandon(failed, event, changes)
         return failed
 

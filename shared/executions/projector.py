@@ -286,7 +286,7 @@ class Projector:
     def _abandon(self, visit: Visit, event: HistoryEvent, changes: list[Change], keep: NodeRun | None = None) -> None:
         """What is still open inside will not go on: it failed where an error is known, else it was cancelled. The
         visit's own run, which states inside may be part of, goes on."""
-        keep = keep or visit.run
+        keep = keep or visit.run_around()
         for each in list(visit.inside):
             self._abandon(each, event, changes, keep)
             each.close()

@@ -69,6 +69,13 @@ class Visit:
         """The innermost of `upwards` that is `wanted`; the visit itself where none is."""
         return next((each for each in self.upwards() if wanted(each)), self)
 
+    def run_around(self) -> NodeRun | None:
+        """The run of the nearest visit that is part of one, this or one around it."""
+        at: Visit | None = self
+        while at is not None and at.run is None:
+            at = at.parent
+        return at.run if at is not None else None
+
     def error_inside(self) -> dict[str, Any] | None:
         """The first error still in force in an open visit inside."""
         errors = (each.error or (each.run and each.run.error) or each.error_inside() for each in self.inside)

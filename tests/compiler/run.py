@@ -73,7 +73,7 @@ def played(
         interpreter = Interpreter(journal=journal, runner=runner, clock=LoopClock())
         return await interpreter.run(machine, request, workflow_name="w", mode=mode)
 
-    return in_virtual_time(main), journal.events
+    return in_virtual_time(main), journal.of(request.execution_id)
 
 
 class Worker:

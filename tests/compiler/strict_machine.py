@@ -69,6 +69,8 @@ class Machine:
         self.asl = asl
         self.task = task
         self.entered: list[str] = []
+        self.token: str | None = None
+        """What Tasks read as their token."""
 
     def run(self, machine_input: Any) -> Any:
         self.context = {"Execution": {"Input": machine_input}, "State": {"RetryCount": 0}}
@@ -87,7 +89,8 @@ class Machine:
         self, state: dict[str, Any], value: Any, outer: dict[str, Any], variables: dict[str, Any], item: dict[str, Any]
     ) -> tuple[Any, str | None]:
         scope = {**outer, **variables}
-        states = {"input": value, "context": {**self.context, **item}}
+        token = {"Task": {"Token": self.token}} if self.token is not None else {}
+        states = {"input": value, "context": {**self.context, **item, **token}}
         try:
             result, leave = self._tried(state, states, scope)
             if result is not None:

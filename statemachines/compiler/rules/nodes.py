@@ -160,7 +160,7 @@ def _cache(compilation: Compilation, node: GraphNode) -> None:
 
 
 def _block_timeout(compilation: Compilation, node: GraphNode) -> None:
-    """Refused: Step Functions times Tasks and executions, and no construction of those keeps the meaning."""
+    """Refused: Step Functions has no construction that keeps its meaning; see ADR 11."""
     spec = node.spec
     if isinstance(spec, LoopNode | ParallelNode) and spec.timeout_seconds is not None:
         message = (

@@ -10,7 +10,7 @@ import orjson
 from rich.console import Console
 from rich.table import Table
 
-from bench import load, machine
+from bench import compile_time, load, machine
 from bench.jobs import JOBS
 from local.receiver import Receiver
 from local.web import bind, serving, url_of
@@ -32,6 +32,9 @@ def main() -> None:
         report: dict[str, Any] = {"at": datetime.now(UTC).isoformat(timespec="seconds")}
         report["machine"] = machine.facts(Path(folder))
         console.print(report["machine"])
+        with console.status("compiling …"):
+            report["compile"] = compile_time.measure()
+        console.print(compile_time.table(report["compile"]))
         with stage.running(data) as first:
             report["first_start_s"] = round(first.started_in, 2)
         with stage.running(data, MILLRACE_ALLOWED_HOSTS="127.0.0.1") as again:

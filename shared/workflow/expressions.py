@@ -51,7 +51,7 @@ class Expression:
     `($a:=`a`; $a + 1)`.
     """
 
-    __slots__ = ("_engine", "_exists", "_path", "_prefix", "_reads", "source")
+    __slots__ = ("_engine", "_exists", "_path", "_prefix", "_reads", "_runs", "source")
 
     def __init__(self, source: str) -> None:
         self.source = source
@@ -62,11 +62,12 @@ class Expression:
         self._path = _plain_path(source)
         self._exists: _Engine | None = None
         self._prefix: str | None = None
+        self._runs: _Engine | None = None
         names = self.variables()
         # An object constructor looks at the context (`{}`) without reading anything of it.
-        if not self._engine.reads(dict.fromkeys(names, _any_function)).get("input"):
+        # Whether a name is a function matters only where something seems to be read of it.
+        if not (self._reads.get("input") and self._engine.reads(dict.fromkeys(names, _any_function)).get("input")):
             self._prefix = "(" + "".join(f"${name}:=`{name}`;" for name in sorted(names - HOST_FUNCTIONS))
-            self._engine = self._compile(f"{self._prefix}{source}\n)")
 
     def _compile(self, source: str) -> _Engine:
         try:
@@ -125,7 +126,9 @@ class Expression:
         else:
             document = variables
             bindings |= {name: variables[name] for name in HOST_FUNCTIONS & variables.keys()}
-        value = self._engine.evaluate(document, bindings, **_LIMITS)
+        if self._runs is None:  # compiled when it first runs: publishing only asks what an expression reads
+            self._runs = self._engine if self._prefix is None else self._compile(f"{self._prefix}{self.source}\n)")
+        value = self._runs.evaluate(document, bindings, **_LIMITS)
         if value is None and not self._is_null(document, bindings):
             return self._defined(_UNDEFINED)
         return value

@@ -80,7 +80,7 @@ class Tree:
         self.children[node] = []
         self.children[parent].append(node)
         lift = [parent]
-        while len(lift) <= len(self._lift[lift[-1]]) - 1:
+        while len(lift) <= len(self._lift[lift[-1]]):
             lift.append(self._lift[lift[-1]][len(lift) - 1])
         self._lift[node] = lift
 

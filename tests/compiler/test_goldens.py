@@ -1,5 +1,5 @@
-"""Golden pairs: `cases/<name>/workflow.yaml` compiles to `asl.json`; `broken/<name>.yaml` is answered by
-`<name>.json`.
+"""Golden pairs: `cases/<name>/workflow.yaml` compiles to `asl.json`; `broken/<name>.yaml`, or what broken_built.py has
+under this name, is answered by `broken/<name>.json`.
 
 After a deliberate change: `pytest tests/compiler --update-goldens`, and read the diff.
 """
@@ -13,11 +13,12 @@ from shared.errors import InvalidDefinition
 from shared.workflow.load import load_text
 from statemachines.compiler import compile_workflow
 from statemachines.interpreter import Machine
+from tests.compiler.broken_built import BUILT
 from tests.compiler.golden import BROKEN, CASES, compare
 from tests.compiler.strict_machine import check
 
 _CASES = sorted(path.parent for path in CASES.glob("*/workflow.yaml"))
-_BROKEN = sorted(BROKEN.glob("*.yaml"))
+_BROKEN = sorted([path.stem for path in BROKEN.glob("*.yaml")] + list(BUILT))
 
 
 @pytest.mark.parametrize("case", _CASES, ids=lambda path: path.name)
@@ -31,15 +32,18 @@ def test_definition_compiles_to_its_golden_asl(case: Path, update_goldens: bool)
     compare(case / "asl.json", golden, update=update_goldens)
 
 
-@pytest.mark.parametrize("case", _BROKEN, ids=lambda path: path.stem)
-def test_broken_definition_is_answered_with_its_golden_diagnostics(case: Path, update_goldens: bool) -> None:
+@pytest.mark.parametrize("name", _BROKEN)
+def test_broken_definition_is_answered_with_its_golden_diagnostics(name: str, update_goldens: bool) -> None:
+    document = BUILT[name] if name in BUILT else load_text((BROKEN / f"{name}.yaml").read_text())
     with pytest.raises(InvalidDefinition) as caught:
-        compile_workflow(load_text(case.read_text()))
+        compile_workflow(document)
     found = [each.as_dict() for each in caught.value.diagnostics]
     assert all(each.get("fix") for each in found), "a diagnostic says how to mend it"
-    compare(case.with_suffix(".json"), found, update=update_goldens)
+    compare(BROKEN / f"{name}.json", found, update=update_goldens)
 
 
 def test_there_are_enough_cases() -> None:
-    assert len(_BROKEN) >= 20
+    mistakes = [len(json.loads((BROKEN / f"{name}.json").read_text())) for name in _BROKEN]
+    assert sum(count == 1 for count in mistakes) >= 45
+    assert sum(count >= 5 for count in mistakes) >= 5
     assert len(_CASES) >= 10

@@ -5,7 +5,7 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.workflow.graph import ancestors, dominators, find_cycle, topological_order
+from shared.workflow.graph import Tree, ancestors, dominators, find_cycle, topological_order
 
 _EDGES = st.lists(st.tuples(st.integers(0, 8), st.integers(0, 8)), max_size=25, unique=True)
 
@@ -65,3 +65,12 @@ def test_trees_climb_and_meet() -> None:
     assert tree.toward(4999, 17) == 18
     assert tree.common(5000, 4000) == 17
     assert len(tree.subtree(17)) == 5002 - 17
+
+
+def test_a_tree_is_climbed_by_powers_of_two() -> None:
+    """The table ended after one step, so that every climb was a walk: quadratic in the length of a workflow."""
+    tree = Tree(0)
+    for node in range(1, 1001):
+        tree.add(node, node - 1)
+
+    assert [tree._lift[1000][power] for power in range(10)] == [1000 - 2**power for power in range(10)]

@@ -23,7 +23,7 @@ class _Reader:
     def __init__(self, compilation: Compilation) -> None:
         self.compilation = compilation
         self.variables = Variables(compilation)
-        self.seen: set[tuple[Variable, int]] = set()
+        self.seen: set[tuple[Variable, Place]] = set()
 
     def graph(self, graph: Graph) -> None:
         body = graph.body
@@ -46,6 +46,9 @@ class _Reader:
                 self.read(Variable(name), seen_from(self.compilation, node.graph, graph, place))
 
     def read(self, variable: Variable, place: Place) -> None:
+        if (variable, place) in self.seen:
+            return
+        self.seen.add((variable, place))
         for hop in self.variables.hops(variable, place):
             if isinstance(hop.holder, Variable):
                 self.compilation.kept.add(hop.holder)

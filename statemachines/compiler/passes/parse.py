@@ -41,6 +41,7 @@ def parse(compilation: Compilation) -> None:
             fix="Send an object with `name`, `nodes` and `edges`.",
         )
     elif problems := list(unusable(document)):
+        compilation.document = {}  # nothing recursive may look into it
         for found in problems:
             compilation.add(found)
     else:

@@ -72,9 +72,9 @@ def _text(compilation: Compilation, graph: Graph, node: GraphNode | None, path: 
         message = "The expression reads `$`, `$$` or a bare name, but there is no context item to read it from."
         fix = "Write `$input.name` for a member of the input, `$name` for a node's output."
         compilation.error("expression.context", path, message, node=owner, value=text, fix=fix)
-    reader = graph.nodes[node.id] if node else None
+    here = _Names(compilation, graph, graph.nodes[node.id] if node else None, path)
     for name in sorted(names):
-        if problem := _Names(compilation, graph, reader, path).problem(name):
+        if problem := here.problem(name):
             code, message, fix = problem
             found = re.search(rf"\${re.escape(name)}(?!\w)", source)
             position = found.start() if found else None

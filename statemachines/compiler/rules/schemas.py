@@ -1,5 +1,6 @@
 """JSON Schemas inside a definition must be schemas, and must need nothing from elsewhere."""
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -13,7 +14,13 @@ from shared.workflow.definition import AgentNode, AgentTool, ApprovalNode
 from statemachines.compiler.compilation import Compilation
 from statemachines.compiler.suggest import shortened
 
-_FORMATS = FormatChecker(formats=("regex",))
+_FORMATS = FormatChecker(formats=())
+
+
+@_FORMATS.checks("regex", raises=(re.error, OverflowError, RecursionError))
+def _is_pattern(value: object) -> bool:
+    """The check of jsonschema itself lets out what `re` raises for deep nesting and for great repetitions."""
+    return not isinstance(value, str) or bool(re.compile(value))
 
 
 def schemas(compilation: Compilation) -> None:
@@ -44,6 +51,15 @@ def _schema(compilation: Compilation, schema: dict[str, Any], path: str, node: s
             node=node,
             value=shortened(error.instance),
             fix="Correct it as JSON Schema draft 2020-12: https://json-schema.org/understanding-json-schema.",
+        )
+        return
+    except RecursionError:
+        compilation.error(
+            "schema.invalid",
+            path,
+            "This schema nests too deeply to be checked.",
+            node=node,
+            fix="Move inner schemas to `$defs` at its top, and refer to them as `#/$defs/<name>`.",
         )
         return
     resolver = Registry().resolver_with_root(DRAFT202012.create_resource(schema))

@@ -47,6 +47,7 @@ BUILT: dict[str, Any] = {
             "type": "parallel",
             "config": {"branches": {f"b{index}": {"nodes": [transform(f"n{index}")]} for index in range(10)}},
         }
-    ),
+    )
+    | {"settings": {"optimize": False}},  # else the helper states with the long names are fused away
 }
 """By name of the golden file."""

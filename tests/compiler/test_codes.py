@@ -23,6 +23,9 @@ OUT_OF_REACH = {"limit.nesting"}
 """Other limits come first: at most 8 bodies of at most two scopes, and 10 forks, make 27 of the 40 that are allowed. It
 stays as a net below the others, and has a test of its own here."""
 
+_MISTAKE = 4
+"""A rule may yield (code, path, message, fix)."""
+
 
 def codes() -> set[str]:
     """Every code, out of the compiler's own text."""
@@ -37,6 +40,8 @@ def _codes(tree: ast.AST) -> Iterator[str]:
     for node in ast.walk(tree):
         if isinstance(node, ast.Call) and node.args and _name(node.func) in ("error", "warn", "Diagnostic"):
             yield from _texts(node.args[0])
+        elif isinstance(node, ast.Yield) and isinstance(node.value, ast.Tuple) and len(node.value.elts) == _MISTAKE:
+            yield from _texts(node.value.elts[0])
         elif isinstance(node, ast.Return) and isinstance(node.value, ast.Tuple):
             yield from (text for text in _texts(node.value.elts[0]) if "." in text)
 

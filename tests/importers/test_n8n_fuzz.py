@@ -193,3 +193,18 @@ def test_large_files_are_answered() -> None:
     ]
     connections = {a: {"main": [[{"node": b, "type": "main", "index": 0}]]} for a, b in pairwise(names)}
     check({"name": "long", "nodes": nodes, "connections": connections})
+
+
+@pytest.mark.parametrize(
+    "parameters",
+    [
+        {"resume": "specificTime"},
+        {"resume": "specificTime", "dateTime": 7},
+        {"resume": "specificTime", "dateTime": "2026-13-45T25:61"},
+        {"resume": "specificTime", "dateTime": "tomorrow"},
+        {"amount": 1e12, "unit": "days"},
+    ],
+)
+def test_a_wait_for_no_time_becomes_a_placeholder(parameters: dict[str, Any]) -> None:
+    node = {"id": "1", "name": "W", "type": "n8n-nodes-base.wait", "typeVersion": 1.1, "parameters": parameters}
+    check({"name": "w", "nodes": [node], "connections": {}})

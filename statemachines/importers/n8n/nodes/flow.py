@@ -1,8 +1,10 @@
 """Wait, No Operation, Stop and Error, Respond to Webhook, and where n8n's loop stands in the table."""
 
 import re
+from datetime import datetime
 from typing import Any
 
+from statemachines.asl.limits import MAX_WAIT_SECONDS
 from statemachines.importers.n8n import code as c
 from statemachines.importers.n8n import loops
 from statemachines.importers.n8n.code import Code
@@ -45,7 +47,10 @@ def _seconds(work: Work) -> Any:
     if unit not in _SECONDS:
         raise Untranslatable(f"the unit '{unit[:40]}' is not known", _TODO)
     if amount.constant and isinstance(amount.literal, int | float) and not isinstance(amount.literal, bool):
-        return max(0, round(amount.literal * _SECONDS[unit]))
+        seconds = max(0, round(amount.literal * _SECONDS[unit]))
+        if seconds > MAX_WAIT_SECONDS:
+            raise Untranslatable(f"it waits for {seconds} seconds; a state can wait for {MAX_WAIT_SECONDS}", _TODO)
+        return seconds
     return Code(f"$round({c.number_of(amount).operand} * {_SECONDS[unit]})").template()
 
 
@@ -54,10 +59,20 @@ def _until(work: Work) -> Any:
     if when.constant and isinstance(when.literal, str) and _LOCAL_TIME.fullmatch(when.literal):
         work.say(Level.CHECK, "time.zone", "The time has no zone; it is taken for UTC.")
         local = when.literal.replace(" ", "T")
-        return f"{local}:00Z" if local.count(":") == 1 else f"{local}Z"
+        return _time(f"{local}:00Z" if local.count(":") == 1 else f"{local}Z")
     if when.constant:
-        return when.literal if isinstance(when.literal, str) else ""
+        return _time(when.literal)
     return c.value(point(when)).template()
+
+
+def _time(value: Any) -> str:
+    """The time where it is one by RFC 3339. Raises Untranslatable."""
+    try:
+        if isinstance(value, str) and "T" in value and datetime.fromisoformat(value).tzinfo is not None:
+            return value
+    except ValueError:
+        pass
+    raise Untranslatable(f"it waits until '{str(value)[:40]}', which is no time", _TODO)
 
 
 def _approval(work: Work, resume: str) -> None:

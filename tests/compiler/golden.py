@@ -5,8 +5,11 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 CASES = Path(__file__).parent / "cases"
 BROKEN = Path(__file__).parent / "broken"
+PASSES = Path(__file__).parent / "passes"
 
 
 def compare(file: Path, found: Any, *, update: bool) -> None:
@@ -17,4 +20,6 @@ def compare(file: Path, found: Any, *, update: bool) -> None:
         return
     expected = file.read_text() if file.exists() else ""
     diff = "\n".join(difflib.unified_diff(expected.splitlines(), text.splitlines(), "golden", "compiled", lineterm=""))
-    assert not diff, f"{file.parent.name}/{file.name} changed; if that is right: pytest --update-goldens\n{diff}"
+    if diff:
+        about = f"{file.parent.name}/{file.name} changed; if that is right: pytest --update-goldens"
+        pytest.fail(f"{about}\n{diff}", pytrace=False)

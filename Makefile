@@ -31,7 +31,7 @@ test: setup asl-validators ## run the tests
 	@$(BIN)/pytest
 
 test-long: setup asl-validators ## ask the compiler's property tests ten times as much
-	@MILLRACE_TEST_TIER=long $(BIN)/pytest tests/compiler/test_properties.py
+	@MILLRACE_TEST_TIER=long $(BIN)/pytest tests/compiler/test_properties.py tests/compiler/test_meaning.py
 
 asl-validators: tests/asl/node_modules/.ready ## install the validators of ASL that the tests ask (needs Node)
 

@@ -10,14 +10,18 @@ What a node does depends on the execution's input only, so that its meaning can 
 A place is a node's id, with `@<index>` of the innermost loop where it is in one.
 """
 
+import os
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 
-from tests.compiler.drafts import BLOCKS, CASES, Body, Draft, Link, bodies
+from tests.compiler.drafts import BLOCKS, CASES, HUB, Body, Draft, Link, bodies, crossings
 from tests.compiler.meaning import TIME_LIMIT
+
+CASES_ASKED = {"quick": 200, "long": 2_000}[os.environ.get("MILLRACE_TEST_TIER", "quick")]
+"""How many random workflows a property is asked about; `make test-long` sets the long tier."""
 
 RANDOM_GRAPHS = settings(
     deadline=None,
@@ -33,7 +37,7 @@ PARALLEL = ("left", "right", "middle")
 
 def workflows() -> st.SearchStrategy[tuple[dict[str, Any], dict[str, Any]]]:
     """(workflow, input), with up to MAX_NODES nodes, those of bodies included."""
-    return bodies().map(lambda draft: _Builder().workflow(draft))
+    return (bodies() | bodies() | crossings()).map(lambda draft: _Builder().workflow(draft))
 
 
 class _Around(NamedTuple):
@@ -62,9 +66,9 @@ class _Builder:
         for each in draft.nodes or (_EMPTY,):
             if self.count < MAX_NODES or not nodes:
                 name = f"n{self.count}"
-                sources = _picked(nodes, [link.back for link in each.links])
-                upstream[name] = {source["id"]: None for source in sources}
-                for source, link in zip(sources, each.links, strict=False):
+                upstream[name] = {}
+                for source, link in _sources(nodes, each.links):
+                    upstream[name][source["id"]] = None
                     edges += _edges(source, name, link)
                     upstream[name] |= upstream[source["id"]]
                 around = _Around(_picked([*outer, *upstream[name]], each.reads), loop, depth)
@@ -78,7 +82,7 @@ class _Builder:
 
     def node(self, draft: Draft, name: str, around: _Around) -> dict[str, Any]:
         self.count += 1
-        block = draft.kind in BLOCKS and bool(draft.bodies)
+        block = draft.kind in BLOCKS and self.count < MAX_NODES - len(draft.bodies)
         kind = draft.kind if block or draft.kind not in BLOCKS else "transform"
         self.kinds[name] = kind
         node: dict[str, Any] = {"id": name, "type": "loop" if kind in ("for_each", "while") else kind}
@@ -176,6 +180,13 @@ def _bare(template: str) -> str:
 def _picked(items: list[Any], backs: Iterable[int]) -> list[Any]:
     """Different items, each by how far it is from the end; those that are not there are left out."""
     return [items[-1 - back] for back in dict.fromkeys(backs) if back < len(items)]
+
+
+def _sources(nodes: list[dict[str, Any]], links: Iterable[Link]) -> list[tuple[dict[str, Any], Link]]:
+    """The nodes that edges come from, each once."""
+    hubs = [index for index, node in enumerate(reversed(nodes)) if node["type"] == "condition"]
+    backs = {(hubs[0] if hubs else 0) if link.back == HUB else link.back: link for link in links}
+    return [(nodes[-1 - back], link) for back, link in backs.items() if back < len(nodes)]
 
 
 def _edges(source: dict[str, Any], target: str, link: Link) -> list[dict[str, Any]]:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from statemachines.compiler import compile_workflow
 from tests.compiler import meaning
-from tests.compiler.graphs import RANDOM_GRAPHS, workflows
+from tests.compiler.graphs import CASES_ASKED, RANDOM_GRAPHS, workflows
 from tests.compiler.strict_machine import Machine, StateError
 
 
@@ -28,7 +28,8 @@ def lambda_of(value: dict[str, Any]) -> Any:
     return task
 
 
-@settings(RANDOM_GRAPHS, max_examples=200)
+@pytest.mark.timeout(900)
+@settings(RANDOM_GRAPHS, max_examples=CASES_ASKED)
 @given(workflows(), st.booleans())
 def test_a_compiled_graph_does_what_it_means(case: tuple[dict[str, Any], dict[str, Any]], optimize: bool) -> None:
     workflow, value = case

@@ -4,7 +4,6 @@
 """
 
 import asyncio
-import os
 from collections.abc import Container
 from typing import Any
 
@@ -18,17 +17,15 @@ from shared.executions.records import ExecutionStatus, StatusChange
 from shared.ports import TaskCall, TaskFailed
 from statemachines.compiler import CompiledWorkflow, compile_workflow
 from tests.compiler import meaning
-from tests.compiler.graphs import RANDOM_GRAPHS, workflows
+from tests.compiler.graphs import CASES_ASKED, RANDOM_GRAPHS, workflows
 from tests.compiler.meaning import Meaning, Run, counted, same
 from tests.compiler.run import played
 from tests.compiler.strict_machine import check
 from tests.support.asl_validators import AslValidators
 
-CASES = {"quick": 200, "long": 2_000}[os.environ.get("MILLRACE_TEST_TIER", "quick")]
-
 
 @pytest.mark.timeout(900)
-@settings(RANDOM_GRAPHS, max_examples=CASES)
+@settings(RANDOM_GRAPHS, max_examples=CASES_ASKED)
 @given(case=workflows())
 def test_a_compiled_workflow_does_what_its_graph_means(
     case: tuple[dict[str, Any], dict[str, Any]], validators: AslValidators

@@ -1,0 +1,52 @@
+"""What the domain needs of the world. Adapters implement these; one contract suite holds every implementation.
+
+Terms:
+  store     keeps rows of one kind, for one project at a time
+  queue     takes accepted start requests; durable once `submit` returns
+  journal   takes the events of running executions, in batches
+  runner    does the work of Task states
+"""
+
+from shared.ports.common import Page
+from shared.ports.connections import ConnectionStore, SecretBox
+from shared.ports.executions import (
+    Backlog,
+    Completions,
+    ExecutionStore,
+    Histories,
+    Journal,
+    LiveFeed,
+    PendingExecution,
+    StartQueue,
+    TaskCompletions,
+)
+from shared.ports.nodes import AgentMemory, AgentRun, AgentTurnRecord, AgentTurns, BlobStore, MemoryKey, ResultCache
+from shared.ports.tasks import TaskCall, TaskFailed, TaskRunner
+from shared.ports.workflows import TriggerStore, WorkflowStore
+
+__all__ = [
+    "AgentMemory",
+    "AgentRun",
+    "AgentTurnRecord",
+    "AgentTurns",
+    "Backlog",
+    "BlobStore",
+    "Completions",
+    "ConnectionStore",
+    "ExecutionStore",
+    "Histories",
+    "Journal",
+    "LiveFeed",
+    "MemoryKey",
+    "Page",
+    "PendingExecution",
+    "ResultCache",
+    "SecretBox",
+    "StartQueue",
+    "TaskCall",
+    "TaskCompletions",
+    "TaskFailed",
+    "TaskRunner",
+    "TriggerStore",
+    "WorkflowStore",
+]

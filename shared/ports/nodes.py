@@ -1,0 +1,76 @@
+"""What the functions of nodes keep."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class AgentTurnRecord:
+    """A finished turn of an agent: the messages that it added, what it gave, and what it took."""
+
+    number: int
+    messages: list[Any]
+    output: dict[str, Any]
+    meta: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class AgentRun:
+    """One run of an agent node. `iteration` are the indices of the loops around it (`0-3`; empty outside of loops)."""
+
+    project_id: str
+    execution_id: str
+    node: str
+    iteration: str = ""
+
+
+class AgentTurns(Protocol):
+    """Finished turns of agents: none is ever taken twice."""
+
+    async def finished(self, run: AgentRun) -> Sequence[AgentTurnRecord]:
+        """In order. Raises StoreUnavailable."""
+
+    async def keep(self, run: AgentRun, turn: AgentTurnRecord) -> AgentTurnRecord:
+        """Keeps a turn, and gives the one that is kept: the first of this number. Raises StoreUnavailable."""
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryKey:
+    """Whose memory: that of one node of one workflow, under a key of the author's choice."""
+
+    project_id: str
+    workflow_id: str
+    node: str
+    key: str
+
+
+class AgentMemory(Protocol):
+    """What agents remember between executions."""
+
+    async def recall(self, key: MemoryKey, window: int) -> list[Any]:
+        """The newest `window` messages, oldest first. Raises StoreUnavailable."""
+
+    async def remember(self, key: MemoryKey, execution_id: str, messages: list[Any]) -> None:
+        """Adds messages, once for each execution however often it is asked to. Raises StoreUnavailable."""
+
+
+class BlobStore(Protocol):
+    """Keeps bytes under keys; what is there is never changed."""
+
+    async def put(self, key: str, data: bytes) -> None:
+        """Durable once this returns. Raises StoreUnavailable."""
+
+    async def get(self, key: str) -> bytes | None:
+        """None where there is nothing. Raises StoreUnavailable."""
+
+    async def delete(self, prefix: str) -> None:
+        """Removes every key that begins with `prefix`. Raises StoreUnavailable."""
+
+
+class ResultCache(Protocol):
+    """Results of earlier node calls. May forget at any time; a cache that does not answer has nothing."""
+
+    async def get(self, key: str) -> Any | None: ...
+
+    async def put(self, key: str, value: Any, ttl_seconds: int) -> None: ...

@@ -21,6 +21,8 @@ from functions.nodes.http import core as http
 from functions.nodes.tool import core as tool
 from functions.webhook.app import create_app as create_receiver
 from functions.webhook.deps import Deps as ReceiverDeps
+from local.access import access_of, owner_key
+from local.cli.credentials import KEY_FILE
 from local.queue import LocalQueue
 from local.tasks import InProcessLambdas
 from local.worker import Worker
@@ -77,6 +79,7 @@ async def stage(settings: Settings) -> AsyncIterator[ASGIApp]:
         await asyncio.to_thread(migrate.run, database_url)
         stores = _stores(stack, settings, database_url, redis_url)
         worker = await _worker(stack, settings, stores)
+        await owner_key(access_of(stores.engine, stores.secrets), settings.data / KEY_FILE)
         yield _app(settings, stores, worker)
 
 
@@ -189,6 +192,7 @@ def _app(settings: Settings, stores: _Stores, worker: Worker) -> ASGIApp:
             blobs=stores.blobs,
             secrets=stores.secrets,
             connections=stores.connections,
+            access=access_of(stores.engine, stores.secrets),
             clock=clock,
             settings=settings,
             probes={"database": partial(_ask_database, stores.engine), "cache": stores.redis.ping},

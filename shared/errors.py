@@ -6,6 +6,8 @@ MillraceError
 │   ├── RequestTooLarge           a size limit at the door
 │   ├── Unauthenticated           no valid proof of who is calling
 │   │   └── SignatureInvalid      a webhook delivery whose signature does not verify
+│   ├── PermissionMissing         the caller is known and may not do this
+│   ├── TooManyRequests           a limit on how often; carries after how many seconds to come back
 │   ├── NotFound                  no such resource in this project
 │   │   └── WebhookNotFound       no webhook is registered at this path
 │   ├── Gone                      it existed and was deleted
@@ -113,6 +115,18 @@ class Unauthenticated(RequestError):
 
 class SignatureInvalid(Unauthenticated):
     code = "webhook.signature_invalid"
+
+
+class PermissionMissing(RequestError):
+    code = "auth.permission_missing"
+
+
+class TooManyRequests(RequestError):
+    code = "request.too_many"
+
+    def __init__(self, message: str, *, retry_after: int) -> None:
+        super().__init__(message, retry_after=retry_after)
+        self.retry_after = retry_after
 
 
 class NotFound(RequestError):

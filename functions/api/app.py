@@ -2,9 +2,20 @@
 
 from fastapi import FastAPI
 
-from functions.api import errors, openapi
+from functions.api import access, errors, openapi
 from functions.api.deps import Deps
-from functions.api.routes import catalogue, connections, executions, health, imports, triggers, workflows
+from functions.api.routes import (
+    auth,
+    catalogue,
+    connections,
+    executions,
+    health,
+    imports,
+    keys,
+    members,
+    triggers,
+    workflows,
+)
 from shared.adapters.asgi.middleware import BodyLimit, Correlation, LoopbackGuard
 
 
@@ -13,10 +24,12 @@ def create_app(deps: Deps) -> FastAPI:
     app = openapi.new_app()
     app.state.deps = deps
     errors.register(app)
-    for routes in (workflows, imports, triggers, executions, connections, catalogue, health):
+    for routes in (workflows, imports, triggers, executions, connections, catalogue, auth, members, keys, health):
         app.include_router(routes.router)
+    access.declared(app.routes)  # a route that declares nothing stops the start
     openapi.describe(app)
     # The one added last is the outermost.
+    app.add_middleware(access.ProjectScope)
     app.add_middleware(BodyLimit, limit=deps.settings.max_body_bytes)
     if deps.settings.stage == "local":
         app.add_middleware(LoopbackGuard)

@@ -6,7 +6,6 @@ Every method raises ServerUnreachable where no answer comes, and Refused where t
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import aclosing
-from ipaddress import ip_address
 from types import TracebackType
 from typing import Any, Self, cast
 
@@ -14,6 +13,8 @@ import httpx
 import httpx_sse
 import orjson
 
+from local.cli import credentials
+from local.cli.credentials import is_loopback
 from local.cli.shapes import DEFAULT_URL, Change, Diagnostic, Execution, LogLine, Page, Started, Trigger, Workflow
 
 TIMEOUT = httpx.Timeout(30.0, connect=5.0)
@@ -50,12 +51,22 @@ class Refused(ApiError):
 class MillraceClient:
     """One connection pool to one server. Use it as an async context manager, or call `close`."""
 
-    def __init__(self, base_url: str = DEFAULT_URL, *, transport: httpx.AsyncBaseTransport | None = None) -> None:
+    def __init__(
+        self,
+        base_url: str = DEFAULT_URL,
+        *,
+        transport: httpx.AsyncBaseTransport | None = None,
+        key: str | None = None,
+    ) -> None:
+        """`key`: an API key or an access token; without one, what `credentials.find` knows."""
         self.base_url = base_url.rstrip("/")
+        key = key or credentials.find(self.base_url)
         # A proxy of the environment cannot reach this machine's loopback.
         self._http = httpx.AsyncClient(
-            base_url=self.base_url, timeout=TIMEOUT, transport=transport, trust_env=not _is_loopback(self.base_url)
+            base_url=self.base_url, timeout=TIMEOUT, transport=transport, trust_env=not is_loopback(self.base_url)
         )
+        if key is not None:
+            self._http.headers["Authorization"] = f"Bearer {key}"
 
     async def __aenter__(self) -> Self:
         return self
@@ -68,6 +79,19 @@ class MillraceClient:
     async def close(self) -> None:
         """Gives the connections back."""
         await self._http.aclose()
+
+    async def me(self) -> dict[str, Any]:
+        """Who the credentials belong to."""
+        return cast("dict[str, Any]", await self._call("GET", "/api/me"))
+
+    async def sign_in(self, email: str, password: str) -> str:
+        """An access token for a password; it lasts 15 minutes."""
+        body = {"email": email, "password": password}
+        return str((await self._call("POST", "/api/auth/login", json=body))["access_token"])
+
+    async def create_key(self, name: str) -> str:
+        """A new API key with the caller's own permissions."""
+        return str((await self._call("POST", "/api/keys", json={"name": name}))["key"])
 
     async def workflows(self, *, limit: int = 50, cursor: str | None = None) -> Page[Workflow]:
         """One page of workflows, newest first."""
@@ -205,11 +229,3 @@ def _refused(response: httpx.Response) -> Refused:
 
 def _reason(error: Exception) -> str:
     return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
-
-
-def _is_loopback(url: str) -> bool:
-    host = httpx.URL(url).host
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"

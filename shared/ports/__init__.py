@@ -5,6 +5,8 @@ Terms:
   queue     takes accepted start requests; durable once `submit` returns
   journal   takes the events of running executions, in batches
   runner    does the work of Task states
+
+The ports of shared/ports/identity.py are imported from there: the node functions need none of them.
 """
 
 from shared.ports.common import Page

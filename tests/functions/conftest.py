@@ -13,6 +13,7 @@ from functions.api.app import create_app as create_api
 from functions.api.deps import Deps as ApiDeps
 from functions.webhook.app import create_app as create_webhook
 from functions.webhook.deps import Deps as WebhookDeps
+from local.access import owner_key
 from shared.clock import SystemClock
 from shared.executions.records import StatusChange
 from shared.ports import Completions
@@ -66,8 +67,8 @@ class Doors:
 
 
 @pytest.fixture
-async def doors(stores: Stores) -> AsyncIterator[Doors]:
-    """Both functions over empty stores."""
+async def doors(stores: Stores, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Doors]:
+    """Both functions over empty stores; the API's client signs in as the owner of the default project."""
     async with stores.engine.begin() as connection:
         await connection.execute(text("TRUNCATE workflows, execution_events CASCADE"))
     settings, clock = Settings(), SystemClock()
@@ -83,6 +84,7 @@ async def doors(stores: Stores) -> AsyncIterator[Doors]:
             settings,
             stores.blobs,
             stores.connections,
+            stores.access,
         )
     )
     completions = Scripted()
@@ -94,6 +96,8 @@ async def doors(stores: Stores) -> AsyncIterator[Doors]:
             await stack.enter_async_context(httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url=BASE_URL))
             for app in (api_app, webhook_app)
         ]
+        key = await owner_key(stores.access, tmp_path_factory.mktemp("owner") / "owner.key")
+        clients[0].headers["Authorization"] = f"Bearer {key}"
         yield Doors(*clients, api_app, webhook_app, stores, completions)
 
 

@@ -3,14 +3,19 @@
 import httpx
 import pytest
 
+from functions.api.access import identified
 from functions.api.app import create_app
 from functions.api.deps import Deps
 from functions.api.handler import handler as api_handler
 from functions.webhook.handler import handler as webhook_handler
 from shared.clock import SystemClock
 from shared.errors import NotImplementedYet, StoreUnavailable
-from shared.settings import Settings
+from shared.identity.permissions import Role, permissions_of
+from shared.identity.signing_in import Identity
+from shared.settings import DEFAULT_PROJECT_ID, Settings
 from tests.functions.conftest import BASE_URL, assert_problem
+
+OWNER = Identity("api_key", "owner", {DEFAULT_PROJECT_ID: permissions_of(Role.OWNER)})
 
 
 def client_of(app):
@@ -20,8 +25,10 @@ def client_of(app):
 def app_over(workflows=None, **deps):
     """The API over stores that only a test of failures can have."""
     nothing = {"triggers": None, "executions": None, "queue": None, "feed": None, "secrets": None}
-    nothing |= {"blobs": None, "connections": None}
-    return create_app(Deps(workflows, clock=SystemClock(), settings=Settings(), **nothing, **deps))
+    nothing |= {"blobs": None, "connections": None, "access": None}
+    app = create_app(Deps(workflows, clock=SystemClock(), settings=Settings(), **nothing, **deps))
+    app.dependency_overrides[identified] = lambda: OWNER
+    return app
 
 
 @pytest.mark.parametrize("given", ["order-7", "a.b:c_d-E", "x" * 128])

@@ -7,6 +7,7 @@ from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from local.access import access_of
 from shared.adapters.blobs import ObjectBlobs
 from shared.adapters.local.secret_box import FernetBox
 from shared.adapters.postgres.agents import PostgresAgentMemory, PostgresAgentTurns
@@ -20,6 +21,7 @@ from shared.adapters.postgres.triggers import PostgresTriggers
 from shared.adapters.postgres.workflows import PostgresWorkflows
 from shared.adapters.redis import RedisLiveFeed
 from shared.executions.records import StartRequest
+from shared.identity.signing_in import Access
 from shared.ids import new_id
 from shared.settings import DEFAULT_PROJECT_ID
 from shared.workflow.records import Workflow, WorkflowStatus, WorkflowVersion
@@ -42,6 +44,7 @@ class Stores:
     connections: PostgresConnections
     turns: PostgresAgentTurns
     memory: PostgresAgentMemory
+    access: Access
 
     async def close(self) -> None:
         await self.queue.close()
@@ -52,6 +55,7 @@ class Stores:
 
 def open_stores(postgres_url: str, redis_url: str, encryption_keys: str, blob_folder: Path) -> Stores:
     engine = create_engine(postgres_url)
+    secrets = FernetBox(encryption_keys)
     feed = RedisLiveFeed(redis_url)
     return Stores(
         engine=engine,
@@ -62,11 +66,12 @@ def open_stores(postgres_url: str, redis_url: str, encryption_keys: str, blob_fo
         backlog=PostgresBacklog(engine),
         journal=PostgresJournal(postgres_url, on_commit=feed.publish),
         feed=feed,
-        secrets=FernetBox(encryption_keys),
+        secrets=secrets,
         blobs=ObjectBlobs(blob_folder.as_uri()),
         connections=PostgresConnections(engine),
         turns=PostgresAgentTurns(engine),
         memory=PostgresAgentMemory(engine),
+        access=access_of(engine, secrets),
     )
 
 

@@ -26,6 +26,8 @@ STATUSES: dict[type[errors.MillraceError], int] = {
     errors.MalformedRequest: 400,
     errors.RequestTooLarge: 413,
     errors.Unauthenticated: 401,
+    errors.PermissionMissing: 403,
+    errors.TooManyRequests: 429,
     errors.NotFound: 404,
     errors.Gone: 410,
     errors.Conflict: 409,
@@ -93,7 +95,11 @@ async def on_millrace_error(request: Request, error: Exception) -> Response:
         log.error("request failed: %s", error.message, exc_info=error)
     found = [each.as_dict() for each in getattr(error, "diagnostics", ())] or None
     detail = error.message if status != HTTPStatus.INTERNAL_SERVER_ERROR else INTERNAL_DETAIL
-    return problem(request.scope, status, error.code, detail, diagnostics=found, details=error.details or None)
+    headers = {"Retry-After": str(error.retry_after)} if isinstance(error, errors.TooManyRequests) else {}
+    if isinstance(error, errors.Unauthenticated) and not isinstance(error, errors.SignatureInvalid):
+        headers["WWW-Authenticate"] = 'Bearer realm="millrace"'
+    document = {"diagnostics": found, "details": error.details or None}
+    return problem(request.scope, status, error.code, detail, headers=headers, **document)
 
 
 async def on_http_error(request: Request, error: Exception) -> Response:

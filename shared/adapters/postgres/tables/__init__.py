@@ -6,6 +6,16 @@ write, and it takes every JSON text, where `jsonb` refuses strings with U+0000. 
 
 from shared.adapters.postgres.tables.base import metadata
 from shared.adapters.postgres.tables.executions import UNFINISHED, execution_events, workflow_executions
+from shared.adapters.postgres.tables.identity import (
+    api_keys,
+    login_attempts,
+    memberships,
+    organisations,
+    refresh_tokens,
+    roles,
+    signing_keys,
+    users,
+)
 from shared.adapters.postgres.tables.nodes import agent_memory, agent_turns, connections
 from shared.adapters.postgres.tables.triggers import triggers, webhook_registrations
 from shared.adapters.postgres.tables.workflows import projects, workflow_versions, workflows
@@ -14,11 +24,19 @@ __all__ = [
     "UNFINISHED",
     "agent_memory",
     "agent_turns",
+    "api_keys",
     "connections",
     "execution_events",
+    "login_attempts",
+    "memberships",
     "metadata",
+    "organisations",
     "projects",
+    "refresh_tokens",
+    "roles",
+    "signing_keys",
     "triggers",
+    "users",
     "webhook_registrations",
     "workflow_executions",
     "workflow_versions",

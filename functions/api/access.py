@@ -4,13 +4,15 @@ A route declares one of `requires("workflows:read")`, `signed_in()` and `public(
 with a route that declares none does not start (`declared` below), so that nothing is open by oversight.
 """
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
 from fastapi import Depends, FastAPI, Header, Request, Security
-from fastapi.routing import APIRoute
+from fastapi.routing import APIRoute, iter_route_contexts
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from starlette.routing import BaseRoute
 
+from functions.api.errors import documented
 from shared.errors import ConfigInvalid
 from shared.identity.permissions import PERMISSIONS
 from shared.identity.principal import Principal, acting_project
@@ -104,19 +106,19 @@ def public(why: str) -> Any:
     return Depends(Public(why))
 
 
-def declared(routes: Iterable[Any]) -> dict[str, Requirement | SignedIn | Public]:
+def declared(routes: Sequence[BaseRoute]) -> dict[str, Requirement | SignedIn | Public]:
     """What each API route asks for, by `METHOD /path`.
 
     Raises:
         ConfigInvalid: a route declares nothing, or more than one thing.
     """
     found = {}
-    for route in routes:
-        if not isinstance(route, APIRoute) or not route.include_in_schema:
+    for route in iter_route_contexts(routes):
+        if not isinstance(route.original_route, APIRoute) or not route.include_in_schema:
             continue
         calls = [each.dependency for each in route.dependencies]
         asks = [call for call in calls if isinstance(call, Requirement | SignedIn | Public)]
-        for method in sorted(route.methods):
+        for method in sorted(route.methods or ()):
             if len(asks) != 1:
                 raise ConfigInvalid(
                     f"{method} {route.path} declares {len(asks)} of requires(…), signed_in() and public(…). Give it "
@@ -128,25 +130,18 @@ def declared(routes: Iterable[Any]) -> dict[str, Requirement | SignedIn | Public
 
 def describe(app: FastAPI, document: dict[str, Any]) -> None:
     """Writes what each operation asks for into the OpenAPI document, as `x-permission`, and its 401 and 403."""
-    for name, asks in declared(app.routes).items():
-        method, path = name.split(" ", 1)
-        operation = document["paths"][path][method.lower()]
+    asked = declared(app.routes)
+    operations = ((method, path, each) for path, all_ in document["paths"].items() for method, each in all_.items())
+    for method, path, operation in operations:
+        asks = asked[f"{method.upper()} {path}"]
         operation["x-permission"] = asks.permission if isinstance(asks, Requirement) else None
         if isinstance(asks, Public):
             operation.pop("security", None)
             continue
-        operation["responses"]["401"] = {"$ref": "#/components/responses/Unauthenticated"}
+        refusals = documented(401, 403) if isinstance(asks, Requirement) else documented(401)
+        operation["responses"] = {str(status): each for status, each in refusals.items()} | operation["responses"]
         if isinstance(asks, Requirement):
-            operation["responses"]["403"] = {"$ref": "#/components/responses/PermissionMissing"}
             operation["description"] += f"\n\nNeeds the permission `{asks.permission}`."
-    problem = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
-    document.setdefault("components", {})["responses"] = {
-        "Unauthenticated": {"description": "No credentials, or none that are valid.", "content": problem},
-        "PermissionMissing": {
-            "description": "The caller lacks the permission, named in the answer.",
-            "content": problem,
-        },
-    }
 
 
 class ProjectScope:

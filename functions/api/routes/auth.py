@@ -38,7 +38,9 @@ _FORM: dict[str, Any] = {
         },
     }
 }
-_OAUTH_ERROR = {"description": "`error`, as RFC 6749 §5.2.", "content": {"application/json": {}}}
+_OAUTH_ERROR: dict[int | str, dict[str, Any]] = {
+    status: {"description": "`error`, as RFC 6749 §5.2.", "content": {"application/json": {}}} for status in (400, 401)
+}
 _NO_STORE = {"Cache-Control": "no-store"}
 
 
@@ -67,7 +69,7 @@ async def log_out(body: Refresh, deps: Wired) -> None:
 @router.post(
     "/api/auth/token",
     dependencies=[public("the key is the proof")],
-    responses={400: _OAUTH_ERROR, 401: _OAUTH_ERROR},
+    responses=documented() | _OAUTH_ERROR,
     response_model=MachineTokenOut,
     openapi_extra=_FORM,
 )

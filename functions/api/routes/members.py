@@ -84,7 +84,7 @@ async def list_roles(deps: Wired) -> Listed[RoleOut]:
 @router.post("/roles", status_code=201, dependencies=[requires("roles:write")], responses=documented(400, 409, 413))
 async def create_role(body: CreateRole, caller: Caller, deps: Wired) -> RoleOut:
     """Makes a role of the project's own, of permissions that the caller has."""
-    if body.name in Role:
+    if body.name in [*Role]:
         raise Conflict(f"'{body.name}' is a built-in role. Choose another name.")
     if strange := unknown(body.permissions):
         raise InvalidParameter(f"There is no permission '{strange[0][:64]}'. GET /api/roles lists those that are.")
@@ -106,7 +106,7 @@ async def delete_role(role_id: Id, deps: Wired) -> None:
 
 async def _permissions(deps: Deps, role: str) -> frozenset[str]:
     """What a role may do. Raises InvalidParameter where there is none of this name."""
-    if role in Role:
+    if role in [*Role]:
         return permissions_of(Role(role))
     own = {each.name: each for each in await deps.access.members.roles(deps.project_id)}
     if role not in own:

@@ -136,6 +136,6 @@ class PostgresMembers(MemberStore):
 
 
 def _permissions(row: Row[Any]) -> frozenset[str]:
-    if row.role in Role:
+    if row.role in [*Role]:
         return permissions_of(Role(row.role))
     return granted(row.permissions or ())

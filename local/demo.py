@@ -108,6 +108,6 @@ def _curl(base_url: str, data: Path, workflow: Workflow) -> str:
         "labels": [],
     }
     body = {"action": "opened", "issue": issue, "repository": {"full_name": "octo-org/octo-repo"}}
-    data = orjson.dumps({"input": {"body": body}}).decode()
+    text = orjson.dumps({"input": {"body": body}}).decode()
     headers = f"-H 'Content-Type: application/json' -H \"Authorization: Bearer $(cat {data / KEY_FILE})\""
-    return f"curl -s {base_url}/api/workflows/{workflow['id']}/execute {headers} -d '{data}'"
+    return f"curl -s {base_url}/api/workflows/{workflow['id']}/execute {headers} -d '{text}'"

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from sqlalchemy import Row, and_, delete, func, insert, select, update
+from sqlalchemy import and_, delete, func, insert, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -135,7 +135,7 @@ class PostgresMembers(MemberStore):
             raise Conflict(taken) from None
 
 
-def _permissions(row: Row[Any]) -> frozenset[str]:
+def _permissions(row: Any) -> frozenset[str]:
     if row.role in [*Role]:
         return permissions_of(Role(row.role))
     return granted(row.permissions or ())

@@ -14,6 +14,8 @@ MillraceError
 │   │   ├── TriggerInactive       the trigger is switched off
 │   │   ├── NameTaken             another workflow of the project has this name
 │   │   └── IdempotencyMismatch   the key was used before with another request
+│   ├── TooManyRequests           (retryable) a limit of how much is taken in
+│   │   └── QueueFull             (retryable) as many executions wait as the queue may hold
 │   ├── InvalidDefinition         a workflow that cannot be published; carries diagnostics
 │   ├── InvalidInput              an input that breaks the workflow's input_schema; carries diagnostics
 │   ├── InvalidParameter          a query parameter, header or field out of its range
@@ -40,6 +42,7 @@ MillraceError
 │   └── NodeBug                   the node's code failed; nothing an author can mend
 └── PlatformError                 Millrace itself, or a store it stands on, failed
     ├── StoreUnavailable          (retryable) database or cache cannot be reached
+    ├── LeaseLost                 another worker has taken the execution up
     └── ConfigInvalid             a setting is wrong
 
 Every class has a stable `code`, which clients may match on, and `retryable`, from which the compiler derives ASL
@@ -109,6 +112,15 @@ class RequestTooLarge(RequestError):
 
 class Unauthenticated(RequestError):
     code = "auth.unauthenticated"
+
+
+class TooManyRequests(RequestError):
+    code = "request.too_many"
+    retryable = True
+
+
+class QueueFull(TooManyRequests):
+    code = "queue.full"
 
 
 class SignatureInvalid(Unauthenticated):
@@ -272,6 +284,10 @@ class PlatformError(MillraceError):
 class StoreUnavailable(PlatformError):
     code = "platform.store_unavailable"
     retryable = True
+
+
+class LeaseLost(PlatformError):
+    code = "platform.lease_lost"
 
 
 class ConfigInvalid(PlatformError):

@@ -35,6 +35,8 @@ class Settings(BaseSettings):
     """Fernet keys, newest first, separated by commas; by default one is made in the data folder."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     max_body_bytes: int = Field(default=MAX_BODY_BYTES, ge=1024)
+    max_queued: int = Field(default=100_000, ge=1)
+    """Executions of one project that may wait to begin; further ones are refused with 429 until some have begun."""
     allowed_hosts: str = ""
     """Private addresses that workflows may call, as `host`, `host:port` or CIDR, separated by commas."""
     default_model: str | None = None

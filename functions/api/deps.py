@@ -8,6 +8,7 @@ from fastapi import Depends, Request
 
 from shared.clock import Clock
 from shared.errors import NotImplementedYet
+from shared.executions.task_tokens import TaskTokens
 from shared.ports import (
     BlobStore,
     ConnectionStore,
@@ -15,6 +16,7 @@ from shared.ports import (
     LiveFeed,
     SecretBox,
     StartQueue,
+    TaskCompletions,
     TriggerStore,
     WorkflowStore,
 )
@@ -36,6 +38,8 @@ class Deps:
     settings: Settings
     blobs: BlobStore
     connections: ConnectionStore
+    completions: TaskCompletions
+    tokens: TaskTokens
     probes: Mapping[str, Probe] = field(default_factory=dict)
     """By name (`database`, `cache`): what `/readyz` asks."""
     project_id: str = DEFAULT_PROJECT_ID

@@ -14,8 +14,9 @@ from shared.workflow.definition import WorkflowDefinition
 from shared.workflow.records import Workflow, WorkflowStatus, WorkflowVersion
 from statemachines.compiler import CompiledWorkflow, compile_workflow
 
-RUN_HERE = "arn:aws:states:::lambda:invoke"
-"""The one resource that the local stage runs so far."""
+_STATES = "arn:aws:states:::states:startExecution"
+RUN_HERE = frozenset({"arn:aws:states:::lambda:invoke", _STATES, f"{_STATES}.sync:2"})
+"""The resources that the local stage runs so far."""
 
 Published = tuple[Workflow, list[Diagnostic]]
 
@@ -71,12 +72,11 @@ async def update(deps: Deps, workflow: Workflow, document: Any) -> Published:
 
 def _compiled(document: Any) -> CompiledWorkflow:
     compiled = compile_workflow(document)
-    states = {name: state for name, state in _states(compiled.asl) if state.get("Resource", RUN_HERE) != RUN_HERE}
+    states = {name: state for name, state in _states(compiled.asl) if state.get("Resource", _STATES) not in RUN_HERE}
     if states:
         nodes = sorted({str(compiled.source_map["states"].get(name, {}).get("node") or name) for name in states})
         raise NotImplementedYet(
-            f"Approvals and nested workflows compile, but no stage runs them yet; '{nodes[0]}' needs one of them. "
-            "Remove it for now.",
+            f"Approvals compile, but no stage runs them yet; '{nodes[0]}' needs one. Remove it for now.",
             nodes=nodes,
         )
     return compiled

@@ -261,3 +261,12 @@ def cancel(execution_id: ExecutionId, *, url: Url = DEFAULT_URL, as_json: Json =
     from local.cli.session import Session, run_async
 
     raise typer.Exit(run_async(executions.cancel(Session(url, as_json), execution_id)))
+
+
+@app.command()
+def redrive(execution_id: ExecutionId, *, url: Url = DEFAULT_URL, as_json: Json = False) -> None:
+    """Let an execution that failed go on from where it failed."""
+    from local.cli import executions
+    from local.cli.session import Session, run_async
+
+    raise typer.Exit(run_async(executions.redrive(Session(url, as_json), execution_id)))

@@ -133,6 +133,10 @@ class MillraceClient:
         """Asks for the execution to be stopped."""
         return cast("dict[str, Any]", await self._call("POST", f"/api/executions/{execution_id}/cancel"))
 
+    async def redrive(self, execution_id: str) -> dict[str, Any]:
+        """Lets the execution go on from where it failed."""
+        return cast("dict[str, Any]", await self._call("POST", f"/api/executions/{execution_id}/redrive"))
+
     async def logs(
         self, execution_id: str, *, level: str | None = None, node: str | None = None, since: str | None = None
     ) -> AsyncIterator[LogLine]:

@@ -1,4 +1,4 @@
-"""Commands on executions: run, executions, execution, logs, cancel."""
+"""Commands on executions: run, executions, execution, logs, cancel, redrive."""
 
 import asyncio
 from contextlib import aclosing
@@ -97,6 +97,18 @@ async def cancel(session: Session, execution_id: str) -> ExitCode:
     else:
         told = "cancelled" if answer["status"] == "cancelled" else "cancellation requested"
         session.line(f"{execution_id}: {told}")
+    return ExitCode.OK
+
+
+async def redrive(session: Session, execution_id: str) -> ExitCode:
+    """Lets an execution go on from where it failed."""
+    async with MillraceClient(session.url) as client:
+        answer = await client.redrive(execution_id)
+    if session.as_json:
+        json_line(answer)
+    else:
+        session.line(f"{execution_id}: goes on")
+        session.note(f"Follow it: millrace logs -f {execution_id}")
     return ExitCode.OK
 
 

@@ -11,7 +11,7 @@ import orjson
 
 from shared.clock import Clock
 from shared.errors import Gone, MalformedRequest, RequestTooLarge, WorkflowInactive
-from shared.executions.records import Accepted, StartRequest
+from shared.executions.records import Accepted, Priority, StartRequest
 from shared.executions.validation import check_input
 from shared.ids import new_id
 from shared.ports import StartQueue
@@ -47,6 +47,7 @@ class Origin:
     delivery_id: str | None = None
     idempotency_key: str | None = None
     fingerprint: bytes | None = None
+    priority: Priority = Priority.NORMAL
 
 
 def ensure_startable(target: Startable) -> None:
@@ -87,6 +88,7 @@ async def start(target: Startable, data: Any, origin: Origin, *, queue: StartQue
         trigger_id=origin.trigger_id,
         idempotency_key=origin.idempotency_key,
         request_digest=_digest(origin, encoded),
+        priority=origin.priority,
     )
     return await queue.submit(request)
 

@@ -10,6 +10,7 @@ Terms:
 from shared.ports.common import Page
 from shared.ports.connections import ConnectionStore, SecretBox
 from shared.ports.executions import (
+    Admission,
     Backlog,
     Completions,
     ExecutionStore,
@@ -17,6 +18,7 @@ from shared.ports.executions import (
     Journal,
     LiveFeed,
     PendingExecution,
+    Signals,
     StartQueue,
     TaskCompletions,
 )
@@ -25,6 +27,7 @@ from shared.ports.tasks import TaskCall, TaskFailed, TaskRunner
 from shared.ports.workflows import TriggerStore, WorkflowStore
 
 __all__ = [
+    "Admission",
     "AgentMemory",
     "AgentRun",
     "AgentTurnRecord",
@@ -42,6 +45,7 @@ __all__ = [
     "PendingExecution",
     "ResultCache",
     "SecretBox",
+    "Signals",
     "StartQueue",
     "TaskCall",
     "TaskCompletions",

@@ -15,6 +15,7 @@ from functions.webhook.app import create_app as create_webhook
 from functions.webhook.deps import Deps as WebhookDeps
 from shared.clock import SystemClock
 from shared.executions.records import StatusChange
+from shared.executions.task_tokens import TaskTokens
 from shared.ports import Completions
 from shared.settings import Settings
 from tests.support.stores import Stores
@@ -83,6 +84,8 @@ async def doors(stores: Stores) -> AsyncIterator[Doors]:
             settings,
             stores.blobs,
             stores.connections,
+            stores.completions,
+            TaskTokens(stores.secrets.derive("task tokens")),
         )
     )
     completions = Scripted()

@@ -167,7 +167,6 @@ async def test_two_updates_at_once_make_two_versions_or_one_conflict(doors):
     "node",
     [
         {"id": "ask", "type": "approval", "config": {"title": "Pay?"}},
-        {"id": "child", "type": "workflow", "config": {"workflow": "other"}},
         {"id": "bot", "type": "agent", "config": {"prompt": "Go", "tools": [{"tool": "csv.parse", "approval": True}]}},
     ],
 )

@@ -9,8 +9,10 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from shared.adapters.blobs import ObjectBlobs
 from shared.adapters.local.secret_box import FernetBox
+from shared.adapters.postgres.admission import PostgresAdmission
 from shared.adapters.postgres.agents import PostgresAgentMemory, PostgresAgentTurns
 from shared.adapters.postgres.backlog import PostgresBacklog
+from shared.adapters.postgres.completions import PostgresTaskCompletions
 from shared.adapters.postgres.connections import PostgresConnections
 from shared.adapters.postgres.engine import create_engine
 from shared.adapters.postgres.executions import PostgresExecutions
@@ -35,6 +37,8 @@ class Stores:
     executions: PostgresExecutions
     queue: PostgresQueue
     backlog: PostgresBacklog
+    admission: PostgresAdmission
+    completions: PostgresTaskCompletions
     journal: PostgresJournal
     feed: RedisLiveFeed
     secrets: FernetBox
@@ -46,6 +50,7 @@ class Stores:
     async def close(self) -> None:
         await self.queue.close()
         await self.journal.close()
+        await self.completions.close()
         await self.feed.close()
         await self.engine.dispose()
 
@@ -60,6 +65,8 @@ def open_stores(postgres_url: str, redis_url: str, encryption_keys: str, blob_fo
         executions=PostgresExecutions(engine),
         queue=PostgresQueue(postgres_url),
         backlog=PostgresBacklog(engine),
+        admission=PostgresAdmission(engine),
+        completions=PostgresTaskCompletions(postgres_url),
         journal=PostgresJournal(postgres_url, on_commit=feed.publish),
         feed=feed,
         secrets=FernetBox(encryption_keys),

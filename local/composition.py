@@ -1,6 +1,5 @@
 """What the local stage is made of: which adapter stands behind each port, and in which order they start and stop."""
 
-import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
@@ -9,58 +8,29 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from functions import migrate
 from functions.api.app import create_app as create_api
 from functions.api.deps import Deps as ApiDeps
 from functions.webhook.app import create_app as create_receiver
 from functions.webhook.deps import Deps as ReceiverDeps
 from local.running import Running, start
 from local.stores import Stores, open_stores
-from shared.adapters.local.embedded_postgres import EmbeddedPostgres
-from shared.adapters.local.embedded_valkey import EmbeddedValkey
 from shared.clock import SystemClock
 from shared.settings import Settings
 
 
 @asynccontextmanager
-async def stage(settings: Settings) -> AsyncIterator[ASGIApp]:
+async def stage(settings: Settings, worker: str) -> AsyncIterator[ASGIApp]:
     """The ASGI app of the whole stage, with its worker running; what started last stops first.
 
+    `settings` name the stores; see servers.py. `worker` is the worker's name, the same after a restart.
+
     Raises:
-        ConfigInvalid: a setting is wrong, the data folder is in use, or a store does not start.
-        StoreUnavailable: DATABASE_URL names a server that does not answer.
+        ConfigInvalid: a setting is wrong.
+        StoreUnavailable: the database does not answer.
     """
     async with AsyncExitStack() as stack:
-        settings.data.mkdir(parents=True, exist_ok=True, mode=0o700)
-        database_url, redis_url = await _servers(stack, settings)
-        await asyncio.to_thread(migrate.run, database_url)
-        stores = open_stores(stack, settings, database_url, redis_url)
-        yield _app(settings, stores, start(stack, settings, stores))
-
-
-async def _servers(stack: AsyncExitStack, settings: Settings) -> tuple[str, str]:
-    """URLs of the database and the cache: those of the settings, or of embedded servers that end with `stack`."""
-
-    async def embedded(server: EmbeddedPostgres | EmbeddedValkey) -> str:
-        url = await server.start()
-        stack.push_async_callback(server.stop)
-        return url
-
-    async def given(url: str) -> str:
-        return url
-
-    database, cache = settings.database_url, settings.redis_url
-    results = await asyncio.gather(
-        given(database.get_secret_value()) if database else embedded(EmbeddedPostgres(settings.data)),
-        given(cache.get_secret_value()) if cache else embedded(EmbeddedValkey(settings.data)),
-        return_exceptions=True,  # so that both are waited for, and the one that did start is stopped
-    )
-    urls = []
-    for result in results:
-        if isinstance(result, BaseException):
-            raise result
-        urls.append(result)
-    return urls[0], urls[1]
+        stores = open_stores(stack, settings)
+        yield _app(settings, stores, start(stack, settings, stores, worker))
 
 
 def _app(settings: Settings, stores: Stores, running: Running) -> ASGIApp:

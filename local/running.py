@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import platform
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from datetime import timedelta
@@ -40,8 +39,8 @@ class Running:
     tokens: TaskTokens
 
 
-def start(stack: AsyncExitStack, settings: Settings, stores: Stores) -> Running:
-    """Starts the worker of this process; it ends with `stack`."""
+def start(stack: AsyncExitStack, settings: Settings, stores: Stores, name: str) -> Running:
+    """Starts the worker of this process, under a name that is the same after a restart; it ends with `stack`."""
     clock = SystemClock()
     tokens = TaskTokens(stores.secrets.derive("task tokens"))
     queue = LocalQueue(stores.queue)
@@ -60,7 +59,7 @@ def start(stack: AsyncExitStack, settings: Settings, stores: Stores) -> Running:
         park_after=PARK_AFTER,
     )
     worker = Worker(
-        name=f"{_base_name(settings)}/{new_id()}",
+        name=f"{name}/{new_id()}",
         interpreter=interpreter,
         backlog=stores.backlog,
         admission=stores.admission,
@@ -87,11 +86,6 @@ def _functions(stack: AsyncExitStack, settings: Settings, stores: Stores) -> dic
         "${HttpFunctionArn}": partial(http.run, deps=requests),
         "${ToolFunctionArn}": partial(tool.run, deps=tools),
     }
-
-
-def _base_name(settings: Settings) -> str:
-    """The same after a restart, so that what the process left is taken up at once."""
-    return "local" if settings.database_url is None else f"{platform.node()}:{settings.data.resolve()}"
 
 
 async def _ended(task: asyncio.Task[None]) -> None:

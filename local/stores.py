@@ -20,6 +20,7 @@ from shared.adapters.postgres.queue import PostgresQueue
 from shared.adapters.postgres.triggers import PostgresTriggers
 from shared.adapters.postgres.workflows import PostgresWorkflows
 from shared.adapters.redis import RedisLiveFeed
+from shared.errors import ConfigInvalid
 from shared.settings import Settings
 
 
@@ -45,8 +46,11 @@ class Stores:
     secrets: FernetBox
 
 
-def open_stores(stack: AsyncExitStack, settings: Settings, database_url: str, redis_url: str) -> Stores:
-    """The stores behind the two URLs; they are closed with `stack`."""
+def open_stores(stack: AsyncExitStack, settings: Settings) -> Stores:
+    """The stores that the settings name; they are closed with `stack`. Raises ConfigInvalid."""
+    if settings.database_url is None or settings.redis_url is None:
+        raise ConfigInvalid("The stage needs a database and a cache: DATABASE_URL and REDIS_URL.")
+    database_url, redis_url = settings.database_url.get_secret_value(), settings.redis_url.get_secret_value()
     engine = create_engine(database_url)
     keys = settings.encryption_keys
     feed = RedisLiveFeed(redis_url)

@@ -97,8 +97,9 @@ def up(
     once: Annotated[bool, typer.Option("--once", help="Stop after the demo.")] = False,
     port: Annotated[int | None, typer.Option(min=0, max=65535, help="MILLRACE_PORT", show_default="8000")] = None,
     data: Annotated[Path | None, typer.Option(help="MILLRACE_DATA", show_default=".millrace")] = None,
+    workers: Annotated[int, typer.Option(min=1, max=64, help="Processes that serve and run executions.")] = 1,
 ) -> None:
-    """Start the local stage: API, webhooks and interpreter in one process, on loopback."""
+    """Start the local stage: API, webhooks and interpreter in one process, or in several, on loopback."""
     if once and not demo:
         raise typer.BadParameter("--once stops after the demo; give --demo too.")
     from shared.settings import load
@@ -107,7 +108,7 @@ def up(
     settings = load().model_copy(update={key: value for key, value in given.items() if value is not None})
     from local.host import serve  # after the settings: a wrong one is told at once
 
-    raise typer.Exit(serve(settings, with_demo=demo, once=once))
+    raise typer.Exit(serve(settings, with_demo=demo, once=once, workers=workers))
 
 
 @app.command()

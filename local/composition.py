@@ -14,6 +14,7 @@ from functions.webhook.app import create_app as create_receiver
 from functions.webhook.deps import Deps as ReceiverDeps
 from local.running import Running, start
 from local.stores import Stores, open_stores
+from shared.approvals.links import ApprovalLinks
 from shared.clock import SystemClock
 from shared.settings import Settings
 
@@ -47,6 +48,8 @@ def _app(settings: Settings, stores: Stores, running: Running) -> ASGIApp:
             queue=running.queue,
             completions=running.completions,
             tokens=running.tokens,
+            approvals=stores.approvals,
+            approval_links=ApprovalLinks(stores.secrets.derive("approval links")),
             feed=stores.feed,
             blobs=stores.blobs,
             secrets=stores.secrets,

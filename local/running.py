@@ -8,6 +8,7 @@ from datetime import timedelta
 from functools import partial
 
 from functions.nodes.agent import core as agent
+from functions.nodes.approval import core as approval
 from functions.nodes.http import core as http
 from functions.nodes.tool import core as tool
 from local.machines import Machines
@@ -17,8 +18,10 @@ from local.stores import Stores
 from local.tasks import LocalTasks
 from local.worker import Worker
 from shared.adapters.redis import RedisResultCache
+from shared.approvals.deciding import tell_all
 from shared.clock import SystemClock
 from shared.connections.resolve import Connections
+from shared.errors import StoreUnavailable
 from shared.executions.task_tokens import TaskTokens
 from shared.ids import new_id
 from shared.settings import Settings
@@ -27,6 +30,9 @@ from statemachines.interpreter import Interpreter
 
 PARK_AFTER = timedelta(seconds=5)
 """Executions that only wait, and for longer than this, leave memory."""
+
+
+_TELL_EVERY_SECONDS = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +58,7 @@ def start(stack: AsyncExitStack, settings: Settings, stores: Stores, name: str) 
     nested = NestedExecutions(stores.workflows, stores.executions, queue, clock)
     interpreter = Interpreter(
         journal=stores.journal,
-        runner=LocalTasks(_functions(stack, settings, stores), services, nested),
+        runner=LocalTasks(_functions(stack, settings, stores), services, nested, stores.approvals),
         clock=clock,
         tokens=tokens,
         histories=stores.executions,
@@ -68,10 +74,20 @@ def start(stack: AsyncExitStack, settings: Settings, stores: Stores, name: str) 
         clock=clock,
     )
     queue.attach(worker)
+    completions = LocalTaskCompletions(stores.completions, worker)
     task = asyncio.create_task(worker.run(), name="worker")
     stack.push_async_callback(worker.stop)
     stack.push_async_callback(_ended, task)
-    return Running(worker, queue, LocalTaskCompletions(stores.completions, worker), tokens)
+    stack.push_async_callback(_ended, asyncio.create_task(_tell_decisions(stores, completions), name="decisions"))
+    return Running(worker, queue, completions, tokens)
+
+
+async def _tell_decisions(stores: Stores, completions: LocalTaskCompletions) -> None:
+    """A process may have ended between keeping a decision on an approval and telling its execution."""
+    while True:
+        with contextlib.suppress(StoreUnavailable):
+            await tell_all(approvals=stores.approvals, completions=completions, secrets=stores.secrets)
+        await asyncio.sleep(_TELL_EVERY_SECONDS)
 
 
 def _functions(stack: AsyncExitStack, settings: Settings, stores: Stores) -> dict[str, Run]:
@@ -79,10 +95,12 @@ def _functions(stack: AsyncExitStack, settings: Settings, stores: Stores) -> dic
     agents = agent.AgentDeps(settings.default_model, turns=stores.turns, memory=stores.memory)
     requests = http.http_deps(settings.allowed_hosts)
     tools = tool.tool_deps(settings.allowed_hosts)
+    asks = approval.ApprovalDeps(stores.approvals, stores.secrets, SystemClock())
     for deps in (agents, requests, tools):
         stack.push_async_callback(deps.aclose)
     return {
         "${AgentFunctionArn}": partial(agent.run, deps=agents),
+        "${ApprovalFunctionArn}": partial(approval.run, deps=asks),
         "${HttpFunctionArn}": partial(http.run, deps=requests),
         "${ToolFunctionArn}": partial(tool.run, deps=tools),
     }

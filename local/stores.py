@@ -10,6 +10,7 @@ from shared.adapters.blobs import ObjectBlobs
 from shared.adapters.local.secret_box import FernetBox
 from shared.adapters.postgres.admission import PostgresAdmission
 from shared.adapters.postgres.agents import PostgresAgentMemory, PostgresAgentTurns
+from shared.adapters.postgres.approvals import PostgresApprovals
 from shared.adapters.postgres.backlog import PostgresBacklog
 from shared.adapters.postgres.completions import PostgresTaskCompletions
 from shared.adapters.postgres.connections import PostgresConnections
@@ -40,6 +41,7 @@ class Stores:
     feed: RedisLiveFeed
     redis: Redis
     blobs: ObjectBlobs
+    approvals: PostgresApprovals
     connections: PostgresConnections
     turns: PostgresAgentTurns
     memory: PostgresAgentMemory
@@ -67,6 +69,7 @@ def open_stores(stack: AsyncExitStack, settings: Settings) -> Stores:
         feed=feed,
         redis=Redis.from_url(redis_url),
         blobs=ObjectBlobs(settings.blob_url or (settings.data / "blobs").resolve().as_uri()),
+        approvals=PostgresApprovals(engine),
         connections=PostgresConnections(engine),
         turns=PostgresAgentTurns(engine),
         memory=PostgresAgentMemory(engine),

@@ -3,6 +3,7 @@
 Source: https://docs.aws.amazon.com/step-functions/latest/dg/connect-lambda.html
 """
 
+import hashlib
 from collections.abc import Mapping
 from typing import Any
 
@@ -10,7 +11,7 @@ import orjson
 
 from local.nested import START, START_AND_WAIT, NestedExecutions
 from shared.errors import NodeError
-from shared.ports import TaskCall, TaskFailed, TaskRunner
+from shared.ports import ApprovalStore, TaskCall, TaskFailed, TaskRunner
 from shared.workflow.node_lambda import NO_SERVICES, NodeServices, Run, answer
 
 LAMBDA_INVOKE = "arn:aws:states:::lambda:invoke"
@@ -25,10 +26,12 @@ class LocalTasks(TaskRunner):
         functions: Mapping[str, Run],
         services: NodeServices = NO_SERVICES,
         nested: NestedExecutions | None = None,
+        approvals: ApprovalStore | None = None,
     ) -> None:
         self._functions = functions
         self._services = services
         self._nested = nested
+        self._approvals = approvals
 
     async def run(self, call: TaskCall) -> Any:
         """What the integration answers: `{"Payload", "StatusCode", "ExecutedVersion"}` of a function. Raises
@@ -40,8 +43,11 @@ class LocalTasks(TaskRunner):
         raise TaskFailed("States.Runtime", f"The local stage does not run the resource '{call.resource}' yet.")
 
     async def stop(self, call: TaskCall) -> None:
-        """Cancels a nested execution that is waited for; nothing else runs on after it was given up."""
-        if self._nested is not None:
+        """Cancels a nested execution that is waited for, and lets an approval expire that nobody waits for."""
+        if call.resource == LAMBDA_INVOKE_AND_WAIT and self._approvals is not None and call.task_token is not None:
+            digest = hashlib.sha256(call.task_token.encode()).hexdigest()
+            await self._approvals.expire(call.execution_id, digest)
+        elif self._nested is not None:
             await self._nested.stop(call)
 
     async def _invoke(self, call: TaskCall) -> Any:

@@ -12,6 +12,7 @@ MillraceError
 │   ├── Conflict                  the resource's state does not allow it
 │   │   ├── WorkflowInactive      the workflow is a draft or paused
 │   │   ├── TriggerInactive       the trigger is switched off
+│   │   ├── ApprovalClosed        it was decided before, or nobody waits for the decision any more
 │   │   ├── NameTaken             another workflow of the project has this name
 │   │   └── IdempotencyMismatch   the key was used before with another request
 │   ├── TooManyRequests           (retryable) a limit of how much is taken in
@@ -149,6 +150,10 @@ class WorkflowInactive(Conflict):
 
 class TriggerInactive(Conflict):
     code = "trigger.inactive"
+
+
+class ApprovalClosed(Conflict):
+    code = "approval.closed"
 
 
 class NameTaken(Conflict):

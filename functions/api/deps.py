@@ -6,10 +6,12 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 
+from shared.approvals.links import ApprovalLinks
 from shared.clock import Clock
 from shared.errors import NotImplementedYet
 from shared.executions.task_tokens import TaskTokens
 from shared.ports import (
+    ApprovalStore,
     BlobStore,
     ConnectionStore,
     ExecutionStore,
@@ -40,6 +42,8 @@ class Deps:
     connections: ConnectionStore
     completions: TaskCompletions
     tokens: TaskTokens
+    approvals: ApprovalStore
+    approval_links: ApprovalLinks
     probes: Mapping[str, Probe] = field(default_factory=dict)
     """By name (`database`, `cache`): what `/readyz` asks."""
     project_id: str = DEFAULT_PROJECT_ID

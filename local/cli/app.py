@@ -41,9 +41,18 @@ class Scheme(StrEnum):
     hmac = "hmac"
 
 
+class ApprovalStatus(StrEnum):
+    pending = "pending"
+    approved = "approved"
+    rejected = "rejected"
+    expired = "expired"
+
+
 File = Annotated[Path, typer.Argument(help="A definition, JSON or YAML; - reads standard input.", show_default=False)]
 Files = Annotated[list[Path], typer.Argument(help="Definitions, JSON or YAML.", show_default=False)]
 ExecutionId = Annotated[str, typer.Argument(metavar="ID", help="The execution's id.", show_default=False)]
+ApprovalId = Annotated[str, typer.Argument(metavar="ID", help="The approval's id.", show_default=False)]
+Comment = Annotated[str, typer.Option(help="Why.", show_default=False)]
 Url = Annotated[str, typer.Option("--url", envvar="MILLRACE_URL", help="The server.")]
 Json = Annotated[bool, typer.Option("--json", help="JSON, one object a line.")]
 Limit = Annotated[int, typer.Option(min=1, max=200, help="How many at most.")]
@@ -271,3 +280,51 @@ def redrive(execution_id: ExecutionId, *, url: Url = DEFAULT_URL, as_json: Json 
     from local.cli.session import Session, run_async
 
     raise typer.Exit(run_async(executions.redrive(Session(url, as_json), execution_id)))
+
+
+approvals_app = typer.Typer(name="approvals", help="Questions to people.", no_args_is_help=True)
+app.add_typer(approvals_app)
+
+
+@approvals_app.command("list")
+def list_approvals(
+    *,
+    status: Annotated[ApprovalStatus | None, typer.Option(help="In this status only.")] = ApprovalStatus.pending,
+    limit: Limit = 50,
+    url: Url = DEFAULT_URL,
+    as_json: Json = False,
+) -> None:
+    """List approvals, newest first."""
+    from local.cli import approvals
+    from local.cli.session import Session, run_async
+
+    work = approvals.list_approvals(Session(url, as_json), status=status.value if status else None, limit=limit)
+    raise typer.Exit(run_async(work))
+
+
+@approvals_app.command()
+def approve(
+    approval_id: ApprovalId,
+    *,
+    comment: Comment = "",
+    form: Annotated[str | None, typer.Option(help="The form, as JSON.", show_default=False)] = None,
+    url: Url = DEFAULT_URL,
+    as_json: Json = False,
+) -> None:
+    """Approve; the execution goes on."""
+    from local.cli import approvals
+    from local.cli.session import Session, read_input, run_async
+
+    data = None if form is None else read_input(form)
+    work = approvals.decide(Session(url, as_json), approval_id, approved=True, comment=comment, form=data)
+    raise typer.Exit(run_async(work))
+
+
+@approvals_app.command()
+def reject(approval_id: ApprovalId, *, comment: Comment = "", url: Url = DEFAULT_URL, as_json: Json = False) -> None:
+    """Reject; the execution goes on with `approved: false`."""
+    from local.cli import approvals
+    from local.cli.session import Session, run_async
+
+    work = approvals.decide(Session(url, as_json), approval_id, approved=False, comment=comment, form=None)
+    raise typer.Exit(run_async(work))

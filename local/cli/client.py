@@ -137,6 +137,16 @@ class MillraceClient:
         """Lets the execution go on from where it failed."""
         return cast("dict[str, Any]", await self._call("POST", f"/api/executions/{execution_id}/redrive"))
 
+    async def approvals(self, *, status: str | None = None, limit: int = 50) -> list[dict[str, Any]]:
+        """Approvals, newest first."""
+        query = {"status": status, "limit": limit}
+        return cast("list[dict[str, Any]]", (await self._page("/api/approvals", query)).items)
+
+    async def decide(self, approval_id: str, *, approved: bool, by: str, comment: str, form: Any) -> dict[str, Any]:
+        """Decides an approval."""
+        body = {"approved": approved, "by": by, "comment": comment, "form": form}
+        return cast("dict[str, Any]", await self._call("POST", f"/api/approvals/{approval_id}/decide", json=body))
+
     async def logs(
         self, execution_id: str, *, level: str | None = None, node: str | None = None, since: str | None = None
     ) -> AsyncIterator[LogLine]:

@@ -7,6 +7,7 @@ Terms:
   runner    does the work of Task states
 """
 
+from shared.ports.approvals import ApprovalStore
 from shared.ports.common import Page
 from shared.ports.connections import ConnectionStore, SecretBox
 from shared.ports.executions import (
@@ -32,6 +33,7 @@ __all__ = [
     "AgentRun",
     "AgentTurnRecord",
     "AgentTurns",
+    "ApprovalStore",
     "Backlog",
     "BlobStore",
     "Completions",

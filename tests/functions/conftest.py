@@ -13,6 +13,7 @@ from functions.api.app import create_app as create_api
 from functions.api.deps import Deps as ApiDeps
 from functions.webhook.app import create_app as create_webhook
 from functions.webhook.deps import Deps as WebhookDeps
+from shared.approvals.links import ApprovalLinks
 from shared.clock import SystemClock
 from shared.executions.records import StatusChange
 from shared.executions.task_tokens import TaskTokens
@@ -86,6 +87,8 @@ async def doors(stores: Stores) -> AsyncIterator[Doors]:
             stores.connections,
             stores.completions,
             TaskTokens(stores.secrets.derive("task tokens")),
+            stores.approvals,
+            ApprovalLinks(stores.secrets.derive("approval links")),
         )
     )
     completions = Scripted()

@@ -11,6 +11,7 @@ from shared.adapters.blobs import ObjectBlobs
 from shared.adapters.local.secret_box import FernetBox
 from shared.adapters.postgres.admission import PostgresAdmission
 from shared.adapters.postgres.agents import PostgresAgentMemory, PostgresAgentTurns
+from shared.adapters.postgres.approvals import PostgresApprovals
 from shared.adapters.postgres.backlog import PostgresBacklog
 from shared.adapters.postgres.completions import PostgresTaskCompletions
 from shared.adapters.postgres.connections import PostgresConnections
@@ -43,6 +44,7 @@ class Stores:
     feed: RedisLiveFeed
     secrets: FernetBox
     blobs: ObjectBlobs
+    approvals: PostgresApprovals
     connections: PostgresConnections
     turns: PostgresAgentTurns
     memory: PostgresAgentMemory
@@ -71,6 +73,7 @@ def open_stores(postgres_url: str, redis_url: str, encryption_keys: str, blob_fo
         feed=feed,
         secrets=FernetBox(encryption_keys),
         blobs=ObjectBlobs(blob_folder.as_uri()),
+        approvals=PostgresApprovals(engine),
         connections=PostgresConnections(engine),
         turns=PostgresAgentTurns(engine),
         memory=PostgresAgentMemory(engine),

@@ -42,7 +42,7 @@ IdempotencyKey = Annotated[
 ]
 
 
-@router.post("", status_code=201, responses=documented(400, 409, 413, 415, 501), openapi_extra=_DEFINITION)
+@router.post("", status_code=201, responses=documented(400, 409, 413, 415), openapi_extra=_DEFINITION)
 async def create_workflow(request: Request, response: Response, deps: Wired) -> PublishedWorkflow:
     """Creates a draft. Every mistake of the definition comes in one answer."""
     workflow, warnings = await publishing.create(deps, await read_document(request))

@@ -4,6 +4,7 @@ Documents are `json`, not `jsonb`: nothing in SQL looks into them, they are read
 write, and it takes every JSON text, where `jsonb` refuses strings with U+0000. What SQL filters by has a column.
 """
 
+from shared.adapters.postgres.tables.approvals import approvals
 from shared.adapters.postgres.tables.base import metadata
 from shared.adapters.postgres.tables.executions import (
     UNFINISHED,
@@ -19,6 +20,7 @@ __all__ = [
     "UNFINISHED",
     "agent_memory",
     "agent_turns",
+    "approvals",
     "connections",
     "execution_events",
     "metadata",

@@ -14,6 +14,7 @@ from functions.webhook.app import create_app as create_receiver
 from functions.webhook.deps import Deps as ReceiverDeps
 from local.running import Running, start
 from local.stores import Stores, open_stores
+from shared.adapters.asgi.overload import InFlightLimit
 from shared.approvals.links import ApprovalLinks
 from shared.clock import SystemClock
 from shared.settings import Settings
@@ -64,7 +65,7 @@ def _app(settings: Settings, stores: Stores, running: Running) -> ASGIApp:
         webhook = scope["type"] == "http" and scope["path"].startswith("/webhooks/")
         await (receiver if webhook else api)(scope, receive, send)
 
-    return app
+    return InFlightLimit(app, body_limit=settings.max_body_bytes)
 
 
 async def _ask_database(engine: AsyncEngine) -> None:

@@ -209,6 +209,32 @@ async def workflow_id_of(api: Api, name: str) -> str:
     return next(str(each["id"]) for each in listed if each["name"] == name)
 
 
+async def test_a_flood_is_refused_in_time_and_what_was_accepted_is_done(tmp_path: Path, service: Any):
+    receiver, url = service
+    allowed = {"MILLRACE_ALLOWED_HOSTS": "127.0.0.1", "MILLRACE_MAX_QUEUED": "50"}
+    with stages.running(tmp_path / "data", **allowed) as stage:
+        api = Api(stage.url)
+        try:
+            settings = {"max_concurrency": 5}
+            workflow = await api.publish("flooded", [call("ask", f"{url}/slow")], settings=settings)
+            target = f"/api/workflows/{workflow}/execute"
+            answers = [await api.http.post(target, json={"input": {"n": n}}) for n in range(200)]
+            refused = [answer for answer in answers if answer.status_code == 429]
+            accepted = [answer.json()["execution_id"] for answer in answers if answer.status_code == 202]
+            receiver.on.set()
+
+            ends = [await api.until(execution_id) for execution_id in accepted]
+
+            assert len(refused) + len(accepted) == 200
+            assert 50 <= len(accepted) < 150
+            assert {answer.json()["code"] for answer in refused} == {"queue.full"}
+            assert all(int(answer.headers["retry-after"]) > 0 for answer in refused)
+            assert Counter(each["status"] for each in ends) == {"succeeded": len(accepted)}
+            assert (await api.http.post(target, json={})).status_code == 202, "there is room again"
+        finally:
+            await api.http.aclose()
+
+
 async def test_several_processes_share_the_work_and_one_that_dies_is_replaced(tmp_path: Path, service: Any):
     receiver, url = service
     allowed = {"MILLRACE_ALLOWED_HOSTS": "127.0.0.1"}

@@ -2,6 +2,6 @@
 
 from statemachines.plan.make import Planner
 from statemachines.plan.model import Plan, Spend
-from statemachines.plan.recorded import amounts_of
+from statemachines.plan.recorded import amounts_of, children_of
 
-__all__ = ["Plan", "Planner", "Spend", "amounts_of"]
+__all__ = ["Plan", "Planner", "Spend", "amounts_of", "children_of"]

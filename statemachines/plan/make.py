@@ -42,7 +42,7 @@ class Planner:
         walks = {case: self._walk(case) for case in Case}
         spends = {case: self.spend(walk.execution(self.asl)) for case, walk in walks.items()}
         worst = walks[Case.WORST]
-        fused, barriers = notes.fused(self.meanings), notes.barriers(self.asl, self.meanings)
+        fused, barriers = notes.fused(self.meanings), notes.barriers(self.asl, self.meanings, self.definition)
         unbounded = list(worst.unbounded)
         return Plan(
             workflow=self.definition.name,

@@ -47,12 +47,13 @@ class FusedState(BaseModel):
 
 
 class Barrier(BaseModel):
-    """A state in which branches wait for one another; `gates` ask whether a branch runs at all."""
+    """A state that makes nodes wait for others that do not lead to them, or whose branches ask whether they run."""
 
     state: str
-    waits_for: list[str] = Field(description="Nodes.")
-    gates: list[str] = Field(description="States.")
-    transitions: int = Field(description="What the barrier itself is billed: its own state, and its helpers.")
+    of: list[str] = Field(description="The nodes that it runs side by side.")
+    waiting: list[str] = Field(description="Nodes that wait for all of these, though only some lead to them.")
+    gates: list[str] = Field(description="States that ask whether a branch runs.")
+    transitions: int = Field(description="What the barrier itself is billed: its own state and its helpers.")
 
 
 class Plan(BaseModel):

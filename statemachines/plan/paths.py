@@ -85,13 +85,16 @@ class Walk:
         return ends[machine["StartAt"]] or Amounts()
 
     def _chosen(self, ways: list[Amounts | None], state: State) -> Amounts | None:
-        """The rest of the way; None where it cannot end well, in the best case."""
+        """The rest of the way; None where there is none but round and round, or, in the best case, into a failure.
+
+        A state that fails, and with it the machine, takes no more than one that goes on.
+        """
         possible = [way for way in ways if way is not None]
-        if self.case is not Case.BEST or state.get("End") or state["Type"] == "Succeed":
+        if state.get("End") or state["Type"] == "Succeed" or (state["Type"] == "Fail" and self.case is not Case.BEST):
             possible.append(Amounts())
-        if self.case is not Case.BEST:
-            return most(possible)
-        return least(possible) if possible else None
+        if not possible:
+            return None
+        return least(possible) if self.case is Case.BEST else most(possible)
 
     def _follow(self, state: State) -> Iterator[str]:
         """Where a state may lead."""

@@ -1,10 +1,11 @@
 """What a recorded execution took: counted in its history, which has Step Functions' own shape on every stage."""
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Protocol
 
+from shared.ids import derived_id
 from statemachines.plan.amounts import CALL, EVENTS, MODEL_DOLLARS, SECONDS, START, TOKENS, TRANSITIONS, Amounts
 from statemachines.plan.work import function_of, workflow_of
 
@@ -44,6 +45,16 @@ def amounts_of(history: Sequence[Event], children: Iterable[Sequence[Event]] = (
         amounts.pop(SECONDS)
         found = found.plus(amounts)
     return found
+
+
+def children_of(history: Sequence[Event]) -> Iterator[str]:
+    """The ids of the child executions of its distributed Maps: one for each item, whether it began or not."""
+    lengths = {event.id: event.details["length"] for event in history if event.type == "MapStateStarted"}
+    for event in history:
+        if event.type == "MapRunStarted":
+            run = str(event.details["mapRunArn"]).rpartition(":")[2]
+            for index in range(lengths[event.previous_id]):
+                yield derived_id(run, str(index))
 
 
 def mean(runs: Sequence[Amounts]) -> Amounts:

@@ -43,7 +43,7 @@ class Planner:
         spends = {case: self.spend(walk.execution(self.asl)) for case, walk in walks.items()}
         worst = walks[Case.WORST]
         fused, barriers = notes.fused(self.meanings), notes.barriers(self.asl, self.meanings, self.definition)
-        unbounded = list(worst.unbounded)
+        unbounded = list(worst.unbounded) if self.assumed_items is None else []
         return Plan(
             workflow=self.definition.name,
             version=version,

@@ -56,10 +56,14 @@ class Walk:
     work: Work = field(default_factory=Work)
     assumed_items: int | None = None
     """For lists that nothing bounds."""
+    assumed_calls: int | None = None
+    """The same for the calls that an agent wants in one turn; None: as `assumed_items`."""
     unbounded: dict[str, None] = field(default_factory=dict)
     """States that iterate over lists of any length."""
     children: dict[str, float] = field(default_factory=dict)
     """By state of a distributed Map: the events in the history of each of its child executions."""
+    containers: dict[str, float] = field(default_factory=dict)
+    """By state with machines inside: the events of one visit; inner ones come first."""
 
     def execution(self, machine: Machine) -> Amounts:
         """Of a whole execution, its start and its end included."""
@@ -120,7 +124,10 @@ class Walk:
         own = Amounts({TRANSITIONS: attempts, EVENTS: events})
         if attempts > 1:
             own[SECONDS] = self.work.backoff(state)
-        return own.plus(self._attempt(name, state).times(attempts))
+        found = own.plus(self._attempt(name, state).times(attempts))
+        if state["Type"] in ("Parallel", "Map"):
+            self.containers[name] = found[EVENTS]
+        return found
 
     def _attempt(self, name: str, state: State) -> Amounts:
         meaning = self.meanings.get(name, {})
@@ -160,10 +167,10 @@ class Walk:
             return 0
         if node in self.bounds.items:
             return self.bounds.items[str(node)]
-        if self.assumed_items is None:
-            self.unbounded[name] = None
-            return inf
-        return self.assumed_items
+        self.unbounded[name] = None
+        of_agent = self.meanings.get(name, {}).get("role") == "calls"
+        assumed = self.assumed_calls if of_agent and self.assumed_calls is not None else self.assumed_items
+        return inf if assumed is None else assumed
 
 
 def _retries(state: State) -> int:

@@ -2,12 +2,11 @@
 
 from collections.abc import Mapping, Sequence
 from math import inf
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 from shared.workflow.definition import WorkflowDefinition
 from shared.workflow.model_prices import dearest_token
 from statemachines.asl.limits import MAX_EXPRESS_SECONDS
-from statemachines.asl.model import Machine
 from statemachines.plan import notes
 from statemachines.plan.amounts import CALL, EVENTS, MODEL_DOLLARS, SECONDS, START, TOKENS, TRANSITIONS, Amounts
 from statemachines.plan.bounds import all_nodes, bounds_of
@@ -17,6 +16,9 @@ from statemachines.plan.prices import Prices, price_list
 from statemachines.plan.recorded import BUSY, Event, amounts_of, mean
 from statemachines.plan.work import Work
 
+if TYPE_CHECKING:
+    from statemachines.asl.model import Machine
+
 
 class Planner:
     """Plans one version of a workflow: its definition, and what it compiled to."""
@@ -24,14 +26,14 @@ class Planner:
     def __init__(
         self,
         definition: WorkflowDefinition,
-        asl: Machine,
+        asl: Mapping[str, Any],
         source_map: Mapping[str, Any],
         *,
         prices: Prices | None = None,
         assumed_items: int | None = None,
     ) -> None:
         """`assumed_items` is how long lists are taken to be that nothing bounds; None: they have no bound."""
-        self.definition, self.asl = definition, asl
+        self.definition, self.asl = definition, cast("Machine", asl)
         self.meanings: Mapping[str, Any] = source_map["states"]
         self.prices = prices or price_list()
         self.assumed_items = assumed_items

@@ -61,7 +61,7 @@ def _inside(state: State) -> list[str]:
 
 def _nodes(states: list[str], meanings: Meanings) -> dict[str, None]:
     """The nodes that states do the work of."""
-    found = {}
+    found: dict[str, None] = {}
     for each in states:
         meaning = meanings.get(each, {})
         found |= dict.fromkeys([*([meaning["node"]] if meaning.get("node") else []), *meaning.get("fused", [])])

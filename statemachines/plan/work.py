@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from math import inf
+from typing import Any
 
 from shared.workflow.definition import AgentConfig
 from statemachines.asl.model import State
@@ -30,7 +31,8 @@ class Work:
             return Amounts({SECONDS: seconds if isinstance(seconds, int) else inf if worst else 0})
         if state["Type"] != "Task":
             return Amounts()
-        resource, arguments = state["Resource"], state.get("Arguments", {})
+        resource: str = state["Resource"]
+        arguments: dict[str, Any] = state.get("Arguments", {})
         waits = resource.endswith(_WAITING)
         found = Amounts({EVENTS: 3 + waits})  # scheduled, started, (handed over,) and how it ended
         if resource.startswith(LAMBDA):

@@ -10,6 +10,8 @@ What of it is the author's own bound is an error, what only bad luck or a long l
 A list that nothing bounds counts as one item in the first two, and what an agent calls in one turn as one call.
 """
 
+from typing import Any
+
 from shared.workflow.definition import ForEachConfig, LoopNode, Node
 from statemachines.asl.limits import MAX_HISTORY_EVENTS
 from statemachines.compiler.compilation import Compilation
@@ -123,7 +125,7 @@ class _Proof:
         return {"path": self.compilation.nodes[node].path, "node": node} if node else {"path": "nodes"}
 
 
-def _more(events: int, fix: str) -> dict[str, object]:
+def _more(events: int, fix: str) -> dict[str, Any]:
     return {"value": events, "allowed": MAX_HISTORY_EVENTS, "fix": fix}
 
 

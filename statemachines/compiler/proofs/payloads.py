@@ -19,7 +19,7 @@ from shared.workflow.expressions import source_of
 from statemachines.asl.limits import MAX_PAYLOAD_BYTES
 from statemachines.asl.model import Machine, State
 from statemachines.compiler.compilation import Compilation
-from statemachines.compiler.model import Fork, GraphNode, Variable
+from statemachines.compiler.model import Fork, GraphNode, Place, Variable
 
 SMALL_OUTPUT = 100
 """Bytes: hardly any node's output is smaller."""
@@ -88,13 +88,15 @@ def _list(compilation: Compilation, node: GraphNode) -> None:
 def _forks(compilation: Compilation) -> dict[Fork, dict[str, None]]:
     """Of each fork the nodes whose outputs its branches hand out."""
     found: dict[Fork, dict[str, None]] = {}
+    seen: set[Place] = set()
     for step in compilation.steps.values():
-        place = step.place
-        while place is not None:
+        place: Place | None = step.place
+        while place is not None and place not in seen:
+            seen.add(place)
             if place.fork is not None:
-                returned: list[Variable] = list(place.returns)
-                found.setdefault(place.fork, {}).update(dict.fromkeys(each.node for each in returned if not each.flag))
-            place = place.parent  # type: ignore[assignment]  # None ends the loop
+                returned = (variable.node for variable in place.returns if not variable.flag)
+                found.setdefault(place.fork, {}).update(dict.fromkeys(returned))
+            place = place.parent
     return found
 
 

@@ -1,5 +1,6 @@
 """`millrace plan`, without a server."""
 
+import re
 from pathlib import Path
 
 import orjson
@@ -37,6 +38,16 @@ def test_a_plan_is_a_table(capsys: pytest.CaptureFixture[str]):
     assert found["AWS, $ for 1,000"] == ["0.0750", "0.1556", "0.1019"]
     assert "route does the work of route and price." in shown.out
     assert "us-east-1" in shown.err
+
+
+def test_the_page_on_costs_shows_this_table(capsys: pytest.CaptureFixture[str]):
+    page = (EXAMPLES.parent / "docs" / "costs.md").read_text()
+    _, _, rest = page.partition("```text\n")
+    documented = [re.split(r"\s{2,}", line) for line in rest.partition("```")[0].splitlines()]
+
+    run(["plan", W5])
+
+    assert documented == [line.split("\t") for line in capsys.readouterr().out.splitlines()]
 
 
 def test_a_plan_for_programs_is_one_line(capsys: pytest.CaptureFixture[str]):

@@ -23,6 +23,9 @@ MAX_PAYLOAD_BYTES = 262_144
 """256 KiB, as UTF-8: a state's input, output or arguments, and all variables that one state assigns,
 https://docs.aws.amazon.com/step-functions/latest/dg/service-quotas.html#service-limits-task-executions"""
 
+MAX_VARIABLES_BYTES = 10 * 1024 * 1024
+"""All variables of one execution, https://docs.aws.amazon.com/step-functions/latest/dg/workflow-variables.html"""
+
 MAX_WAIT_SECONDS = 99_999_999
 """https://docs.aws.amazon.com/step-functions/latest/dg/state-wait.html"""
 

@@ -117,6 +117,26 @@ def test_answers_that_meet_in_one_state(sizes: tuple[int | None, int | None], ex
     assert codes(forked(sizes)) == expected
 
 
+def fetching(size: int, **config: Any) -> dict[str, Any]:
+    """A loop whose body keeps an answer."""
+    fetch = {"id": "fetch", "type": "webhook", "config": {"url": "https://x/", "max_response_bytes": size}}
+    use = {"id": "use", "type": "webhook", "config": {"url": "https://y/", "body": "{% $fetch.body %}"}}
+    after = {"id": "after", "type": "webhook", "config": {"url": "https://y/", "body": "{% $fetch.status %}"}}
+    edges = [{"from": "fetch", "to": "use"}, {"from": "use", "to": "after"}]
+    body = {"nodes": [fetch, use, after], "edges": edges, "output": True}
+    loop = {"kind": "for_each", "items": "{% $input %}", "max_items": 20, "body": body, **config}
+    inner = {"id": "inner", "type": "loop", "config": loop}
+    outer = {**loop, "max_concurrency": 5, "mode": "inline", "body": {"nodes": [inner], "output": True}}
+    return {"name": "fetching", "nodes": [{"id": "outer", "type": "loop", "config": outer}]}
+
+
+def test_answers_that_are_kept_at_the_same_time():
+    """5 times 20 of them, or, where the inner loop's items are executions of their own, one in each."""
+    assert "limit.payload_together" in codes(fetching(120_000, max_concurrency=20))
+    assert "limit.payload_together" not in codes(fetching(80_000, max_concurrency=20))
+    assert "limit.payload_together" not in codes(fetching(120_000, max_concurrency=20, mode="distributed"))
+
+
 def test_a_list_of_many_outputs():
     assert codes(pages(1, mode="distributed", max_items=50_000)) == ["limit.payload_list"]
     assert codes(pages(1, mode="distributed", max_items=1_000)) == []

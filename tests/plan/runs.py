@@ -20,11 +20,15 @@ EXECUTION = "0198f0e0-0000-7000-8000-000000000001"
 
 @dataclass
 class Recorded:
-    """A run's histories: its own, and those of its distributed loops' items."""
+    """A run's histories: its own, and by their ids those of its distributed loops' items."""
 
     change: StatusChange
     history: list[HistoryEvent]
-    children: list[list[HistoryEvent]]
+    items: dict[str, list[HistoryEvent]]
+
+    @property
+    def children(self) -> list[list[HistoryEvent]]:
+        return list(self.items.values())
 
     @property
     def succeeded(self) -> bool:
@@ -51,8 +55,8 @@ def record(workflow: CompiledWorkflow, value: Any, runner: TaskRunner, mode: str
 
     change = in_virtual_time(main)
     others = {each: journal.of(each) for each, _ in journal.log if each != EXECUTION}
-    children = [events for events in others.values() if events[0].type == "ExecutionStarted"]
-    return Recorded(change, journal.of(EXECUTION), children)
+    items = {each: events for each, events in others.items() if events[0].type == "ExecutionStarted"}
+    return Recorded(change, journal.of(EXECUTION), items)
 
 
 class Counting:

@@ -8,6 +8,7 @@ import pytest
 
 from shared.ports import TaskFailed
 from statemachines.compiler import CompiledWorkflow
+from statemachines.plan import children_of
 from tests.plan.runs import EXAMPLES, Counting, Scripted, between, compiled, entered, planner, record
 
 ISSUE = {"body": json.loads((EXAMPLES.parent / "events" / "github-issues-opened.json").read_text())}
@@ -182,6 +183,7 @@ nodes:
     found, plan = planned.of_run(recorded.history, recorded.children), planned.plan()
 
     assert recorded.succeeded
+    assert list(children_of(recorded.history)) == list(recorded.items)
     assert found.transitions == entered(recorded) + 1 + 5 == plan.worst.transitions
     assert found.lambda_calls == {"http": 5} == plan.worst.lambda_calls
     assert plan.worst.events >= len(recorded.history) == plan.best.events

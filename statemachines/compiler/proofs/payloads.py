@@ -2,8 +2,8 @@
 
   literal    text in one state that is longer: an error, since the state could never be entered and left
   list       a `for_each` whose outputs, all in one list, may take less than SMALL_OUTPUT bytes each: a warning
-  together   branches of a fork whose outputs meet in one state, by the `max_response_bytes` that are written out: a
-             warning
+  together   branches of a fork whose outputs meet in one state (256 KiB), and outputs that one execution keeps at the
+             same time (10 MiB), by the `max_response_bytes` that are written out: a warning
 
 Of other outputs nothing is known but that none is above 200,000 bytes: node Lambdas hand in what is larger, see
 shared.workflow.claim_checks. A warning for each that could be large would be one for nearly every workflow.
@@ -16,7 +16,7 @@ from typing import Any
 from shared.workflow.claim_checks import MAX_INLINE_BYTES
 from shared.workflow.definition import ForEachConfig, LoopNode, WebhookNode
 from shared.workflow.expressions import source_of
-from statemachines.asl.limits import MAX_PAYLOAD_BYTES
+from statemachines.asl.limits import MAX_INLINE_MAP_CONCURRENCY, MAX_PAYLOAD_BYTES, MAX_VARIABLES_BYTES
 from statemachines.asl.model import Machine, State
 from statemachines.compiler.compilation import Compilation
 from statemachines.compiler.model import Fork, GraphNode, Place, Variable
@@ -35,6 +35,7 @@ def payloads(compilation: Compilation) -> None:
         _list(compilation, node)
     for returned in _forks(compilation).values():
         _together(compilation, returned)
+    _kept(compilation)
 
 
 def _states(machine: Machine) -> Iterator[tuple[str, State]]:
@@ -112,6 +113,37 @@ def _together(compilation: Compilation, returned: dict[str, None]) -> None:
         compilation.warn(
             "limit.payload_together", f"{first.path}.config.max_response_bytes", message, node=first.id, **more
         )
+
+
+def _kept(compilation: Compilation) -> None:
+    """Each of the executions: the workflow's own, and those of a distributed loop's items."""
+    kept: dict[str, int] = {}
+    for node in compilation.nodes.values():
+        if (size := _stated(node)) and Variable(node.id) in compilation.kept:
+            whose, copies = _scope(compilation, node)
+            kept[whose] = kept.get(whose, 0) + size * copies
+    for whose, total in kept.items():
+        if total > MAX_VARIABLES_BYTES:
+            subject = f"An item of '{whose}'" if whose else "An execution"
+            message = f"{subject} may keep answers of {total} bytes at the same time; its variables may have 10 MiB."
+            fix = "Lower `max_response_bytes` or `max_concurrency`, or use `mode: distributed`."
+            path = compilation.nodes[whose].path if whose else "nodes"
+            more = {"value": total, "allowed": MAX_VARIABLES_BYTES, "fix": fix}
+            compilation.warn("limit.payload_together", path, message, node=whose or None, **more)
+
+
+def _scope(compilation: Compilation, node: GraphNode) -> tuple[str, int]:
+    """The distributed loop whose items' executions keep a node's output (or ''), and how many times at once."""
+    copies, owner = 1, node.graph.owner
+    while owner is not None:
+        if owner.id in compilation.distributed:
+            return owner.id, copies
+        config = owner.spec.config if isinstance(owner.spec, LoopNode) else None
+        if isinstance(config, ForEachConfig):
+            most = min(config.max_concurrency, MAX_INLINE_MAP_CONCURRENCY)
+            copies *= min(most, config.max_items or most)
+        owner = owner.graph.owner
+    return "", copies
 
 
 def _stated(node: GraphNode) -> int:

@@ -1,9 +1,9 @@
 """Prices and assumptions: data, in prices.json. Free tiers and volume discounts are left out: they are the account's.
 
 What is billed, https://aws.amazon.com/step-functions/pricing/ (standard): "a state transition each time a step of your
-workflow is executed", "including retries"; the page's example counts the start as one. Express: each start, and the
-duration, rounded up to 100 ms, in chunks of 64 MB. https://aws.amazon.com/lambda/pricing/: each invocation, and its
-duration times the configured memory.
+workflow is executed", "including retries"; one more is counted for the start, so that the estimate is not too low.
+Express: each start, and the duration, rounded up to 100 ms, in chunks of 64 MB. https://aws.amazon.com/lambda/pricing/:
+each invocation, and its duration times the configured memory.
 """
 
 from collections.abc import Mapping

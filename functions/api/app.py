@@ -12,6 +12,7 @@ from functions.api.routes import (
     executions,
     health,
     imports,
+    plans,
     tasks,
     triggers,
     workflows,
@@ -26,6 +27,7 @@ def create_app(deps: Deps) -> FastAPI:
     errors.register(app)
     for routes in (
         workflows,
+        plans,
         imports,
         triggers,
         executions,

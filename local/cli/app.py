@@ -138,6 +138,22 @@ def compile_(file: File, *, as_json: Json = False) -> None:
     raise typer.Exit(definitions.compile_file(Session(as_json=as_json), file))
 
 
+@app.command()
+def plan(
+    file: File,
+    *,
+    items: Annotated[
+        int | None, typer.Option(min=0, help="How long lists are taken to be that nothing bounds.", show_default=False)
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Show what an execution takes and costs, at least and at most, without a server."""
+    from local.cli import plans
+    from local.cli.session import Session
+
+    raise typer.Exit(plans.plan_file(Session(as_json=as_json), file, items))
+
+
 @app.command("import")
 def import_(
     file: Annotated[Path, typer.Argument(help="An export of another product; - reads standard input.")],

@@ -23,6 +23,7 @@ from functions.webhook.app import create_app as create_receiver
 from functions.webhook.deps import Deps as ReceiverDeps
 from local.queue import LocalQueue
 from local.tasks import InProcessLambdas
+from local.wiring_schedules import scheduler
 from local.worker import Worker
 from shared.adapters.blobs import ObjectBlobs
 from shared.adapters.local.embedded_postgres import EmbeddedPostgres
@@ -35,6 +36,7 @@ from shared.adapters.postgres.engine import create_engine
 from shared.adapters.postgres.executions import PostgresExecutions
 from shared.adapters.postgres.journal import PostgresJournal
 from shared.adapters.postgres.queue import PostgresQueue
+from shared.adapters.postgres.schedules import PostgresTriggerStates
 from shared.adapters.postgres.triggers import PostgresTriggers
 from shared.adapters.postgres.workflows import PostgresWorkflows
 from shared.adapters.redis import RedisLiveFeed, RedisResultCache
@@ -77,6 +79,7 @@ async def stage(settings: Settings) -> AsyncIterator[ASGIApp]:
         await asyncio.to_thread(migrate.run, database_url)
         stores = _stores(stack, settings, database_url, redis_url)
         worker = await _worker(stack, settings, stores)
+        _start_scheduler(stack, stores, worker)
         yield _app(settings, stores, worker)
 
 
@@ -164,6 +167,18 @@ async def _worker(stack: AsyncExitStack, settings: Settings, stores: _Stores) ->
     return worker
 
 
+def _start_scheduler(stack: AsyncExitStack, stores: _Stores, worker: Worker) -> None:
+    timed = scheduler(
+        stores.engine,
+        triggers=stores.triggers,
+        workflows=stores.workflows,
+        executions=stores.executions,
+        queue=LocalQueue(stores.queue, worker),
+        clock=SystemClock(),
+    )
+    stack.push_async_callback(_ended, asyncio.create_task(timed.run(), name="scheduler"))
+
+
 def _worker_name(settings: Settings) -> str:
     """The same after a restart, so that what the process left is taken up at once."""
     return "local" if settings.database_url is None else f"{platform.node()}:{settings.data.resolve()}"
@@ -189,6 +204,7 @@ def _app(settings: Settings, stores: _Stores, worker: Worker) -> ASGIApp:
             blobs=stores.blobs,
             secrets=stores.secrets,
             connections=stores.connections,
+            trigger_states=PostgresTriggerStates(stores.engine),
             clock=clock,
             settings=settings,
             probes={"database": partial(_ask_database, stores.engine), "cache": stores.redis.ping},

@@ -4,7 +4,7 @@ from fastapi import FastAPI
 
 from functions.api import errors, openapi
 from functions.api.deps import Deps
-from functions.api.routes import catalogue, connections, executions, health, imports, triggers, workflows
+from functions.api.routes import catalogue, connections, executions, health, imports, schedules, triggers, workflows
 from shared.adapters.asgi.middleware import BodyLimit, Correlation, LoopbackGuard
 
 
@@ -13,7 +13,7 @@ def create_app(deps: Deps) -> FastAPI:
     app = openapi.new_app()
     app.state.deps = deps
     errors.register(app)
-    for routes in (workflows, imports, triggers, executions, connections, catalogue, health):
+    for routes in (workflows, imports, triggers, schedules, executions, connections, catalogue, health):
         app.include_router(routes.router)
     openapi.describe(app)
     # The one added last is the outermost.

@@ -15,6 +15,7 @@ from shared.ports import (
     LiveFeed,
     SecretBox,
     StartQueue,
+    TriggerStates,
     TriggerStore,
     WorkflowStore,
 )
@@ -36,6 +37,7 @@ class Deps:
     settings: Settings
     blobs: BlobStore
     connections: ConnectionStore
+    trigger_states: TriggerStates
     probes: Mapping[str, Probe] = field(default_factory=dict)
     """By name (`database`, `cache`): what `/readyz` asks."""
     project_id: str = DEFAULT_PROJECT_ID

@@ -21,6 +21,7 @@ from shared.ports.executions import (
     TaskCompletions,
 )
 from shared.ports.nodes import AgentMemory, AgentRun, AgentTurnRecord, AgentTurns, BlobStore, MemoryKey, ResultCache
+from shared.ports.schedules import ClaimedTrigger, TriggerRuns, TriggerState, TriggerStates, UnfinishedRun
 from shared.ports.tasks import TaskCall, TaskFailed, TaskRunner
 from shared.ports.workflows import TriggerStore, WorkflowStore
 
@@ -31,6 +32,7 @@ __all__ = [
     "AgentTurns",
     "Backlog",
     "BlobStore",
+    "ClaimedTrigger",
     "Completions",
     "ConnectionStore",
     "ExecutionStore",
@@ -47,6 +49,10 @@ __all__ = [
     "TaskCompletions",
     "TaskFailed",
     "TaskRunner",
+    "TriggerRuns",
+    "TriggerState",
+    "TriggerStates",
     "TriggerStore",
+    "UnfinishedRun",
     "WorkflowStore",
 ]

@@ -83,6 +83,7 @@ async def doors(stores: Stores) -> AsyncIterator[Doors]:
             settings,
             stores.blobs,
             stores.connections,
+            stores.trigger_states,
         )
     )
     completions = Scripted()

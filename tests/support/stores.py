@@ -16,6 +16,7 @@ from shared.adapters.postgres.engine import create_engine
 from shared.adapters.postgres.executions import PostgresExecutions
 from shared.adapters.postgres.journal import PostgresJournal
 from shared.adapters.postgres.queue import PostgresQueue
+from shared.adapters.postgres.schedules import PostgresTriggerRuns, PostgresTriggerStates
 from shared.adapters.postgres.triggers import PostgresTriggers
 from shared.adapters.postgres.workflows import PostgresWorkflows
 from shared.adapters.redis import RedisLiveFeed
@@ -42,6 +43,8 @@ class Stores:
     connections: PostgresConnections
     turns: PostgresAgentTurns
     memory: PostgresAgentMemory
+    trigger_states: PostgresTriggerStates
+    trigger_runs: PostgresTriggerRuns
 
     async def close(self) -> None:
         await self.queue.close()
@@ -67,6 +70,8 @@ def open_stores(postgres_url: str, redis_url: str, encryption_keys: str, blob_fo
         connections=PostgresConnections(engine),
         turns=PostgresAgentTurns(engine),
         memory=PostgresAgentMemory(engine),
+        trigger_states=PostgresTriggerStates(engine),
+        trigger_runs=PostgresTriggerRuns(engine),
     )
 
 

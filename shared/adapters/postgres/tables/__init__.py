@@ -7,6 +7,7 @@ write, and it takes every JSON text, where `jsonb` refuses strings with U+0000. 
 from shared.adapters.postgres.tables.base import metadata
 from shared.adapters.postgres.tables.executions import UNFINISHED, execution_events, workflow_executions
 from shared.adapters.postgres.tables.nodes import agent_memory, agent_turns, connections
+from shared.adapters.postgres.tables.schedules import trigger_state
 from shared.adapters.postgres.tables.triggers import triggers, webhook_registrations
 from shared.adapters.postgres.tables.workflows import projects, workflow_versions, workflows
 
@@ -18,6 +19,7 @@ __all__ = [
     "execution_events",
     "metadata",
     "projects",
+    "trigger_state",
     "triggers",
     "webhook_registrations",
     "workflow_executions",

@@ -79,7 +79,6 @@ async def stage(settings: Settings) -> AsyncIterator[ASGIApp]:
         await asyncio.to_thread(migrate.run, database_url)
         stores = _stores(stack, settings, database_url, redis_url)
         worker = await _worker(stack, settings, stores)
-        _start_scheduler(stack, stores, worker)
         yield _app(settings, stores, worker)
 
 
@@ -164,18 +163,13 @@ async def _worker(stack: AsyncExitStack, settings: Settings, stores: _Stores) ->
     task = asyncio.create_task(worker.run(), name="worker")
     stack.push_async_callback(worker.stop)
     stack.push_async_callback(_ended, task)
+    _start_scheduler(stack, stores, worker, lambdas)
     return worker
 
 
-def _start_scheduler(stack: AsyncExitStack, stores: _Stores, worker: Worker) -> None:
-    timed = scheduler(
-        stores.engine,
-        triggers=stores.triggers,
-        workflows=stores.workflows,
-        executions=stores.executions,
-        queue=LocalQueue(stores.queue, worker),
-        clock=SystemClock(),
-    )
+def _start_scheduler(stack: AsyncExitStack, stores: _Stores, worker: Worker, lambdas: InProcessLambdas) -> None:
+    queue = LocalQueue(stores.queue, worker)
+    timed = scheduler(stores.engine, runner=lambdas, blobs=stores.blobs, queue=queue, clock=SystemClock())
     stack.push_async_callback(_ended, asyncio.create_task(timed.run(), name="scheduler"))
 
 

@@ -10,12 +10,18 @@ from functions.api.deps import Deps
 from functions.api.models.triggers import CreateTrigger, UpdateTrigger
 from shared.errors import InvalidParameter
 from shared.ids import new_id
+from shared.triggers.polling import PollingTriggerConfig
 from shared.triggers.records import Trigger, TriggerType
-from shared.triggers.schedule import ScheduleTriggerConfig, next_fire, next_fires
+from shared.triggers.schedule import ScheduleTriggerConfig, next_fires
 
 _TICK = timedelta(microseconds=1)
 
-TYPES = frozenset({TriggerType.SCHEDULE})
+CONFIGS: dict[TriggerType, type[ScheduleTriggerConfig | PollingTriggerConfig]] = {
+    TriggerType.SCHEDULE: ScheduleTriggerConfig,
+    TriggerType.POLLING: PollingTriggerConfig,
+}
+
+TYPES = frozenset(CONFIGS)
 
 
 async def create(deps: Deps, workflow_id: str, wanted: CreateTrigger) -> Trigger:
@@ -60,25 +66,27 @@ async def update(deps: Deps, trigger: Trigger, wanted: UpdateTrigger) -> Trigger
     return changed
 
 
-def config_of(kind: TriggerType, given: dict[str, Any], now: datetime) -> ScheduleTriggerConfig:
+def config_of(kind: TriggerType, given: dict[str, Any], now: datetime) -> ScheduleTriggerConfig | PollingTriggerConfig:
     """The config of a trigger of this type that is made at `now`.
 
     Raises:
         InvalidParameter: it has mistakes, or nothing would ever fire.
     """
     if kind not in TYPES:
-        raise InvalidParameter(f"A trigger of type '{kind}' does not go by the clock. Those that do: schedule.")
+        raise InvalidParameter(
+            f"A trigger of type '{kind}' does not go by the clock. Those that do: schedule, polling."
+        )
     try:
-        config = ScheduleTriggerConfig.model_validate(_with_start(given, now))
+        config = CONFIGS[kind].model_validate(_with_start(given, now))
     except ValidationError as error:
         mistakes = "; ".join(
             f"{'.'.join(('config', *map(str, each['loc'])))}: {each['msg'].removeprefix('Value error, ')}"
             for each in error.errors(include_input=False)
         )
         raise InvalidParameter(f"The {kind}'s config is not valid: {mistakes}.") from None
-    if next_fire(config, now - _TICK) is None:
+    if not _times(config, now - _TICK, 1):
         raise InvalidParameter(
-            "This schedule never fires: no time that it names lies in the future, before its end and within its"
+            f"This {kind} trigger never fires: no time that it names lies in the future, before its end and within its"
             " window. Correct config.cron, config.at, config.end or config.window."
         )
     return config
@@ -87,13 +95,23 @@ def config_of(kind: TriggerType, given: dict[str, Any], now: datetime) -> Schedu
 def preview(kind: TriggerType, given: dict[str, Any], after: datetime, count: int) -> tuple[str, list[datetime]]:
     """The timezone, and the first `count` fire times after `after`. Raises InvalidParameter."""
     config = config_of(kind, given, after)
-    return config.timezone, next_fires(config, after - _TICK, count)
+    return config.timezone, _times(config, after - _TICK, count)
 
 
 def upcoming(trigger: Trigger, after: datetime, count: int) -> tuple[str, list[datetime]]:
     """The timezone, and the first `count` fire times of a stored trigger after `after`."""
-    config = ScheduleTriggerConfig.model_validate(trigger.config)
-    return config.timezone, next_fires(config, after, count)
+    config = CONFIGS[trigger.type].model_validate(trigger.config)
+    return config.timezone, _times(config, after, count)
+
+
+def _times(config: ScheduleTriggerConfig | PollingTriggerConfig, after: datetime, count: int) -> list[datetime]:
+    """Of a poll by interval: from `after` on, as if there had been one then."""
+    if isinstance(config, ScheduleTriggerConfig):
+        return next_fires(config, after, count)
+    times: list[datetime] = []
+    while len(times) < count and (following := config.next_poll(times[-1] if times else after)) is not None:
+        times.append(following)
+    return times
 
 
 def _with_start(given: dict[str, Any], now: datetime) -> dict[str, Any]:
@@ -106,5 +124,5 @@ def _refuse_secret(wanted: CreateTrigger | UpdateTrigger) -> None:
         raise InvalidParameter("A secret is of no use here: nobody calls a trigger that goes by the clock.")
 
 
-def _as_json(config: ScheduleTriggerConfig) -> dict[str, Any]:
+def _as_json(config: ScheduleTriggerConfig | PollingTriggerConfig) -> dict[str, Any]:
     return config.model_dump(mode="json", by_alias=True, exclude_none=True)

@@ -35,6 +35,9 @@ from shared.triggers.starting import startable_of
 from shared.triggers.templates import filled
 from shared.workflow.expressions import ExpressionError
 
+LEASE = timedelta(seconds=30)
+"""After so long a process that holds a schedule counts as dead."""
+
 QUEUE_LOOK = timedelta(seconds=1)
 """How often a run that waits for another one asks whether that has ended."""
 

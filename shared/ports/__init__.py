@@ -21,7 +21,7 @@ from shared.ports.executions import (
     TaskCompletions,
 )
 from shared.ports.nodes import AgentMemory, AgentRun, AgentTurnRecord, AgentTurns, BlobStore, MemoryKey, ResultCache
-from shared.ports.schedules import ClaimedTrigger, TriggerRuns, TriggerState, TriggerStates, UnfinishedRun
+from shared.ports.schedules import ClaimedTrigger, PollSources, TriggerRuns, TriggerState, TriggerStates, UnfinishedRun
 from shared.ports.tasks import TaskCall, TaskFailed, TaskRunner
 from shared.ports.workflows import TriggerStore, WorkflowStore
 
@@ -42,6 +42,7 @@ __all__ = [
     "MemoryKey",
     "Page",
     "PendingExecution",
+    "PollSources",
     "ResultCache",
     "SecretBox",
     "StartQueue",

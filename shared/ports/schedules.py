@@ -31,14 +31,17 @@ class ClaimedTrigger:
 
 class TriggerStates(Protocol):
     async def claim(
-        self, kind: TriggerType, now: datetime, *, lease: timedelta, limit: int = 10
+        self, kind: TriggerType, now: datetime, *, lease: timedelta, limit: int = 10, only: str | None = None
     ) -> Sequence[ClaimedTrigger]:
-        """Active triggers of `kind` that are due, new or changed, and that no other process holds; the longest due
-        first. Triggers of deleted workflows are left out. Raises StoreUnavailable."""
+        """Active triggers of `kind` (with `only`, that one) that are due, new or changed, and that no other process
+        holds; the longest due first. Triggers of deleted workflows are left out. Raises StoreUnavailable."""
 
-    async def keep(self, claimed: ClaimedTrigger, state: TriggerState, *, pause_at: datetime | None = None) -> bool:
-        """Keeps what the trigger remembers now, and gives it back; with `pause_at` it is switched off in the same
-        transaction. False where the lease ran out and another process took it: nothing is kept then."""
+    async def keep(
+        self, claimed: ClaimedTrigger, state: TriggerState, *, hold: bool = False, pause_at: datetime | None = None
+    ) -> bool:
+        """Keeps what the trigger remembers now, and gives it back unless this process is to `hold` it; with `pause_at`
+        it is switched off in the same transaction. False where the lease ran out and another process took it: nothing
+        is kept then."""
 
     async def get(self, project_id: str, trigger_id: str) -> TriggerState | None:
         """What the trigger remembers; None before the first look."""
@@ -58,3 +61,10 @@ class TriggerRuns(Protocol):
 
     async def unfinished(self, project_id: str, trigger_id: str, limit: int = 100) -> Sequence[UnfinishedRun]:
         """Executions that the trigger started and that have not ended, oldest first."""
+
+
+class PollSources(Protocol):
+    """Keeps requests to one source apart, whichever trigger and process makes them."""
+
+    async def reserve(self, project_id: str, source: str, now: datetime, spacing: timedelta) -> datetime | None:
+        """None where a request may be made now, and the next one `spacing` later; else when to ask again."""

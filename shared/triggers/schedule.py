@@ -13,7 +13,7 @@ import hashlib
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from itertools import islice
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, TypeAlias
 from zoneinfo import ZoneInfo, available_timezones
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
@@ -39,6 +39,10 @@ def _zone(name: str) -> str:
     if name not in available_timezones():
         raise ValueError(f"'{name}' is not an IANA timezone. Write one such as 'Europe/Berlin' or 'UTC'.")
     return name
+
+
+CronText: TypeAlias = Annotated[str, AfterValidator(_cron)]
+ZoneName: TypeAlias = Annotated[str, AfterValidator(_zone)]
 
 
 class _Model(BaseModel):
@@ -69,12 +73,12 @@ class MissedRuns(_Model):
 class ScheduleTriggerConfig(_Model):
     """Config of a trigger of type `schedule`: one of `cron`, `rate` and `at`."""
 
-    cron: Annotated[str, AfterValidator(_cron)] | None = Field(
+    cron: CronText | None = Field(
         default=None, max_length=200, description="Five fields.", examples=["0 9 * * MON-FRI"]
     )
     rate: Rate | None = None
     at: datetime | None = Field(default=None, description="Once; without an offset, a time in `timezone`.")
-    timezone: Annotated[str, AfterValidator(_zone)] = Field(default="UTC", examples=["Europe/Berlin"])
+    timezone: ZoneName = Field(default="UTC", examples=["Europe/Berlin"])
     start: datetime | None = Field(
         default=None, description="Nothing fires before; a rate counts from here. A rate without it starts at once."
     )

@@ -16,7 +16,7 @@ from shared.adapters.postgres.engine import create_engine
 from shared.adapters.postgres.executions import PostgresExecutions
 from shared.adapters.postgres.journal import PostgresJournal
 from shared.adapters.postgres.queue import PostgresQueue
-from shared.adapters.postgres.schedules import PostgresTriggerRuns, PostgresTriggerStates
+from shared.adapters.postgres.schedules import PostgresPollSources, PostgresTriggerRuns, PostgresTriggerStates
 from shared.adapters.postgres.triggers import PostgresTriggers
 from shared.adapters.postgres.workflows import PostgresWorkflows
 from shared.adapters.redis import RedisLiveFeed
@@ -45,6 +45,7 @@ class Stores:
     memory: PostgresAgentMemory
     trigger_states: PostgresTriggerStates
     trigger_runs: PostgresTriggerRuns
+    poll_sources: PostgresPollSources
 
     async def close(self) -> None:
         await self.queue.close()
@@ -72,6 +73,7 @@ def open_stores(postgres_url: str, redis_url: str, encryption_keys: str, blob_fo
         memory=PostgresAgentMemory(engine),
         trigger_states=PostgresTriggerStates(engine),
         trigger_runs=PostgresTriggerRuns(engine),
+        poll_sources=PostgresPollSources(engine),
     )
 
 

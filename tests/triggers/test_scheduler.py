@@ -8,18 +8,29 @@ from typing import Any
 import pytest
 
 from functions.schedule import core
-from local.scheduler import LEASE
+from functions.schedule.core import LEASE
 from local.wiring_schedules import scheduler
 from shared.clock import ManualClock, iso
 from shared.errors import StoreUnavailable
 from shared.executions.records import ExecutionStatus, StatusChange
 from shared.ids import new_id
+from shared.ports import TaskCall
 from shared.triggers.records import Trigger, TriggerType
 from shared.triggers.schedule import ScheduleTriggerConfig
 from shared.workflow.records import Workflow, WorkflowStatus
 from tests.support.stores import Stores, new_workflow
 
 T0 = datetime(2026, 3, 2, 12, 30, tzinfo=UTC)
+
+
+class NoTasks:
+    """Schedules ask for no work of nodes."""
+
+    async def run(self, call: TaskCall) -> Any:
+        raise AssertionError(call)
+
+    async def stop(self, call: TaskCall) -> None:
+        raise AssertionError(call)
 
 
 class Bench:
@@ -31,14 +42,7 @@ class Bench:
 
     def another(self):
         s = self.stores
-        return scheduler(
-            s.engine,
-            triggers=s.triggers,
-            workflows=s.workflows,
-            executions=s.executions,
-            queue=s.queue,
-            clock=self.clock,
-        )
+        return scheduler(s.engine, runner=NoTasks(), blobs=s.blobs, queue=s.queue, clock=self.clock)
 
     @property
     def deps(self) -> core.Deps:

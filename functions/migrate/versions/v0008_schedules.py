@@ -10,7 +10,7 @@ depends_on = None
 
 
 def upgrade() -> None:
-    """Adds the table, and finds triggers that fire by the clock and what they started."""
+    """Adds the tables, and finds triggers that fire by the clock and what they started."""
     op.create_table(
         "trigger_state",
         sa.Column("trigger_id", sa.Uuid(as_uuid=False), nullable=False),
@@ -33,6 +33,14 @@ def upgrade() -> None:
         comment="When schedules and polls are due, and what they remember",
     )
     op.create_index("ix_trigger_state_due_at", "trigger_state", ["due_at"])
+    op.create_table(
+        "poll_sources",
+        sa.Column("project_id", sa.Uuid(as_uuid=False), nullable=False),
+        sa.Column("source", sa.Text(), nullable=False),
+        sa.Column("next_at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("project_id", "source", name="pk_poll_sources"),
+        comment="When the next poll of a source with a rate limit may be made",
+    )
     op.create_index(
         "ix_triggers_timed",
         "triggers",

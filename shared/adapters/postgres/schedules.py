@@ -1,18 +1,18 @@
-"""TriggerStates and TriggerRuns on PostgreSQL."""
+"""TriggerStates, TriggerRuns and PollSources on PostgreSQL."""
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
-from sqlalchemy import Row, and_, exists, or_, select, update
+from sqlalchemy import Row, and_, exists, or_, select, true, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from shared.adapters.postgres.engine import transaction
-from shared.adapters.postgres.tables import trigger_state, triggers, workflow_executions, workflows
+from shared.adapters.postgres.tables import poll_sources, trigger_state, triggers, workflow_executions, workflows
 from shared.ids import is_id
-from shared.ports import ClaimedTrigger, TriggerRuns, TriggerState, TriggerStates, UnfinishedRun
+from shared.ports import ClaimedTrigger, PollSources, TriggerRuns, TriggerState, TriggerStates, UnfinishedRun
 from shared.triggers.records import Trigger, TriggerType
 
 _s = trigger_state.c
@@ -27,11 +27,11 @@ class PostgresTriggerStates(TriggerStates):
         self._engine = engine
 
     async def claim(
-        self, kind: TriggerType, now: datetime, *, lease: timedelta, limit: int = 10
+        self, kind: TriggerType, now: datetime, *, lease: timedelta, limit: int = 10, only: str | None = None
     ) -> Sequence[ClaimedTrigger]:
         """Active triggers of `kind` that are due, new or changed, and that no other process holds. Two processes that
         claim at once skip each other's rows (FOR UPDATE SKIP LOCKED)."""
-        active = and_(_t.type == kind.value, _t.is_active)
+        active = and_(_t.type == kind.value, _t.is_active, true() if only is None else _t.id == only)
         deleted = exists().where(workflows.c.id == _t.workflow_id, workflows.c.status == "deleted")
         changed = _s.planned_for.is_distinct_from(_t.updated_at)
         free = or_(_s.claimed_until.is_(None), _s.claimed_until <= now)
@@ -55,20 +55,18 @@ class PostgresTriggerStates(TriggerStates):
             rows = (await connection.execute(taken)).all()
         return [_claimed(row) for row in rows]
 
-    async def keep(self, claimed: ClaimedTrigger, state: TriggerState, *, pause_at: datetime | None = None) -> bool:
-        """Keeps what the trigger remembers now, and gives it back. False where another process took it."""
+    async def keep(
+        self, claimed: ClaimedTrigger, state: TriggerState, *, hold: bool = False, pause_at: datetime | None = None
+    ) -> bool:
+        """Keeps what the trigger remembers now, and gives it back unless held. False where another process took it."""
         trigger = claimed.trigger
         kept = (
             update(trigger_state)
             .where(_s.trigger_id == trigger.id, _s.claim == claimed.token)
-            .values(
-                planned_for=trigger.updated_at,
-                due_at=state.due_at,
-                document=state.document,
-                claim=None,
-                claimed_until=None,
-            )
+            .values(planned_for=trigger.updated_at, due_at=state.due_at, document=state.document)
         )
+        if not hold:
+            kept = kept.values(claim=None, claimed_until=None)
         paused = update(triggers).where(_t.id == trigger.id, _t.updated_at == trigger.updated_at)
         async with transaction(self._engine) as connection:
             if (await connection.execute(kept)).rowcount == 0:
@@ -106,6 +104,28 @@ class PostgresTriggerRuns(TriggerRuns):
         query = select(_e.id, _e.idempotency_key).where(ours).order_by(_e.id).limit(limit)
         async with transaction(self._engine) as connection:
             return [UnfinishedRun(*row) for row in await connection.execute(query)]
+
+
+class PostgresPollSources(PollSources):
+    """A row for each source: when the next request may be made."""
+
+    def __init__(self, engine: AsyncEngine) -> None:
+        self._engine = engine
+
+    async def reserve(self, project_id: str, source: str, now: datetime, spacing: timedelta) -> datetime | None:
+        """None where a request may be made now, and the next one `spacing` later; else when to ask again."""
+        row = insert(poll_sources).values(project_id=project_id, source=source, next_at=now + spacing)
+        taken = row.on_conflict_do_update(
+            index_elements=["project_id", "source"],
+            set_={"next_at": row.excluded.next_at},
+            where=poll_sources.c.next_at <= now,
+        ).returning(poll_sources.c.next_at)
+        ours = and_(poll_sources.c.project_id == project_id, poll_sources.c.source == source)
+        async with transaction(self._engine) as connection:
+            if (await connection.execute(taken)).one_or_none() is not None:
+                return None
+            later: datetime = (await connection.execute(select(poll_sources.c.next_at).where(ours))).scalar_one()
+            return later
 
 
 async def _make_missing(connection: AsyncConnection, kind: TriggerType) -> None:

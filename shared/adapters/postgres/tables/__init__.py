@@ -7,7 +7,7 @@ write, and it takes every JSON text, where `jsonb` refuses strings with U+0000. 
 from shared.adapters.postgres.tables.base import metadata
 from shared.adapters.postgres.tables.executions import UNFINISHED, execution_events, workflow_executions
 from shared.adapters.postgres.tables.nodes import agent_memory, agent_turns, connections
-from shared.adapters.postgres.tables.schedules import trigger_state
+from shared.adapters.postgres.tables.schedules import poll_sources, trigger_state
 from shared.adapters.postgres.tables.triggers import triggers, webhook_registrations
 from shared.adapters.postgres.tables.workflows import projects, workflow_versions, workflows
 
@@ -18,6 +18,7 @@ __all__ = [
     "connections",
     "execution_events",
     "metadata",
+    "poll_sources",
     "projects",
     "trigger_state",
     "triggers",

@@ -1,6 +1,6 @@
 """Triggers that fire by the clock."""
 
-from sqlalchemy import Column, ForeignKey, Index, Table, Text, text
+from sqlalchemy import Column, ForeignKey, Index, PrimaryKeyConstraint, Table, Text, text
 
 from shared.adapters.postgres.tables.base import DOCUMENT, ID, TIME, metadata
 from shared.adapters.postgres.tables.executions import workflow_executions
@@ -18,6 +18,16 @@ trigger_state = Table(
     Column("claimed_until", TIME),
     Index("ix_trigger_state_due_at", "due_at"),
     comment="When schedules and polls are due, and what they remember",
+)
+
+poll_sources = Table(
+    "poll_sources",
+    metadata,
+    Column("project_id", ID, nullable=False),
+    Column("source", Text, nullable=False),
+    Column("next_at", TIME, nullable=False),
+    PrimaryKeyConstraint("project_id", "source"),
+    comment="When the next poll of a source with a rate limit may be made",
 )
 
 Index(

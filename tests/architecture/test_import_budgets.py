@@ -48,6 +48,8 @@ BUDGETS = {
     "http node": in_lambda("functions.nodes.http.handler", NODE, 215),
     "tool node": in_lambda("functions.nodes.tool.handler", NODE, 215),
     "agent node": in_lambda("functions.nodes.agent.handler", NODE | AGENTS | {"httpx"}, 120),
+    "schedule": in_lambda("functions.schedule.handler", AGENTS | STORES | {"boto3", "fastapi", "statemachines"}, 190),
+    "poll": in_lambda("functions.poll.handler", AGENTS | STORES | {"boto3", "fastapi", "statemachines"}, 190),
     "interpreter": Budget(
         "import statemachines.interpreter", NODE - {"statemachines", "jlens"} | {"httpx", "pydantic_settings"}, 60
     ),

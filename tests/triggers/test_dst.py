@@ -130,3 +130,20 @@ def test_a_rate_counts_elapsed_time():
     local = [fire.astimezone(config.zone).hour for fire in fires_between(config, begin, begin + 3 * DAY)]
 
     assert local == [12, 13, 13]
+
+
+@pytest.mark.parametrize(
+    ("cron", "day", "expected"),
+    [
+        ("30 2 * * *", date(2026, 3, 29), []),
+        ("30 2 * * *", date(2026, 10, 25), ["00:30"]),
+        ("0 3 * * *", date(2026, 3, 29), ["01:00"]),
+        ("0 3 * * *", date(2026, 10, 25), ["02:00"]),
+        ("*/15 1-3 * * *", date(2026, 3, 29), ["00:00", "00:15", "00:30", "00:45", "01:00", "01:15", "01:30", "01:45"]),
+        ("*/30 2-3 * * *", date(2026, 10, 25), ["00:00", "00:30", "02:00", "02:30"]),
+    ],
+)
+def test_the_table_of_the_documentation(cron, day, expected):
+    begin = datetime.combine(day, time(0), ZoneInfo("Europe/Berlin")).astimezone(UTC)
+
+    assert [fire.strftime("%H:%M") for fire in fires(cron, "Europe/Berlin", begin, begin + DAY)] == expected

@@ -17,7 +17,7 @@ from shared.triggers.records import TriggerType
 MAX_AT_ONCE = 50
 """Triggers of one type that one process holds: a slow source keeps others waiting only beyond that."""
 
-_LOOK_SECONDS = 0.5
+_LOOK_SECONDS = 1.0
 
 log = logging.getLogger(__name__)
 

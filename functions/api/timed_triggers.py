@@ -114,6 +114,17 @@ def _times(config: ScheduleTriggerConfig | PollingTriggerConfig, after: datetime
     return times
 
 
+def summary(document: dict[str, Any]) -> dict[str, Any]:
+    """What a trigger remembers, for people: of long lists and of inputs that wait only how many there are."""
+    told = {name: value for name, value in document.items() if name != "watches"}
+    if "outbox" in told:
+        told["outbox"] = len(told["outbox"])
+        told["seen"] = {
+            name: len(value) if isinstance(value, list) else value for name, value in document["seen"].items()
+        }
+    return told
+
+
 def _with_start(given: dict[str, Any], now: datetime) -> dict[str, Any]:
     """A rate counts from its start, so it must not move with the process."""
     return {**given, "start": now.isoformat()} if given.get("rate") and not given.get("start") else given

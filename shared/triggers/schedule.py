@@ -26,6 +26,9 @@ MAX_JITTER_SECONDS = 3_600
 MAX_TRIES = 1_000
 """Nominal times in a row that may lie outside of the window before the schedule counts as one that never fires."""
 
+FIRST_YEAR, LAST_YEAR = 1970, 2199
+"""As in EventBridge's cron expressions; calendars of computers end in 9999."""
+
 _TICK = timedelta(microseconds=1)
 _HORIZON = timedelta(days=40 * 366)
 
@@ -112,6 +115,8 @@ class ScheduleTriggerConfig(_Model):
         return self
 
     def _instant(self, name: str, given: datetime) -> datetime:
+        if not FIRST_YEAR <= given.year <= LAST_YEAR:
+            raise ValueError(f"'{name}' is in the year {given.year}; allowed are {FIRST_YEAR} to {LAST_YEAR}")
         if given.tzinfo is not None:
             return given.astimezone(UTC)
         found = cron.instant_of(given, self.zone)
@@ -214,4 +219,6 @@ def _anchor(config: ScheduleTriggerConfig) -> datetime:
 
 
 def _ended(config: ScheduleTriggerConfig, fire: datetime | None) -> datetime | None:
-    return fire if fire is not None and (config.end is None or fire <= config.end) else None
+    if fire is None or fire.year > LAST_YEAR or (config.end is not None and fire > config.end):
+        return None
+    return fire

@@ -1,7 +1,14 @@
 """Polling triggers through the REST API."""
 
+from datetime import UTC, datetime, timedelta
+
 import pytest
 
+from functions.poll.core import Entry, PollingMemory
+from shared.clock import iso
+from shared.ports import TriggerState
+from shared.triggers.changes import Seen
+from shared.triggers.records import TriggerType
 from tests.functions.conftest import assert_problem
 
 POLL = {
@@ -20,6 +27,19 @@ async def test_a_polling_trigger_is_stored_with_its_defaults(doors):
     paused = await doors.api.put(f"/api/triggers/{trigger['id']}", json={"is_active": False})
     assert paused.json()["is_active"] is False
     assert (await doors.api.get(f"/api/triggers/{trigger['id']}/state")).json() == {"due_at": None, "state": {}}
+
+
+async def test_the_state_tells_counts_where_the_memory_is_long(doors):
+    workflow = await doors.workflow()
+    trigger = await doors.trigger(workflow["id"], type="polling", config=POLL)
+    states, at = doors.stores.trigger_states, datetime.now(UTC)
+    (claimed,) = await states.claim(TriggerType.POLLING, at, lease=timedelta(minutes=1), only=trigger["id"])
+    memory = PollingMemory(seen=Seen(polled=True, ids=["1", "2"]), outbox=[Entry(key="k", input={"secret": 1})])
+    assert await states.keep(claimed, TriggerState(memory.model_dump(mode="json"), at))
+
+    shown = (await doors.api.get(f"/api/triggers/{trigger['id']}/state")).json()
+
+    assert (shown["state"]["seen"]["ids"], shown["state"]["outbox"], shown["due_at"]) == (2, 1, iso(at))
 
 
 async def test_the_polls_to_come(doors):

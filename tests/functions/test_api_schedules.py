@@ -64,6 +64,21 @@ async def test_a_preview_needs_no_trigger(doors):
     }
 
 
+@pytest.mark.parametrize("after", ["2026-03-27T07:59:59", "9999-12-31T23:59:59-05:00", "0001-01-01T00:00:00+05:00"])
+async def test_a_preview_needs_a_time_that_exists(doors, after):
+    answer = await doors.api.post("/api/triggers/preview", json={"type": "schedule", "config": CRON, "after": after})
+
+    assert "with an offset" in assert_problem(answer, 422, "request.parameter_invalid")["detail"]
+
+
+async def test_a_slow_rate_ends_with_the_calendar(doors):
+    body = {"type": "schedule", "config": {"rate": {"value": 30_000, "unit": "days"}}, "count": 100}
+
+    runs = (await doors.api.post("/api/triggers/preview", json=body)).raise_for_status().json()["items"]
+
+    assert 1 < len(runs) < 5
+
+
 async def test_the_state_is_empty_before_the_first_look(doors, workflow):
     trigger = await doors.trigger(workflow["id"], type="schedule", config=CRON)
 
@@ -88,6 +103,7 @@ async def test_the_state_is_empty_before_the_first_look(doors, workflow):
         ({"cron": "0 9 * * *", "start": "2031-01-01T00:00:00Z", "end": "2030-01-01T00:00:00Z"}, "is before 'start'"),
         ({"cron": "0 9 * * *", "input": "{% $nope %}"}, "reads $nope; it may read $fire"),
         ({"cron": "0 9 * * *", "input": {"a": "{% 1 + %}"}}, "the expression at 'a' does not compile"),
+        ({"at": "9999-12-31T23:00:00-05:00"}, "'at' is in the year 9999; allowed are 1970 to 2199"),
         ({"rate": {"value": 0, "unit": "minutes"}}, "config.rate.value"),
         ({"crn": "0 9 * * *"}, "config.crn"),
     ],

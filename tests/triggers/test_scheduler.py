@@ -9,6 +9,7 @@ import pytest
 
 from functions.schedule import core
 from functions.schedule.core import LEASE
+from local.scheduler import Scheduler, Timed
 from local.wiring_schedules import scheduler
 from shared.clock import ManualClock, iso
 from shared.errors import StoreUnavailable
@@ -302,6 +303,24 @@ async def test_one_broken_trigger_does_not_stop_the_others(bench: Bench, caplog)
 
     assert await bench.started() == hours(T0 + timedelta(minutes=30), 1)
     assert "trigger failed inside the platform" in caplog.text
+
+
+async def test_a_slow_trigger_keeps_no_other_waiting(bench: Bench):
+    slow, quick = await bench.schedule(cron="0 * * * *"), asyncio.Event()
+
+    async def advance(claimed: Any) -> None:
+        if claimed.trigger.id != slow.id:
+            quick.set()
+            return
+        await bench.schedule(cron="0 * * * *")
+        await asyncio.Event().wait()
+
+    types = {TriggerType.SCHEDULE: Timed(advance, LEASE)}
+    running = asyncio.create_task(Scheduler(states=bench.stores.trigger_states, types=types, clock=bench.clock).run())
+    await asyncio.wait_for(quick.wait(), 20)
+    running.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await running
 
 
 async def test_what_eventbridge_scheduler_sends_starts_the_same_run(bench: Bench):

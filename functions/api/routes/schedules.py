@@ -11,6 +11,7 @@ from functions.api.models.schedules import MAX_RUNS, NextRuns, PreviewTrigger, T
 from functions.api.requests import Id, JsonRoute, checked_id
 from shared.errors import InvalidParameter, NotFound
 from shared.triggers.records import Trigger
+from shared.triggers.schedule import FIRST_YEAR, LAST_YEAR
 
 router = APIRouter(prefix="/api/triggers", tags=["triggers"], route_class=JsonRoute)
 
@@ -21,8 +22,11 @@ Count = Annotated[int, Query(ge=1, le=MAX_RUNS, description="How many at most.")
 async def preview_trigger(body: PreviewTrigger, deps: Wired) -> NextRuns:
     """When a trigger of this config would fire; nothing is stored."""
     after = body.after or deps.clock.now()
-    if after.tzinfo is None:
-        raise InvalidParameter(f"'after' is {after.isoformat()}, without an offset. Write it as 2026-11-23T09:00:00Z.")
+    if after.tzinfo is None or not FIRST_YEAR < after.year < LAST_YEAR:
+        raise InvalidParameter(
+            f"'after' is {after.isoformat()}. Write a time with an offset, such as 2026-11-23T09:00:00Z, in a year"
+            f" between {FIRST_YEAR} and {LAST_YEAR}."
+        )
     return NextRuns.of(*timed_triggers.preview(body.type, body.config, after, body.count))
 
 
@@ -40,7 +44,7 @@ async def trigger_state(trigger_id: Id, deps: Wired) -> TriggerStateOut:
     state = await deps.trigger_states.get(deps.project_id, trigger.id)
     if state is None:
         return TriggerStateOut(due_at=None, state={})
-    return TriggerStateOut(due_at=state.due_at, state=state.document)
+    return TriggerStateOut(due_at=state.due_at, state=timed_triggers.summary(state.document))
 
 
 async def _timed(deps: Deps, trigger_id: str) -> Trigger:

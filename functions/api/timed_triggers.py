@@ -59,7 +59,9 @@ async def update(deps: Deps, trigger: Trigger, wanted: UpdateTrigger) -> Trigger
         )
     _refuse_secret(wanted)
     now = deps.clock.now()
-    config = trigger.config if wanted.config is None else _as_json(config_of(trigger.type, wanted.config, now))
+    config = trigger.config
+    if wanted.config is not None:
+        config = _as_json(config_of(trigger.type, _with_same_start(trigger, wanted.config), now))
     is_active = trigger.is_active if wanted.is_active is None else wanted.is_active
     changed = replace(trigger, config=config, is_active=is_active, updated_at=now)
     await deps.triggers.update(changed, None)
@@ -128,6 +130,12 @@ def summary(document: dict[str, Any]) -> dict[str, Any]:
 def _with_start(given: dict[str, Any], now: datetime) -> dict[str, Any]:
     """A rate counts from its start, so it must not move with the process."""
     return {**given, "start": now.isoformat()} if given.get("rate") and not given.get("start") else given
+
+
+def _with_same_start(trigger: Trigger, given: dict[str, Any]) -> dict[str, Any]:
+    """A rate that stays as it was goes on counting from where it did: another change must not fire it at once."""
+    unchanged = given.get("rate") is not None and given["rate"] == trigger.config.get("rate")
+    return {"start": trigger.config["start"]} | given if unchanged else given
 
 
 def _refuse_secret(wanted: CreateTrigger | UpdateTrigger) -> None:

@@ -34,6 +34,18 @@ async def test_a_rate_counts_from_its_creation(doors, workflow):
     assert len(runs["items"]) == 2
 
 
+async def test_a_rate_goes_on_counting_when_something_else_changes(doors, workflow):
+    rate = {"rate": {"value": 5, "unit": "minutes"}}
+    trigger = await doors.trigger(workflow["id"], type="schedule", config=rate)
+    path = f"/api/triggers/{trigger['id']}"
+
+    same = (await doors.api.put(path, json={"config": {**rate, "overlap": "skip"}})).json()
+    other = (await doors.api.put(path, json={"config": {"rate": {"value": 6, "unit": "minutes"}}})).json()
+
+    assert (same["config"]["start"], same["config"]["overlap"]) == (trigger["config"]["start"], "skip")
+    assert other["config"]["start"] > trigger["config"]["start"]
+
+
 async def test_pause_resume_and_change(doors, workflow):
     trigger = await doors.trigger(workflow["id"], type="schedule", config=CRON)
     path = f"/api/triggers/{trigger['id']}"

@@ -261,13 +261,38 @@ def test_a_schedule_fires_in_a_running_stage(cli: Cli, deployed: Path):
     file.write_text("type: schedule\nconfig: {rate: {value: 1, unit: days}, input: {name: clock}}\n")
 
     assert cli("trigger", "add", "cli-greet", str(file)) == 0
+
+    assert started_by(cli, cli.out.strip(), 1) == 1
+
+
+def test_a_poll_starts_what_is_new_in_a_running_stage(cli: Cli, deployed: Path):
+    file = deployed / "poll.yaml"
+    file.write_text(
+        """
+type: polling
+config:
+  interval_seconds: 10
+  source: {type: tool, tool: csv.parse, arguments: {text: "id,name\\n1,Ada\\n2,Bob"}}
+  detect: {by: ids, id: "{% $item.id %}"}
+  first_poll: {policy: emit_all}
+  input: {name: "{% $item.name %}"}
+"""
+    )
+
+    assert cli("trigger", "add", "cli-greet", str(file)) == 0
     trigger_id = cli.out.strip()
 
-    def started() -> list[dict[str, object]]:
-        assert cli("executions", "--workflow", "cli-greet", "--status", "succeeded", "--json") == 0
-        return [each for each in cli.lines() if (each["trigger"] or {}).get("id") == trigger_id]
+    assert started_by(cli, trigger_id, 2) == 2
+    assert cli("trigger", "state", trigger_id, "--json") == 0
+    assert cli.lines()[0]["state"]["emitted"] == 2
 
+
+def started_by(cli: Cli, trigger_id: str, wanted: int) -> int:
+    """How many executions of cli-greet the trigger started, once they are as many as wanted or 20 s are over."""
     deadline = time.monotonic() + 20
-    while not started() and time.monotonic() < deadline:
+    while True:
+        assert cli("executions", "--workflow", "cli-greet", "--status", "succeeded", "--json") == 0
+        count = sum((each["trigger"] or {}).get("id") == trigger_id for each in cli.lines())
+        if count >= wanted or time.monotonic() > deadline:
+            return count
         time.sleep(0.05)
-    assert len(started()) == 1

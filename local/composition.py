@@ -55,6 +55,7 @@ def _app(settings: Settings, stores: Stores, running: Running) -> ASGIApp:
             blobs=stores.blobs,
             secrets=stores.secrets,
             connections=stores.connections,
+            trigger_states=stores.trigger_states,
             clock=clock,
             settings=settings,
             probes={"database": partial(_ask_database, stores.engine), "cache": stores.redis.ping},

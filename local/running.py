@@ -16,6 +16,7 @@ from local.nested import NestedExecutions
 from local.queue import LocalQueue, LocalTaskCompletions
 from local.stores import Stores
 from local.tasks import LocalTasks
+from local.wiring_schedules import scheduler
 from local.worker import Worker
 from shared.adapters.redis import RedisResultCache
 from shared.approvals.deciding import tell_all
@@ -56,9 +57,10 @@ def start(stack: AsyncExitStack, settings: Settings, stores: Stores, name: str) 
         connections=Connections(stores.connections, stores.secrets),
     )
     nested = NestedExecutions(stores.workflows, stores.executions, queue, clock)
+    runner = LocalTasks(_functions(stack, settings, stores), services, nested, stores.approvals)
     interpreter = Interpreter(
         journal=stores.journal,
-        runner=LocalTasks(_functions(stack, settings, stores), services, nested, stores.approvals),
+        runner=runner,
         clock=clock,
         tokens=tokens,
         histories=stores.executions,
@@ -79,6 +81,8 @@ def start(stack: AsyncExitStack, settings: Settings, stores: Stores, name: str) 
     stack.push_async_callback(worker.stop)
     stack.push_async_callback(_ended, task)
     stack.push_async_callback(_ended, asyncio.create_task(_tell_decisions(stores, completions), name="decisions"))
+    timed = scheduler(stores.engine, runner=runner, blobs=stores.blobs, queue=queue, clock=clock)
+    stack.push_async_callback(_ended, asyncio.create_task(timed.run(), name="scheduler"))
     return Running(worker, queue, completions, tokens)
 
 

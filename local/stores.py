@@ -18,6 +18,7 @@ from shared.adapters.postgres.engine import create_engine
 from shared.adapters.postgres.executions import PostgresExecutions
 from shared.adapters.postgres.journal import PostgresJournal
 from shared.adapters.postgres.queue import PostgresQueue
+from shared.adapters.postgres.schedules import PostgresTriggerStates
 from shared.adapters.postgres.triggers import PostgresTriggers
 from shared.adapters.postgres.workflows import PostgresWorkflows
 from shared.adapters.redis import RedisLiveFeed
@@ -32,6 +33,7 @@ class Stores:
     engine: AsyncEngine
     workflows: PostgresWorkflows
     triggers: PostgresTriggers
+    trigger_states: PostgresTriggerStates
     executions: PostgresExecutions
     admission: PostgresAdmission
     backlog: PostgresBacklog
@@ -60,6 +62,7 @@ def open_stores(stack: AsyncExitStack, settings: Settings) -> Stores:
         engine=engine,
         workflows=PostgresWorkflows(engine),
         triggers=PostgresTriggers(engine),
+        trigger_states=PostgresTriggerStates(engine),
         executions=PostgresExecutions(engine),
         admission=PostgresAdmission(engine),
         backlog=PostgresBacklog(engine),

@@ -19,6 +19,7 @@ from shared.ports import (
     SecretBox,
     StartQueue,
     TaskCompletions,
+    TriggerStates,
     TriggerStore,
     WorkflowStore,
 )
@@ -44,6 +45,7 @@ class Deps:
     tokens: TaskTokens
     approvals: ApprovalStore
     approval_links: ApprovalLinks
+    trigger_states: TriggerStates
     probes: Mapping[str, Probe] = field(default_factory=dict)
     """By name (`database`, `cache`): what `/readyz` asks."""
     project_id: str = DEFAULT_PROJECT_ID

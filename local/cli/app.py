@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from local.cli.shapes import DEFAULT_URL
+from local.cli.trigger_app import trigger_app
 
 EXIT_CODES = (
     "Exit codes: 0 done, 1 the execution failed, 2 a mistake in command, definition, input or settings, "
@@ -66,6 +67,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+
+app.add_typer(trigger_app, name="trigger")
 
 
 def run(arguments: Sequence[str] | None = None) -> int:

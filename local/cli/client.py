@@ -112,6 +112,19 @@ class MillraceClient:
         """Changes the given fields (`config`, `secret`, `is_active`) and leaves the others as they are."""
         return cast("Trigger", await self._call("PUT", f"/api/triggers/{trigger_id}", json=changes))
 
+    async def next_runs(self, trigger_id: str, count: int) -> dict[str, Any]:
+        """When a trigger that goes by the clock fires next: `{timezone, items: [{time, local_time}]}`."""
+        return cast("dict[str, Any]", await self._call("GET", f"/api/triggers/{trigger_id}/next-runs?count={count}"))
+
+    async def preview_trigger(self, kind: str, config: Mapping[str, Any], count: int) -> dict[str, Any]:
+        """When a trigger of this config would fire, as `next_runs`."""
+        body = {"type": kind, "config": config, "count": count}
+        return cast("dict[str, Any]", await self._call("POST", "/api/triggers/preview", json=body))
+
+    async def trigger_state(self, trigger_id: str) -> dict[str, Any]:
+        """What a trigger that goes by the clock remembers: `{due_at, state}`."""
+        return cast("dict[str, Any]", await self._call("GET", f"/api/triggers/{trigger_id}/state"))
+
     async def execute(self, workflow_id: str, data: Any = None, *, idempotency_key: str | None = None) -> Started:
         """Starts an execution. The same key, with the same input, starts nothing twice."""
         headers = {"Idempotency-Key": idempotency_key} if idempotency_key else {}

@@ -24,6 +24,7 @@ from shared.ports.executions import (
     TaskCompletions,
 )
 from shared.ports.nodes import AgentMemory, AgentRun, AgentTurnRecord, AgentTurns, BlobStore, MemoryKey, ResultCache
+from shared.ports.schedules import ClaimedTrigger, PollSources, TriggerRuns, TriggerState, TriggerStates, UnfinishedRun
 from shared.ports.tasks import TaskCall, TaskFailed, TaskRunner
 from shared.ports.workflows import TriggerStore, WorkflowStore
 
@@ -36,6 +37,7 @@ __all__ = [
     "ApprovalStore",
     "Backlog",
     "BlobStore",
+    "ClaimedTrigger",
     "Completions",
     "ConnectionStore",
     "ExecutionStore",
@@ -45,6 +47,7 @@ __all__ = [
     "MemoryKey",
     "Page",
     "PendingExecution",
+    "PollSources",
     "ResultCache",
     "SecretBox",
     "Signals",
@@ -53,6 +56,10 @@ __all__ = [
     "TaskCompletions",
     "TaskFailed",
     "TaskRunner",
+    "TriggerRuns",
+    "TriggerState",
+    "TriggerStates",
     "TriggerStore",
+    "UnfinishedRun",
     "WorkflowStore",
 ]

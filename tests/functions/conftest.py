@@ -89,6 +89,7 @@ async def doors(stores: Stores) -> AsyncIterator[Doors]:
             TaskTokens(stores.secrets.derive("task tokens")),
             stores.approvals,
             ApprovalLinks(stores.secrets.derive("approval links")),
+            stores.trigger_states,
         )
     )
     completions = Scripted()

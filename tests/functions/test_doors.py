@@ -27,6 +27,7 @@ def app_over(workflows=None, **deps):
         "tokens": None,
         "approvals": None,
         "approval_links": None,
+        "trigger_states": None,
     }
     return create_app(Deps(workflows, clock=SystemClock(), settings=Settings(), **nothing, **deps))
 

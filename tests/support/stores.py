@@ -19,6 +19,7 @@ from shared.adapters.postgres.engine import create_engine
 from shared.adapters.postgres.executions import PostgresExecutions
 from shared.adapters.postgres.journal import PostgresJournal
 from shared.adapters.postgres.queue import PostgresQueue
+from shared.adapters.postgres.schedules import PostgresPollSources, PostgresTriggerRuns, PostgresTriggerStates
 from shared.adapters.postgres.triggers import PostgresTriggers
 from shared.adapters.postgres.workflows import PostgresWorkflows
 from shared.adapters.redis import RedisLiveFeed
@@ -48,6 +49,9 @@ class Stores:
     connections: PostgresConnections
     turns: PostgresAgentTurns
     memory: PostgresAgentMemory
+    trigger_states: PostgresTriggerStates
+    trigger_runs: PostgresTriggerRuns
+    poll_sources: PostgresPollSources
 
     async def close(self) -> None:
         await self.queue.close()
@@ -77,6 +81,9 @@ def open_stores(postgres_url: str, redis_url: str, encryption_keys: str, blob_fo
         connections=PostgresConnections(engine),
         turns=PostgresAgentTurns(engine),
         memory=PostgresAgentMemory(engine),
+        trigger_states=PostgresTriggerStates(engine),
+        trigger_runs=PostgresTriggerRuns(engine),
+        poll_sources=PostgresPollSources(engine),
     )
 
 

@@ -13,6 +13,7 @@ from shared.adapters.postgres.tables.executions import (
     workflow_executions,
 )
 from shared.adapters.postgres.tables.nodes import agent_memory, agent_turns, connections
+from shared.adapters.postgres.tables.schedules import poll_sources, trigger_state
 from shared.adapters.postgres.tables.triggers import triggers, webhook_registrations
 from shared.adapters.postgres.tables.workflows import projects, workflow_versions, workflows
 
@@ -24,8 +25,10 @@ __all__ = [
     "connections",
     "execution_events",
     "metadata",
+    "poll_sources",
     "projects",
     "task_completions",
+    "trigger_state",
     "triggers",
     "webhook_registrations",
     "workflow_executions",

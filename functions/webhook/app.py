@@ -5,7 +5,7 @@ A delivery is checked in this order, so that a caller who cannot sign learns not
   1. size           413  by Content-Length at once, else while the body is read
   2. path           404  unknown
   3. method         405  with `Allow`
-  4. signature      401  over the raw body
+  4. proof          401  a signature over the raw body, or a credential
   5. trigger        409  switched off
   6. workflow       410  deleted; 409 a draft or paused
   7. body           400  not what its content type says; 415 a type that is not taken in
@@ -36,7 +36,9 @@ from shared.errors import MillraceError, TriggerInactive, WebhookNotFound
 from shared.executions.records import ExecutionStatus, StatusChange
 from shared.executions.start import Origin, Startable, ensure_startable, start
 from shared.triggers.records import TriggerType, WebhookRegistration, WebhookTarget
-from shared.triggers.webhook import METHODS, WebhookTriggerConfig, is_path, verify, webhook_input
+from shared.triggers.secrets import opened
+from shared.triggers.signatures import Delivery, verify
+from shared.triggers.webhook import METHODS, WebhookTriggerConfig, is_path, webhook_input
 
 
 def create_app(deps: Deps) -> Starlette:
@@ -59,20 +61,22 @@ async def deliver(request: Request) -> Response:
     if request.method not in config.methods:
         raise HTTPException(405, headers={"Allow": ", ".join(config.methods)})
     body = await request.body()
-    secret = deps.secrets.decrypt(registration.secret) if registration.secret is not None else None
-    verify(config.verification, secret, body, request.headers)
+    verify(config.verification, opened(deps.secrets, registration.secret), _delivery(request, body, deps))
     if not registration.is_active:
         raise TriggerInactive("This webhook is switched off. Switch it on: PUT /api/triggers/{id} {'is_active': true}.")
     startable = _startable(target)
     ensure_startable(startable)
+    parsed = parse_body(request.headers.get("content-type", ""), body)
     data = webhook_input(
         config.verification,
         method=request.method,
         headers=request.headers.items(),
         query=request.query_params.multi_items(),
-        body=parse_body(request.headers.get("content-type", ""), body),
+        body=parsed,
     )
-    origin = _origin(request, registration, config.delivery_id(request.headers), body)
+    delivery_id = config.delivery_id(request.headers, parsed)
+    fingerprint = delivery_id.encode() if delivery_id and config.delivery_id_in_body else body
+    origin = _origin(request, registration, delivery_id, fingerprint)
     accepted = await start(startable, data, origin, queue=deps.queue, clock=deps.clock)
     if config.respond == "finished" and not accepted.duplicate:
         change = await deps.completions.wait(accepted.execution_id, config.respond_within_seconds)
@@ -80,6 +84,17 @@ async def deliver(request: Request) -> Response:
             return _finished(request, accepted.execution_id, change)
     answer = {"execution_id": accepted.execution_id, "status": "queued", "duplicate": accepted.duplicate}
     return _json(answer, 202, accepted.execution_id)
+
+
+def _delivery(request: Request, body: bytes, deps: Deps) -> Delivery:
+    return Delivery(
+        method=request.method,
+        url=str(request.url),
+        headers=request.headers.items(),
+        query=request.query_params.multi_items(),
+        body=body,
+        at=deps.clock.now(),
+    )
 
 
 def _finished(request: Request, execution_id: str, change: StatusChange) -> Response:
@@ -112,7 +127,7 @@ def _startable(target: WebhookTarget) -> Startable:
     )
 
 
-def _origin(request: Request, registration: WebhookRegistration, delivery_id: str | None, body: bytes) -> Origin:
+def _origin(request: Request, registration: WebhookRegistration, delivery_id: str | None, fingerprint: bytes) -> Origin:
     """A redelivery has the same body; its headers may differ, so the body alone tells two deliveries apart."""
     return Origin(
         trigger={"type": TriggerType.WEBHOOK.value, "id": registration.trigger_id},
@@ -120,5 +135,5 @@ def _origin(request: Request, registration: WebhookRegistration, delivery_id: st
         trigger_id=registration.trigger_id,
         delivery_id=delivery_id,
         idempotency_key=f"webhook:{registration.trigger_id}:{delivery_id}" if delivery_id else None,
-        fingerprint=body,
+        fingerprint=fingerprint,
     )

@@ -1,6 +1,7 @@
 """Deliveries to the webhook receiver: what starts, and each refusal with its own status and code."""
 
 import hmac
+import time
 
 import orjson
 import pytest
@@ -153,6 +154,46 @@ async def test_a_new_secret_replaces_the_old_one(doors, hook):
     answer = await doors.webhook.post("/webhooks/github-issues", content=GOOD, headers=signed(GOOD))
 
     assert_problem(answer, 401, "webhook.signature_invalid")
+
+
+async def test_a_sender_may_be_moved_to_a_new_secret(doors, hook):
+    path = f"/api/triggers/{hook['id']}"
+    await doors.api.put(path, json={"secret": "another", "keep_previous_secret": True})
+    during = await doors.webhook.post("/webhooks/github-issues", content=GOOD, headers=signed(GOOD))
+    changed = await doors.api.put(path, json={"secret": "another"})
+    after = await doors.webhook.post("/webhooks/github-issues", content=GOOD, headers=signed(GOOD))
+
+    assert during.status_code == 202
+    assert_problem(after, 401, "webhook.signature_invalid")
+    assert "another" not in changed.text
+
+
+async def test_stripe_may_change_an_event_that_it_sends_again(doors, workflow):
+    await doors.trigger(
+        workflow["id"], config={"path": "stripe", "verification": {"scheme": "stripe"}}, secret="whsec_1"
+    )
+    answers = []
+    for pending in (2, 1):
+        body = orjson.dumps({"id": "evt_1", "who": "x", "pending_webhooks": pending})
+        stamp = str(int(time.time()))
+        proof = hmac.digest(b"whsec_1", f"{stamp}.".encode() + body, "sha256").hex()
+        headers = JSON | {"Stripe-Signature": f"t={stamp},v1={proof}"}
+        answers.append((await doors.webhook.post("/webhooks/stripe", content=body, headers=headers)).json())
+
+    assert [each["duplicate"] for each in answers] == [False, True]
+
+
+async def test_a_key_in_the_query_starts_and_is_not_kept(doors, workflow):
+    rule = {"scheme": "api_key", "place": "query", "name": "key"}
+    await doors.trigger(workflow["id"], config={"path": "keyed", "verification": rule}, secret="s3cret")
+
+    refused = await doors.webhook.post("/webhooks/keyed?key=s3cre", content=GOOD, headers=JSON)
+    taken = await doors.webhook.post("/webhooks/keyed?key=s3cret&a=1", content=GOOD, headers=JSON)
+
+    assert_problem(refused, 401, "webhook.signature_invalid")
+    execution = await doors.api.get(f"/api/executions/{taken.json()['execution_id']}")
+    assert execution.json()["input"]["query"] == {"a": "1"}
+    assert "s3cret" not in execution.text
 
 
 async def test_a_delivery_runs_the_newest_version(doors, workflow, hook):

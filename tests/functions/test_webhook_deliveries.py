@@ -7,6 +7,7 @@ import orjson
 import pytest
 
 from shared.executions.records import ExecutionStatus, StatusChange
+from shared.executions.start import MAX_INPUT_BYTES
 from tests.functions.conftest import SCHEMA, assert_problem, definition
 from tests.support.history import START
 
@@ -104,13 +105,16 @@ async def test_a_body_of_unknown_length_is_counted(doors, workflow, hook):
     assert_problem(answer, 413, "request.too_large")
 
 
-async def test_a_body_at_the_limit_is_taken(doors, hook):
-    body = orjson.dumps({"who": "w" * (1024 * 1024 - 10)})
-    assert len(body) == 1024 * 1024
+async def test_an_input_that_step_functions_could_not_start_with_is_refused(doors, workflow, hook):
+    answers = []
+    for size in (MAX_INPUT_BYTES - 1_000, MAX_INPUT_BYTES):
+        body = orjson.dumps({"who": "w" * size})
+        answers.append(await doors.webhook.post("/webhooks/github-issues", content=body, headers=signed(body)))
 
-    answer = await doors.webhook.post("/webhooks/github-issues", content=body, headers=signed(body))
-
-    assert answer.status_code == 202, answer.text
+    assert answers[0].status_code == 202, answers[0].text
+    problem = assert_problem(answers[1], 413, "request.too_large")
+    assert problem["details"]["allowed"] == MAX_INPUT_BYTES
+    assert len(await doors.executions(workflow["id"])) == 1
 
 
 @pytest.mark.parametrize(

@@ -4,14 +4,19 @@ A delivery is checked in this order, so that a caller who cannot sign learns not
 
   1. size           413  by Content-Length at once, else while the body is read
   2. path           404  unknown
-  3. method         405  with `Allow`
-  4. proof          401  a signature over the raw body, or a credential
-  5. trigger        409  switched off
-  6. workflow       410  deleted; 409 a draft or paused
-  7. body           400  not what its content type says; 415 a type that is not taken in
-  8. input_schema   422  with a diagnostic for each mistake
-  9. submit         202  durable; a repeated delivery id answers with the first execution and `duplicate: true`
- 10. finish         200  with `respond: finished`: the output; 502 the execution failed
+  3. preflight      204  a page's CORS preflight, where the webhook names origins
+  4. address        403  not on the allow-list
+  5. handshake      200  of Meta, Microsoft Graph, or a HEAD; 403 the wrong token
+  6. method         405  with `Allow`
+  7. size           413  above the webhook's own limit
+  8. proof          401  a signature over the raw body, or a credential
+  9. body           400  not what its content type says; 415 a type that is not taken in
+ 10. handshake      200  Slack's url_verification
+ 11. trigger        409  switched off
+ 12. workflow       410  deleted; 409 a draft or paused
+ 13. input_schema   422  with a diagnostic for each mistake
+ 14. submit         202  durable; a repeated delivery id answers with the first execution and `duplicate: true`
+ 15. finish         200  with `respond: finished`: the output; 502 the execution failed
 
 No `Host` or `Origin` is asked for, other than by the API: deliveries come through tunnels and proxies, and what a page
 could send here proves nothing without the signature. One query reads the target; submitting shares its commit with the
@@ -28,6 +33,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from functions.webhook import doors
 from functions.webhook.body import parse_body
 from functions.webhook.deps import Deps
 from shared.adapters.asgi.middleware import BodyLimit, Correlation
@@ -35,6 +41,7 @@ from shared.adapters.asgi.problems import correlation_id, on_http_error, on_mill
 from shared.errors import MillraceError, TriggerInactive, WebhookNotFound
 from shared.executions.records import ExecutionStatus, StatusChange
 from shared.executions.start import Origin, Startable, ensure_startable, start
+from shared.triggers.challenges import slack_challenge
 from shared.triggers.records import TriggerType, WebhookRegistration, WebhookTarget
 from shared.triggers.secrets import opened
 from shared.triggers.signatures import Delivery, verify
@@ -44,7 +51,7 @@ from shared.triggers.webhook import METHODS, WebhookTriggerConfig, is_path, webh
 def create_app(deps: Deps) -> Starlette:
     """The receiver as an ASGI app; its route includes the `/webhooks` prefix."""
     app = Starlette(
-        routes=[Route("/webhooks/{path}", deliver, methods=METHODS)],
+        routes=[Route("/webhooks/{path}", deliver, methods=[*METHODS, "HEAD", "OPTIONS"])],
         middleware=[Middleware(Correlation), Middleware(BodyLimit, limit=deps.settings.max_body_bytes)],
         exception_handlers={MillraceError: on_millrace_error, HTTPException: on_http_error},
     )
@@ -56,17 +63,34 @@ async def deliver(request: Request) -> Response:
     """One delivery; see the module for the order of the checks."""
     deps: Deps = request.app.state.deps
     target = await _target(deps, request.path_params["path"])
-    registration = target.registration
-    config = WebhookTriggerConfig.model_validate(registration.config)
+    config = WebhookTriggerConfig.model_validate(target.registration.config)
+    try:
+        response = doors.preflight(config, request) or await _answer(deps, target, config, request)
+    except MillraceError as error:
+        response = await on_millrace_error(request, error)
+    except HTTPException as error:
+        response = await on_http_error(request, error)
+    doors.allow_origin(config, request, response)
+    return response
+
+
+async def _answer(deps: Deps, target: WebhookTarget, config: WebhookTriggerConfig, request: Request) -> Response:
+    doors.check_address(config, request, deps.settings.trusted_proxies)
+    if (response := doors.handshake(config, request)) is not None:
+        return response
     if request.method not in config.methods:
         raise HTTPException(405, headers={"Allow": ", ".join(config.methods)})
-    body = await request.body()
+    body = await doors.limited_body(config, request)
+    registration = target.registration
     verify(config.verification, opened(deps.secrets, registration.secret), _delivery(request, body, deps))
+    parsed = parse_body(request.headers.get("content-type", ""), body)
+    challenge = slack_challenge(config.verification.scheme, parsed)
+    if challenge is not None:
+        return Response(orjson.dumps({"challenge": challenge}), 200, media_type="application/json")
     if not registration.is_active:
         raise TriggerInactive("This webhook is switched off. Switch it on: PUT /api/triggers/{id} {'is_active': true}.")
     startable = _startable(target)
     ensure_startable(startable)
-    parsed = parse_body(request.headers.get("content-type", ""), body)
     data = webhook_input(
         config.verification,
         method=request.method,

@@ -5,14 +5,19 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Annotated, Any, Literal, TypeAlias, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator
 
+from shared.triggers.callers import networks
+from shared.triggers.challenges import Challenge
 from shared.triggers.signatures import NoVerification, Verification, hidden_names
 from shared.triggers.signatures.schemes import HeaderName
 
 Method: TypeAlias = Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
 _PATH = re.compile(r"^[A-Za-z0-9_-]{1,128}\Z")
 Path: TypeAlias = Annotated[str, StringConstraints(pattern=_PATH)]
+
+_ORIGIN = re.compile(r"^(\*|https?://[a-z0-9.:\[\]-]{1,253})\Z")
+CorsOrigin: TypeAlias = Annotated[str, StringConstraints(pattern=_ORIGIN)]
 
 METHODS: list[str] = list(get_args(Method))
 MAX_DELIVERY_ID = 200
@@ -44,6 +49,20 @@ class WebhookTriggerConfig(_Model):
     )
     methods: list[Method] = Field(default=["POST"], min_length=1, max_length=5)
     verification: Verification = Field(default_factory=NoVerification)
+    allowed_ips: list[str] = Field(
+        default=[],
+        max_length=256,
+        description="Addresses and CIDRs that may deliver; empty: any. Behind proxies, set MILLRACE_TRUSTED_PROXIES.",
+    )
+    max_body_bytes: int | None = Field(
+        default=None, ge=1, description="The largest body; at most, and by default, MILLRACE_MAX_BODY_BYTES."
+    )
+    cors_origins: list[CorsOrigin] = Field(
+        default=[], max_length=64, description="Origins whose pages may deliver, or `*`; empty: none."
+    )
+    challenge: Challenge | None = Field(
+        default=None, description="The handshake that the sender asks for; Slack's needs only the scheme `slack`."
+    )
     delivery_id_header: HeaderName | None = Field(
         default=None,
         description="The header that names a delivery. The same delivery starts nothing twice. By default the one of"
@@ -56,6 +75,12 @@ class WebhookTriggerConfig(_Model):
         " succeeded, 502 once it has failed, 202 if it takes longer than `respond_within_seconds`.",
     )
     respond_within_seconds: int = Field(default=25, ge=1, le=28)
+
+    @field_validator("allowed_ips")
+    @classmethod
+    def _are_networks(cls, given: list[str]) -> list[str]:
+        networks(tuple(given))
+        return given
 
     @property
     def needs_secret(self) -> bool:

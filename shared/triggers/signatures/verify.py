@@ -108,11 +108,11 @@ def _claim(verification: Verification, delivery: Delivery) -> _Claim:  # noqa: P
             return _twilio(rule, delivery)
         case BearerVerification():
             return _authorization("Bearer", delivery, lambda secret: secret)
-        case BasicVerification() as rule:
-            return _authorization("Basic", delivery, lambda secret: _base64(f"{rule.username}:{secret}".encode()))
-        case ApiKeyVerification() as rule:
-            given = (delivery.header if rule.place == "header" else delivery.parameter)(rule.name)
-            return _Claim([given], lambda secret: [secret], f"the secret in the {rule.place} {rule.name}")
+        case BasicVerification(username=username):
+            return _authorization("Basic", delivery, lambda secret: _base64(f"{username}:{secret}".encode()))
+        case ApiKeyVerification(place=place, name=name):
+            given = (delivery.header if place == "header" else delivery.parameter)(name)
+            return _Claim([given], lambda secret: [secret], f"the secret in the {place} {name}")
     raise AssertionError(verification)
 
 

@@ -88,12 +88,17 @@ async def update(deps: Deps, trigger: Trigger, wanted: UpdateTrigger) -> Trigger
 
 def _config(given: dict[str, Any]) -> WebhookTriggerConfig:
     try:
-        return WebhookTriggerConfig.model_validate(given)
+        config = WebhookTriggerConfig.model_validate(given)
     except ValidationError as error:
         mistakes = "; ".join(
             f"config.{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in error.errors(include_input=False)
         )
         raise InvalidParameter(f"The webhook's config is not valid: {mistakes}.") from None
+    try:
+        config.check_expressions()
+    except ValueError as error:
+        raise InvalidParameter(f"The webhook's config is not valid: config.{error}.") from None
+    return config
 
 
 def _sealed(
@@ -123,4 +128,5 @@ def _without_null(config: dict[str, Any]) -> dict[str, Any]:
 
 
 def _as_json(config: WebhookTriggerConfig) -> dict[str, Any]:
-    return config.model_dump(mode="json", exclude_none=True)
+    """Without the members that are not set; a null inside of `transform` or `response` is one that the author wrote."""
+    return _without_null(config.model_dump(mode="json"))

@@ -3,12 +3,15 @@
 import hashlib
 import re
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from typing import Annotated, Any, Literal, TypeAlias, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator
+import orjson
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator, model_validator
 
 from shared.triggers.callers import networks
 from shared.triggers.challenges import Challenge
+from shared.triggers.reshaping import CustomResponse, check_expressions
 from shared.triggers.signatures import NoVerification, Verification, hidden_names
 from shared.triggers.signatures.schemes import HeaderName
 
@@ -21,6 +24,9 @@ CorsOrigin: TypeAlias = Annotated[str, StringConstraints(pattern=_ORIGIN)]
 
 METHODS: list[str] = list(get_args(Method))
 MAX_DELIVERY_ID = 200
+
+_DELIVERED = frozenset({"input"})
+_FINISHED = frozenset({"input", "result"})
 
 _CREDENTIALS = frozenset({"authorization", "proxy-authorization", "cookie"})
 _CREDENTIAL_WORDS = ("signature", "secret", "token", "password", "api-key", "apikey")
@@ -69,6 +75,17 @@ class WebhookTriggerConfig(_Model):
         " the scheme: X-GitHub-Delivery, X-Shopify-Webhook-Id, webhook-id, I-Twilio-Idempotency-Token, the `id` of a"
         " Stripe event, the `event_id` of a Slack event.",
     )
+    filter: str | None = Field(
+        default=None,
+        max_length=10_000,
+        pattern=r"^\{%[\s\S]*%\}$",
+        description="A JSONata expression over `$input`; a delivery for which it is not true starts nothing.",
+    )
+    transform: Any = Field(
+        default=None,
+        description="JSON with JSONata expressions over `$input` = {body, headers, query, method}; it becomes the"
+        " workflow's input. By default `$input` itself.",
+    )
     respond: Literal["accepted", "finished"] = Field(
         default="accepted",
         description="`accepted`: 202 with the execution's id at once. `finished`: 200 with its output once it has"
@@ -76,11 +93,28 @@ class WebhookTriggerConfig(_Model):
     )
     respond_within_seconds: int = Field(default=25, ge=1, le=28)
 
+    response: CustomResponse | None = Field(
+        default=None, description="What `respond: finished` answers in place of 200 and the output as JSON."
+    )
+
+    @model_validator(mode="after")
+    def _response_is_waited_for(self) -> "WebhookTriggerConfig":
+        if self.response is not None and self.respond != "finished":
+            raise ValueError("'response' is answered once the execution has finished; set 'respond' to 'finished'")
+        return self
+
     @field_validator("allowed_ips")
     @classmethod
     def _are_networks(cls, given: list[str]) -> list[str]:
         networks(tuple(given))
         return given
+
+    def check_expressions(self) -> None:
+        """Raises ValueError for an expression that cannot work. Only for storing: it loads the engine."""
+        check_expressions("filter", self.filter, _DELIVERED)
+        check_expressions("transform", self.transform, _DELIVERED)
+        if self.response is not None:
+            check_expressions("response", self.response.model_dump(), _FINISHED)
 
     @property
     def needs_secret(self) -> bool:
@@ -108,6 +142,16 @@ class WebhookTriggerConfig(_Model):
     def delivery_id_in_body(self) -> bool:
         """Whether `delivery_id` reads the body. Such senders change other members of it when they send again."""
         return self.delivery_id_header is None and self.verification.scheme in _DELIVERY_MEMBERS
+
+
+def config_of(stored: dict[str, Any]) -> WebhookTriggerConfig:
+    """The config of a stored registration, parsed once for all deliveries until it changes; not to be changed."""
+    return _parsed(orjson.dumps(stored))
+
+
+@lru_cache(maxsize=4096)
+def _parsed(stored: bytes) -> WebhookTriggerConfig:
+    return WebhookTriggerConfig.model_validate_json(stored)
 
 
 def is_path(text: str) -> bool:

@@ -15,7 +15,7 @@ from shared.triggers.signatures.schemes import (
     TwilioVerification,
     Verification,
 )
-from shared.triggers.signatures.verify import check_secret, hidden_names, verify
+from shared.triggers.signatures.verify import check_secret, hidden_names, reads_url, verify
 
 __all__ = [
     "ApiKeyVerification",
@@ -33,5 +33,6 @@ __all__ = [
     "Verification",
     "check_secret",
     "hidden_names",
+    "reads_url",
     "verify",
 ]

@@ -15,7 +15,7 @@ class Delivery:
 
     method: str
     url: str
-    """As it arrived, with its query."""
+    """As it arrived, with its query; may be empty where the scheme does not sign it (see reads_url)."""
     headers: Sequence[tuple[str, str]]
     query: Sequence[tuple[str, str]]
     body: bytes

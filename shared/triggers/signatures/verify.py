@@ -96,6 +96,11 @@ def hidden_names(verification: Verification) -> tuple[str | None, str | None]:
     return None, None
 
 
+def reads_url(verification: Verification) -> bool:
+    """Whether the scheme signs the URL; putting one together is a good part of the work for a delivery."""
+    return isinstance(verification, TwilioVerification | HmacVerification)
+
+
 def _claim(verification: Verification, delivery: Delivery) -> _Claim:  # noqa: PLR0911 -- one line for each scheme
     match _PRESETS.get(type(verification), verification):
         case HmacVerification() as rule:

@@ -6,6 +6,7 @@ MillraceError
 │   ├── RequestTooLarge           a size limit at the door
 │   ├── Unauthenticated           no valid proof of who is calling
 │   │   └── SignatureInvalid      a webhook delivery whose signature does not verify
+│   ├── AddressNotAllowed         the caller's address is not on the webhook's allow-list
 │   ├── NotFound                  no such resource in this project
 │   │   └── WebhookNotFound       no webhook is registered at this path
 │   ├── Gone                      it existed and was deleted
@@ -126,6 +127,10 @@ class QueueFull(TooManyRequests):
 
 class SignatureInvalid(Unauthenticated):
     code = "webhook.signature_invalid"
+
+
+class AddressNotAllowed(RequestError):
+    code = "webhook.address_not_allowed"
 
 
 class NotFound(RequestError):

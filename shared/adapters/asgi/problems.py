@@ -26,6 +26,7 @@ STATUSES: dict[type[errors.MillraceError], int] = {
     errors.MalformedRequest: 400,
     errors.RequestTooLarge: 413,
     errors.Unauthenticated: 401,
+    errors.AddressNotAllowed: 403,
     errors.NotFound: 404,
     errors.Gone: 410,
     errors.Conflict: 409,

@@ -13,6 +13,7 @@ from shared.executions.task_tokens import TaskTokens
 from shared.ports import (
     ApprovalStore,
     BlobStore,
+    BulkRuns,
     ConnectionStore,
     ExecutionStore,
     LiveFeed,
@@ -46,6 +47,7 @@ class Deps:
     approvals: ApprovalStore
     approval_links: ApprovalLinks
     trigger_states: TriggerStates
+    bulk_runs: BulkRuns
     probes: Mapping[str, Probe] = field(default_factory=dict)
     """By name (`database`, `cache`): what `/readyz` asks."""
     project_id: str = DEFAULT_PROJECT_ID

@@ -8,6 +8,7 @@ Terms:
 """
 
 from shared.ports.approvals import ApprovalStore
+from shared.ports.bulk import BulkItem, BulkRuns
 from shared.ports.common import Page
 from shared.ports.connections import ConnectionStore, SecretBox
 from shared.ports.executions import (
@@ -37,6 +38,8 @@ __all__ = [
     "ApprovalStore",
     "Backlog",
     "BlobStore",
+    "BulkItem",
+    "BulkRuns",
     "ClaimedTrigger",
     "Completions",
     "ConnectionStore",

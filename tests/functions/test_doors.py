@@ -28,6 +28,7 @@ def app_over(workflows=None, **deps):
         "approvals": None,
         "approval_links": None,
         "trigger_states": None,
+        "bulk_runs": None,
     }
     return create_app(Deps(workflows, clock=SystemClock(), settings=Settings(), **nothing, **deps))
 

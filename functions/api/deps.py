@@ -6,17 +6,23 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 
+from shared.approvals.links import ApprovalLinks
 from shared.clock import Clock
 from shared.errors import MillraceError, NotImplementedYet
+from shared.executions.task_tokens import TaskTokens
 from shared.identity.principal import Principal
 from shared.identity.signing_in import Access
 from shared.ports import (
+    ApprovalStore,
     BlobStore,
+    BulkRuns,
     ConnectionStore,
     ExecutionStore,
     LiveFeed,
     SecretBox,
     StartQueue,
+    TaskCompletions,
+    TriggerStates,
     TriggerStore,
     WorkflowStore,
 )
@@ -38,6 +44,12 @@ class Deps:
     settings: Settings
     blobs: BlobStore
     connections: ConnectionStore
+    completions: TaskCompletions
+    tokens: TaskTokens
+    approvals: ApprovalStore
+    approval_links: ApprovalLinks
+    trigger_states: TriggerStates
+    bulk_runs: BulkRuns
     access: Access
     probes: Mapping[str, Probe] = field(default_factory=dict)
     """By name (`database`, `cache`): what `/readyz` asks."""

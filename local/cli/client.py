@@ -4,7 +4,7 @@ Every method raises ServerUnreachable where no answer comes, and Refused where t
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from contextlib import aclosing
 from types import TracebackType
 from typing import Any, Self, cast
@@ -136,6 +136,19 @@ class MillraceClient:
         """Changes the given fields (`config`, `secret`, `is_active`) and leaves the others as they are."""
         return cast("Trigger", await self._call("PUT", f"/api/triggers/{trigger_id}", json=changes))
 
+    async def next_runs(self, trigger_id: str, count: int) -> dict[str, Any]:
+        """When a trigger that goes by the clock fires next: `{timezone, items: [{time, local_time}]}`."""
+        return cast("dict[str, Any]", await self._call("GET", f"/api/triggers/{trigger_id}/next-runs?count={count}"))
+
+    async def preview_trigger(self, kind: str, config: Mapping[str, Any], count: int) -> dict[str, Any]:
+        """When a trigger of this config would fire, as `next_runs`."""
+        body = {"type": kind, "config": config, "count": count}
+        return cast("dict[str, Any]", await self._call("POST", "/api/triggers/preview", json=body))
+
+    async def trigger_state(self, trigger_id: str) -> dict[str, Any]:
+        """What a trigger that goes by the clock remembers: `{due_at, state}`."""
+        return cast("dict[str, Any]", await self._call("GET", f"/api/triggers/{trigger_id}/state"))
+
     async def execute(self, workflow_id: str, data: Any = None, *, idempotency_key: str | None = None) -> Started:
         """Starts an execution. The same key, with the same input, starts nothing twice."""
         headers = {"Idempotency-Key": idempotency_key} if idempotency_key else {}
@@ -156,6 +169,55 @@ class MillraceClient:
     async def cancel(self, execution_id: str) -> dict[str, Any]:
         """Asks for the execution to be stopped."""
         return cast("dict[str, Any]", await self._call("POST", f"/api/executions/{execution_id}/cancel"))
+
+    async def redrive(self, execution_id: str) -> dict[str, Any]:
+        """Lets the execution go on from where it failed."""
+        return cast("dict[str, Any]", await self._call("POST", f"/api/executions/{execution_id}/redrive"))
+
+    async def start_bulk(self, workflow_id: str, data: bytes, media_type: str, *, max_in_flight: int) -> dict[str, Any]:
+        """Starts the workflow once for each input in `data`."""
+        path, headers = f"/api/workflows/{workflow_id}/bulk?max_in_flight={max_in_flight}", {"Content-Type": media_type}
+        return cast("dict[str, Any]", await self._call("POST", path, content=data, headers=headers))
+
+    async def check_bulk(self, workflow_id: str, data: bytes, media_type: str) -> dict[str, Any]:
+        """What starting with these inputs would find: `{valid, invalid, diagnostics}`."""
+        path, headers = f"/api/workflows/{workflow_id}/bulk/check", {"Content-Type": media_type}
+        return cast("dict[str, Any]", await self._call("POST", path, content=data, headers=headers))
+
+    async def bulk(self, bulk_id: str) -> dict[str, Any]:
+        """One bulk run and how far it is."""
+        return cast("dict[str, Any]", await self._call("GET", f"/api/bulk/{bulk_id}"))
+
+    async def bulk_items(self, bulk_id: str, statuses: Sequence[str] = ()) -> AsyncIterator[dict[str, Any]]:
+        """Every item, in order of the inputs."""
+        query: dict[str, Any] = {"status": list(statuses), "limit": 200}
+        while True:
+            page: Page[dict[str, Any]] = await self._page(f"/api/bulk/{bulk_id}/items", query)
+            for item in page.items:
+                yield item
+            if not page.next_cursor:
+                return
+            query["cursor"] = page.next_cursor
+
+    async def cancel_bulk(self, bulk_id: str) -> dict[str, Any]:
+        """Stops the bulk run."""
+        return cast("dict[str, Any]", await self._call("POST", f"/api/bulk/{bulk_id}/cancel"))
+
+    async def retry_bulk(self, bulk_id: str) -> dict[str, Any]:
+        """Lets its executions that failed go on."""
+        return cast("dict[str, Any]", await self._call("POST", f"/api/bulk/{bulk_id}/retry"))
+
+    async def approvals(self, *, status: str | None = None, limit: int = 50) -> list[dict[str, Any]]:
+        """Approvals, newest first."""
+        query = {"status": status, "limit": limit}
+        return cast("list[dict[str, Any]]", (await self._page("/api/approvals", query)).items)
+
+    async def decide(
+        self, approval_id: str, *, approved: bool, by: str | None, comment: str, form: Any
+    ) -> dict[str, Any]:
+        """Decides an approval."""
+        body = {"approved": approved, "by": by, "comment": comment, "form": form}
+        return cast("dict[str, Any]", await self._call("POST", f"/api/approvals/{approval_id}/decide", json=body))
 
     async def logs(
         self, execution_id: str, *, level: str | None = None, node: str | None = None, since: str | None = None

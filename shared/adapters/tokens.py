@@ -67,7 +67,10 @@ class JwtTokens(AccessTokens):
             )
         except (jwt.PyJWTError, ValueError, TypeError, KeyError):
             raise Unauthenticated(REFUSED) from None
-        if claims["kind"] not in _KINDS or (claims["kind"] == "service" and not isinstance(claims.get("scope"), str)):
+        kind = claims["kind"]
+        if not isinstance(kind, str) or kind not in _KINDS:
+            raise Unauthenticated(REFUSED)
+        if kind == "service" and not isinstance(claims.get("scope"), str):
             raise Unauthenticated(REFUSED)
         return claims
 

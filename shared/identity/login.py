@@ -100,7 +100,7 @@ async def _slow_down(access: Access, subject: str, now: datetime) -> None:
     left = (attempts.last_failed_at + wait - now).total_seconds()
     if left > 0:
         words = f"Too many failed logins with this address. Try again in {int(left) + 1} s."
-        raise TooManyRequests(words, retry_after=int(left) + 1)
+        raise TooManyRequests(words, retry_after_seconds=int(left) + 1)
 
 
 async def _tokens(access: Access, user_id: str, family_id: str) -> Tokens:

@@ -30,6 +30,7 @@ PERMISSIONS: dict[str, Role] = {
     "triggers:read": Role.VIEWER,
     "triggers:write": Role.EDITOR,
     "events:write": Role.OPERATOR,
+    "tasks:write": Role.OPERATOR,
     "approvals:read": Role.VIEWER,
     "approvals:write": Role.OPERATOR,
     "connections:read": Role.VIEWER,

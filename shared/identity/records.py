@@ -16,6 +16,8 @@ class Project:
     organisation_id: str
     name: str
     created_at: datetime
+    max_concurrency: int | None = None
+    """How many executions of the project run at once; the others wait."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,9 +9,12 @@ Terms:
 The ports of shared/ports/identity.py are imported from there: the node functions need none of them.
 """
 
+from shared.ports.approvals import ApprovalStore
+from shared.ports.bulk import BulkItem, BulkRuns
 from shared.ports.common import Page
 from shared.ports.connections import ConnectionStore, SecretBox
 from shared.ports.executions import (
+    Admission,
     Backlog,
     Completions,
     ExecutionStore,
@@ -19,20 +22,27 @@ from shared.ports.executions import (
     Journal,
     LiveFeed,
     PendingExecution,
+    Signals,
     StartQueue,
     TaskCompletions,
 )
 from shared.ports.nodes import AgentMemory, AgentRun, AgentTurnRecord, AgentTurns, BlobStore, MemoryKey, ResultCache
+from shared.ports.schedules import ClaimedTrigger, PollSources, TriggerRuns, TriggerState, TriggerStates, UnfinishedRun
 from shared.ports.tasks import TaskCall, TaskFailed, TaskRunner
 from shared.ports.workflows import TriggerStore, WorkflowStore
 
 __all__ = [
+    "Admission",
     "AgentMemory",
     "AgentRun",
     "AgentTurnRecord",
     "AgentTurns",
+    "ApprovalStore",
     "Backlog",
     "BlobStore",
+    "BulkItem",
+    "BulkRuns",
+    "ClaimedTrigger",
     "Completions",
     "ConnectionStore",
     "ExecutionStore",
@@ -42,13 +52,19 @@ __all__ = [
     "MemoryKey",
     "Page",
     "PendingExecution",
+    "PollSources",
     "ResultCache",
     "SecretBox",
+    "Signals",
     "StartQueue",
     "TaskCall",
     "TaskCompletions",
     "TaskFailed",
     "TaskRunner",
+    "TriggerRuns",
+    "TriggerState",
+    "TriggerStates",
     "TriggerStore",
+    "UnfinishedRun",
     "WorkflowStore",
 ]

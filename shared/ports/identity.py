@@ -70,7 +70,8 @@ class MemberStore(Protocol):
 
     async def create_project(self, project: Project, owner: Membership | None) -> None: ...
 
-    async def rename_project(self, project_id: str, name: str) -> None: ...
+    async def change_project(self, project: Project) -> None:
+        """Its name, and how many executions it runs at once."""
 
 
 class SessionStore(Protocol):

@@ -1,6 +1,6 @@
 """Row-level security: with the application's filter left out, nothing of another project comes."""
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
@@ -31,13 +31,13 @@ def acting_for(project_id: str) -> Iterator[None]:
 
 
 @pytest.fixture
-async def other(stores: Stores) -> AsyncIterator[str]:
+async def other(stores: Stores) -> str:
     """Another project, with a workflow of its own; the default project has one, too."""
     project_id = new_id()
     await stores.access.members.create_project(Project(project_id, DEFAULT_ORGANISATION_ID, "other", now()), None)
     await stores.workflows.create(*new_workflow(project_id=project_id))
     await stores.workflows.create(*new_workflow())
-    yield project_id
+    return project_id
 
 
 async def test_every_table_of_projects_has_a_policy(stores: Stores):

@@ -14,8 +14,10 @@ from functions.api.deps import Deps as ApiDeps
 from functions.webhook.app import create_app as create_webhook
 from functions.webhook.deps import Deps as WebhookDeps
 from local.access import owner_key
+from shared.approvals.links import ApprovalLinks
 from shared.clock import SystemClock
 from shared.executions.records import StatusChange
+from shared.executions.task_tokens import TaskTokens
 from shared.ports import Completions
 from shared.settings import Settings
 from tests.support.stores import Stores
@@ -84,6 +86,12 @@ async def doors(stores: Stores, tmp_path_factory: pytest.TempPathFactory) -> Asy
             settings,
             stores.blobs,
             stores.connections,
+            stores.completions,
+            TaskTokens(stores.secrets.derive("task tokens")),
+            stores.approvals,
+            ApprovalLinks(stores.secrets.derive("approval links")),
+            stores.trigger_states,
+            stores.bulk_runs,
             stores.access,
         )
     )

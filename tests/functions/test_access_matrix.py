@@ -11,6 +11,7 @@ from typing import Any
 import httpx
 import pytest
 
+from shared.approvals.records import Approval
 from shared.identity.api_keys import digest_of, new_key
 from shared.identity.permissions import PERMISSIONS, Role, permissions_of
 from shared.identity.records import DEFAULT_ORGANISATION_ID, ApiKey, Project
@@ -53,6 +54,13 @@ BODIES: dict[str, Any] = {
     "POST /api/keys": {"name": "k", "scopes": ["workflows:read"]},
     "POST /api/projects": {"name": "p"},
     "PUT /api/projects/{project_id}": {"name": "p"},
+    "POST /api/triggers/preview": {"type": "schedule", "config": {"cron": "0 9 * * *"}},
+    "POST /api/workflows/{workflow_id}/bulk": [{}],
+    "POST /api/workflows/{workflow_id}/bulk/check": [{}],
+    "POST /api/tasks/success": {"task_token": "t"},
+    "POST /api/tasks/failure": {"task_token": "t"},
+    "POST /api/tasks/heartbeat": {"task_token": "t"},
+    "POST /api/approvals/{approval_id}/decide": {"approved": True},
 }
 STREAMS = {"GET /api/executions/{execution_id}/events"}
 """They last as long as the execution, so that they are not read where they are allowed."""
@@ -87,6 +95,7 @@ async def world(doors: Doors) -> AsyncIterator[World]:
             "members": {"email": f"{new_id()}@example.org"},
         }.items()
     }
+    bulk = await doors.api.post(f"/api/workflows/{workflow['id']}/bulk", json=[{}])
     other = new_id()
     await doors.stores.access.members.create_project(Project(other, DEFAULT_ORGANISATION_ID, "other", now()), None)
     transport = httpx.ASGITransport(doors.api_app)
@@ -106,8 +115,29 @@ async def world(doors: Doors) -> AsyncIterator[World]:
                 "key_id": made["keys"]["id"],
                 "user_id": made["members"]["user_id"],
                 "project_id": DEFAULT_PROJECT_ID,
+                "approval_id": (await asked(doors.stores)).id,
+                "bulk_id": bulk.json()["id"],
             },
         )
+
+
+async def asked(stores: Stores) -> Approval:
+    ids = {name: new_id() for name in ("id", "execution_id", "workflow_id")}
+    approval = Approval(
+        **ids,
+        project_id=DEFAULT_PROJECT_ID,
+        workflow="w",
+        node="n",
+        title="t",
+        description="",
+        form_schema=None,
+        approvers=["ada@example.org"],
+        sealed_token=stores.secrets.encrypt("token"),
+        token_digest="d",
+        created_at=now(),
+    )
+    await stores.approvals.ask(approval)
+    return approval
 
 
 async def key_of(stores: Stores, project_id: str, role: Role) -> str:
@@ -166,3 +196,17 @@ async def test_lists_hold_nothing_of_another_project(world: World, name: str):
     own = set(world.ids.values()) - {"1"}
     assert answer.status_code == 200
     assert [each for each in own if each in answer.text] == []
+
+
+async def test_a_project_takes_a_limit_and_keeps_its_name(world: World):
+    headers = {"Authorization": f"Bearer {world.keys[Role.ADMIN]}"}
+    target = f"/api/projects/{DEFAULT_PROJECT_ID}"
+    had = (await world.client.put(target, json={}, headers=headers)).json()
+
+    limited = await world.client.put(target, json={"max_concurrency": 7}, headers=headers)
+    renamed = await world.client.put(target, json={"name": "n"}, headers=headers)
+    unlimited = await world.client.put(target, json={"max_concurrency": None, "name": had["name"]}, headers=headers)
+
+    assert (limited.json()["max_concurrency"], limited.json()["name"]) == (7, had["name"])
+    assert (renamed.json()["max_concurrency"], renamed.json()["name"]) == (7, "n")
+    assert unlimited.json() == {**had, "max_concurrency": None}

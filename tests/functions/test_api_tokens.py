@@ -4,7 +4,7 @@ import base64
 import hashlib
 import hmac
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
@@ -159,7 +159,7 @@ REFUSED_TOKENS: dict[str, Callable[[Mint], str]] = {
 
 
 @pytest.fixture
-async def mint(doors: Doors) -> AsyncIterator[Mint]:
+async def mint(doors: Doors) -> Mint:
     access = doors.stores.access
     user = User(new_id(), f"{new_id()}@example.org", "Ada", None, now())
     await access.members.create_user(user)
@@ -167,7 +167,7 @@ async def mint(doors: Doors) -> AsyncIterator[Mint]:
     await access.tokens.public_keys()
     newest = (await access.sessions.signing_keys())[0]
     private = bytes.fromhex(doors.stores.secrets.decrypt(newest.sealed))
-    yield Mint(user, newest.kid, Ed25519PrivateKey.from_private_bytes(private))
+    return Mint(user, newest.kid, Ed25519PrivateKey.from_private_bytes(private))
 
 
 async def me(doors: Doors, token: str):

@@ -25,7 +25,17 @@ def client_of(app):
 def app_over(workflows=None, **deps):
     """The API over stores that only a test of failures can have."""
     nothing = {"triggers": None, "executions": None, "queue": None, "feed": None, "secrets": None}
-    nothing |= {"blobs": None, "connections": None, "access": None}
+    nothing |= {
+        "blobs": None,
+        "connections": None,
+        "completions": None,
+        "tokens": None,
+        "approvals": None,
+        "approval_links": None,
+        "trigger_states": None,
+        "bulk_runs": None,
+        "access": None,
+    }
     app = create_app(Deps(workflows, clock=SystemClock(), settings=Settings(), **nothing, **deps))
     app.dependency_overrides[identified] = lambda: OWNER
     return app

@@ -47,7 +47,7 @@ async def test_no_accepted_webhook_is_lost(tmp_path: Path) -> None:
     async with serving(receiver, listener):
         allowed = {"MILLRACE_ALLOWED_HOSTS": url_of(listener).removeprefix("http://")}
         with stages.running(tmp_path / "data", **allowed) as stage:
-            url = await deploy(stage.url, url_of(listener, stage.headers))
+            url = await deploy(stage.url, url_of(listener), stage.headers)
             accepted = await deliver_and_kill(stage, url)
         before = receiver.calls()
         receiver.open.set()

@@ -65,6 +65,7 @@ class ProjectOut(BaseModel):
     organisation_id: str
     name: str
     created_at: Timestamp
+    max_concurrency: int | None = Field(description="Executions that run at once; the others wait. No limit: null.")
 
     @classmethod
     def of(cls, project: Project) -> Self:
@@ -73,6 +74,13 @@ class ProjectOut(BaseModel):
 
 class NamedProject(Body):
     name: Name
+
+
+class ChangedProject(Body):
+    """What is not given stays as it is."""
+
+    name: Name | None = None
+    max_concurrency: int | None = Field(default=None, ge=1, le=100_000)
 
 
 class AddMember(Body):

@@ -1,5 +1,6 @@
 """API keys of the project, and the caller's projects."""
 
+from dataclasses import replace
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Response
@@ -8,7 +9,7 @@ from functions.api.access import Caller, identified, requires, signed_in
 from functions.api.deps import Deps, Wired
 from functions.api.errors import documented
 from functions.api.models.common import Listed
-from functions.api.models.identity import CreateKey, KeyOut, NamedProject, NewKeyOut, ProjectOut
+from functions.api.models.identity import ChangedProject, CreateKey, KeyOut, NamedProject, NewKeyOut, ProjectOut
 from functions.api.requests import Id, JsonRoute
 from shared.errors import InvalidParameter, NotFound
 from shared.identity.api_keys import digest_of, new_key
@@ -75,12 +76,14 @@ async def create_project(body: NamedProject, caller: Caller, deps: Wired) -> Pro
 
 
 @router.put("/projects/{project_id}", dependencies=[requires("project:write")], responses=documented(400, 404, 413))
-async def rename_project(project_id: Id, body: NamedProject, deps: Wired) -> ProjectOut:
-    """Renames the project of this request."""
+async def change_project(project_id: Id, body: ChangedProject, deps: Wired) -> ProjectOut:
+    """Renames the project of this request, or limits how many of its executions run at once (null: no limit)."""
     if project_id != deps.project_id:
         raise NotFound(f"There is no project '{project_id[:64]}' here. This request is for {deps.project_id}.")
-    await deps.access.members.rename_project(project_id, body.name)
     (project,) = await deps.access.members.projects([project_id])
+    given = body.model_dump(exclude_unset=True)
+    project = replace(project, **given | {"name": body.name or project.name})
+    await deps.access.members.change_project(project)
     return ProjectOut.of(project)
 
 

@@ -6,7 +6,7 @@ from alembic import op
 from functions.migrate.isolation import isolate_every_table
 
 revision = "0011"
-down_revision = "0005"
+down_revision = "0009"
 branch_labels = None
 depends_on = None
 

@@ -116,9 +116,11 @@ class PostgresMembers(MemberStore):
             if owner is not None:
                 await connection.execute(insert(memberships).values(asdict(owner)))
 
-    async def rename_project(self, project_id: str, name: str) -> None:
+    async def change_project(self, project: Project) -> None:
+        """Its name, and how many executions it runs at once."""
+        values = {"name": project.name, "max_concurrency": project.max_concurrency}
         async with transaction(self._engine) as connection:
-            await connection.execute(update(projects).where(projects.c.id == project_id).values(name=name))
+            await connection.execute(update(projects).where(projects.c.id == project.id).values(values))
 
     async def _user(self, condition: Any) -> User | None:
         async with transaction(self._engine) as connection:

@@ -17,6 +17,7 @@ projects = Table(
         nullable=False,
         server_default="00000000-0000-7000-8000-000000000002",
     ),
+    Column("max_concurrency", Integer),
     comment="What isolates one team's workflows from another's",
 )
 
@@ -58,6 +59,7 @@ workflow_versions = Table(
     Column("digest", Text, nullable=False),
     Column("input_schema", DOCUMENT, comment="From the definition: a delivery needs it without the rest"),
     Column("mode", Text, nullable=False, comment="From the definition, as input_schema"),
+    Column("max_concurrency", Integer, comment="From the definition, as input_schema"),
     Column("created_at", TIME, nullable=False),
     PrimaryKeyConstraint("workflow_id", "version"),
     CheckConstraint("mode IN ('durable', 'express')", name="mode"),

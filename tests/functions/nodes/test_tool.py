@@ -21,7 +21,7 @@ def use(node_call, http):
 
 
 def test_the_catalogue_documents_every_tool():
-    assert list(catalogue()) == ["csv.parse", "html.to_text", "http.request"]
+    assert list(catalogue()) == ["csv.parse", "html.to_text", "http.request", "mcp.call"]
     for name, tool in catalogue().items():
         assert tool.name == name
         assert tool.summary.endswith(".")

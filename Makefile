@@ -10,7 +10,7 @@ export UV_PROJECT_ENVIRONMENT := $(VENV)
 export VIRTUAL_ENV := $(CURDIR)/$(VENV)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-long asl-validators check format bench docs clean
+.PHONY: help setup run test test-long asl-validators check format bench chaos docs clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -53,6 +53,9 @@ format: setup ## format and fix what can be fixed
 
 bench: setup ## measure the hot paths on this machine
 	@$(BIN)/python -m bench
+
+chaos: setup ## kill everything in turn under a mixed load, and hold what is left to what was promised (ROUNDS=50)
+	@$(BIN)/python -m tests.chaos --rounds $(or $(ROUNDS),50)
 
 docs: setup ## write what the documentation derives from the code
 	@$(BIN)/millrace schema > docs/workflow.schema.json

@@ -1,8 +1,10 @@
 """The one-process host of the local stage: stores, API, webhook receiver and worker in one event loop."""
 
 import asyncio
+import contextlib
 import gc
 import signal
+import socket
 from collections.abc import Coroutine
 from contextlib import AsyncExitStack
 from logging.handlers import RotatingFileHandler
@@ -13,6 +15,7 @@ from rich.console import Console
 
 from local import composition, demo, web
 from local.receiver import Receiver
+from local.servers import servers, worker_name
 from shared import observability
 from shared.errors import ConfigInvalid
 from shared.settings import Settings
@@ -22,8 +25,10 @@ LOG_BYTES, LOG_FILES = 20 * 1024 * 1024, 4
 """The log is cut into files of this size, and the newest of them are kept."""
 
 
-def serve(settings: Settings, *, with_demo: bool = False, once: bool = False) -> int:
+def serve(settings: Settings, *, with_demo: bool = False, once: bool = False, workers: int = 1) -> int:
     """Runs the local stage until Ctrl-C or, with `once`, until the demo is done; gives the process's exit code.
+
+    `workers` is the number of processes that serve and run executions, this one included.
 
     The log goes to `log/millrace.jsonl` in the data folder, so that the terminal shows the demo alone.
 
@@ -36,21 +41,24 @@ def serve(settings: Settings, *, with_demo: bool = False, once: bool = False) ->
         folder / "millrace.jsonl", maxBytes=LOG_BYTES, backupCount=LOG_FILES - 1, encoding="utf-8"
     )
     observability.configure(settings.log_level, log)
-    return uvloop.run(_serve(settings, with_demo=with_demo, once=once))
+    return uvloop.run(_serve(settings, with_demo=with_demo, once=once, workers=workers))
 
 
-async def _serve(settings: Settings, *, with_demo: bool, once: bool) -> int:
+async def _serve(settings: Settings, *, with_demo: bool, once: bool, workers: int) -> int:
     console = Console()
     stop = _stop_on_signals()
-    listener = web.bind(settings.host, settings.port)
+    listener = web.bind(settings.host, settings.port, shared=workers > 1)
     base_url = web.url_of(listener)
     async with AsyncExitStack() as stack:
         receiver_url = await _receiver(stack) if with_demo else None
         if receiver_url:
             settings = _allowing(settings, receiver_url)
         with console.status("Starting PostgreSQL and Valkey …"):
-            app = await stack.enter_async_context(composition.stage(settings))
+            name = worker_name(settings)
+            settings = await stack.enter_async_context(servers(settings))
+            app = await stack.enter_async_context(composition.stage(settings, name))
             await stack.enter_async_context(web.serving(app, listener))
+            await stack.enter_async_context(_more_workers(settings, listener, name, workers - 1))
         _settle_memory()
         console.print(
             f"[bold]Millrace[/] serves at {base_url}, for this machine only; its data is in {settings.data}\n"
@@ -63,6 +71,16 @@ async def _serve(settings: Settings, *, with_demo: bool, once: bool) -> int:
             await stop.wait()
         console.print("Stopping …")
     return EXIT_OK if succeeded else EXIT_FAILED
+
+
+def _more_workers(
+    settings: Settings, listener: socket.socket, name: str, count: int
+) -> contextlib.AbstractAsyncContextManager[None]:
+    if count == 0:
+        return contextlib.nullcontext()
+    from local.workers import workers  # noqa: PLC0415 - most stages have none
+
+    return workers(settings, listener, worker=name, count=count)
 
 
 def _settle_memory() -> None:

@@ -22,11 +22,17 @@ class _Server(uvicorn.Server):
         yield
 
 
-def bind(host: str, port: int) -> socket.socket:
-    """A listening socket; port 0 picks a free one. Raises ConfigInvalid where the port is taken."""
+def bind(host: str, port: int, *, shared: bool = False) -> socket.socket:
+    """A listening socket; port 0 picks a free one. Raises ConfigInvalid where the port is taken.
+
+    A `shared` port takes several sockets of this user, and the kernel spreads connections evenly over them. With one
+    socket in several processes, the one that wakes first takes all that wait.
+    """
     listener = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     # `IPPROTO_TCP` said in full: asyncio sets TCP_NODELAY only then, and a keep-alive answer takes 40 ms without it.
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    if shared:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
     try:
         listener.bind((host, port))
         listener.listen(2048)
@@ -49,7 +55,12 @@ def url_of(listener: socket.socket) -> str:
 async def serving(app: Any, listener: socket.socket) -> AsyncIterator[str]:
     """Serves `app` on `listener` for the length of the block; yields the base URL once requests are answered."""
     config = uvicorn.Config(
-        app, log_config=None, access_log=False, server_header=False, timeout_graceful_shutdown=GRACE_SECONDS
+        app,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,  # uvicorn would believe the X-Forwarded-For of anyone on loopback
+        timeout_graceful_shutdown=GRACE_SECONDS,
     )
     server = _Server(config)
     task = asyncio.create_task(server.serve(sockets=[listener]), name=f"server {url_of(listener)}")

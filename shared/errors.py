@@ -6,14 +6,18 @@ MillraceError
 │   ├── RequestTooLarge           a size limit at the door
 │   ├── Unauthenticated           no valid proof of who is calling
 │   │   └── SignatureInvalid      a webhook delivery whose signature does not verify
+│   ├── AddressNotAllowed         the caller's address is not on the webhook's allow-list
 │   ├── NotFound                  no such resource in this project
 │   │   └── WebhookNotFound       no webhook is registered at this path
 │   ├── Gone                      it existed and was deleted
 │   ├── Conflict                  the resource's state does not allow it
 │   │   ├── WorkflowInactive      the workflow is a draft or paused
 │   │   ├── TriggerInactive       the trigger is switched off
+│   │   ├── ApprovalClosed        it was decided before, or nobody waits for the decision any more
 │   │   ├── NameTaken             another workflow of the project has this name
 │   │   └── IdempotencyMismatch   the key was used before with another request
+│   ├── TooManyRequests           (retryable) a limit of how much is taken in
+│   │   └── QueueFull             (retryable) as many executions wait as the queue may hold
 │   ├── InvalidDefinition         a workflow that cannot be published; carries diagnostics
 │   ├── InvalidInput              an input that breaks the workflow's input_schema; carries diagnostics
 │   ├── InvalidParameter          a query parameter, header or field out of its range
@@ -40,6 +44,7 @@ MillraceError
 │   └── NodeBug                   the node's code failed; nothing an author can mend
 └── PlatformError                 Millrace itself, or a store it stands on, failed
     ├── StoreUnavailable          (retryable) database or cache cannot be reached
+    ├── LeaseLost                 another worker has taken the execution up
     └── ConfigInvalid             a setting is wrong
 
 Every class has a stable `code`, which clients may match on, and `retryable`, from which the compiler derives ASL
@@ -111,8 +116,21 @@ class Unauthenticated(RequestError):
     code = "auth.unauthenticated"
 
 
+class TooManyRequests(RequestError):
+    code = "request.too_many"
+    retryable = True
+
+
+class QueueFull(TooManyRequests):
+    code = "queue.full"
+
+
 class SignatureInvalid(Unauthenticated):
     code = "webhook.signature_invalid"
+
+
+class AddressNotAllowed(RequestError):
+    code = "webhook.address_not_allowed"
 
 
 class NotFound(RequestError):
@@ -137,6 +155,10 @@ class WorkflowInactive(Conflict):
 
 class TriggerInactive(Conflict):
     code = "trigger.inactive"
+
+
+class ApprovalClosed(Conflict):
+    code = "approval.closed"
 
 
 class NameTaken(Conflict):
@@ -272,6 +294,10 @@ class PlatformError(MillraceError):
 class StoreUnavailable(PlatformError):
     code = "platform.store_unavailable"
     retryable = True
+
+
+class LeaseLost(PlatformError):
+    code = "platform.lease_lost"
 
 
 class ConfigInvalid(PlatformError):

@@ -3,10 +3,11 @@
 Names carry the prefix `MILLRACE_`, except the ones that other tools made standard (DATABASE_URL, REDIS_URL).
 """
 
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Literal
 
-from pydantic import AliasChoices, Field, SecretStr, ValidationError
+from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from shared.errors import ConfigInvalid
@@ -35,10 +36,21 @@ class Settings(BaseSettings):
     """Fernet keys, newest first, separated by commas; by default one is made in the data folder."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     max_body_bytes: int = Field(default=MAX_BODY_BYTES, ge=1024)
+    max_queued: int = Field(default=100_000, ge=1)
+    """Executions of one project that may wait to begin; further ones are refused with 429 until some have begun."""
+    trusted_proxies: str = ""
+    """Addresses and CIDRs of proxies whose X-Forwarded-For is believed, separated by commas."""
     allowed_hosts: str = ""
     """Private addresses that workflows may call, as `host`, `host:port` or CIDR, separated by commas."""
     default_model: str | None = None
     """The model behind `model: default`; without it the first provider with a key is used, else `demo:triage`."""
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _are_networks(cls, given: str) -> str:
+        for each in filter(None, given.split(",")):
+            ip_network(each.strip())
+        return given
 
 
 def load() -> Settings:

@@ -4,7 +4,20 @@ from fastapi import FastAPI
 
 from functions.api import errors, openapi
 from functions.api.deps import Deps
-from functions.api.routes import catalogue, connections, executions, health, imports, triggers, workflows
+from functions.api.routes import (
+    approval_page,
+    approvals,
+    catalogue,
+    connections,
+    executions,
+    health,
+    imports,
+    plans,
+    schedules,
+    tasks,
+    triggers,
+    workflows,
+)
 from shared.adapters.asgi.middleware import BodyLimit, Correlation, LoopbackGuard
 
 
@@ -13,7 +26,20 @@ def create_app(deps: Deps) -> FastAPI:
     app = openapi.new_app()
     app.state.deps = deps
     errors.register(app)
-    for routes in (workflows, imports, triggers, executions, connections, catalogue, health):
+    for routes in (
+        workflows,
+        plans,
+        imports,
+        triggers,
+        schedules,
+        executions,
+        tasks,
+        approvals,
+        approval_page,
+        connections,
+        catalogue,
+        health,
+    ):
         app.include_router(routes.router)
     openapi.describe(app)
     # The one added last is the outermost.

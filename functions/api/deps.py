@@ -6,15 +6,20 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 
+from shared.approvals.links import ApprovalLinks
 from shared.clock import Clock
 from shared.errors import NotImplementedYet
+from shared.executions.task_tokens import TaskTokens
 from shared.ports import (
+    ApprovalStore,
     BlobStore,
     ConnectionStore,
     ExecutionStore,
     LiveFeed,
     SecretBox,
     StartQueue,
+    TaskCompletions,
+    TriggerStates,
     TriggerStore,
     WorkflowStore,
 )
@@ -36,6 +41,11 @@ class Deps:
     settings: Settings
     blobs: BlobStore
     connections: ConnectionStore
+    completions: TaskCompletions
+    tokens: TaskTokens
+    approvals: ApprovalStore
+    approval_links: ApprovalLinks
+    trigger_states: TriggerStates
     probes: Mapping[str, Probe] = field(default_factory=dict)
     """By name (`database`, `cache`): what `/readyz` asks."""
     project_id: str = DEFAULT_PROJECT_ID

@@ -1,21 +1,17 @@
 """From a document to a stored, compiled version of a workflow."""
 
 import hashlib
-from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
 import orjson
 
 from functions.api.deps import Deps
-from shared.errors import Diagnostic, NotImplementedYet
+from shared.errors import Diagnostic
 from shared.ids import new_id
 from shared.workflow.definition import WorkflowDefinition
 from shared.workflow.records import Workflow, WorkflowStatus, WorkflowVersion
 from statemachines.compiler import CompiledWorkflow, compile_workflow
-
-RUN_HERE = "arn:aws:states:::lambda:invoke"
-"""The one resource that the local stage runs so far."""
 
 Published = tuple[Workflow, list[Diagnostic]]
 
@@ -26,9 +22,8 @@ async def create(deps: Deps, document: Any) -> Published:
     Raises:
         InvalidDefinition: with every mistake.
         NameTaken: another workflow of the project has the name.
-        NotImplementedYet: it has nodes that compile and that no stage runs yet.
     """
-    compiled = _compiled(document)
+    compiled = compile_workflow(document)
     now = deps.clock.now()
     workflow = Workflow(
         id=new_id(),
@@ -51,9 +46,8 @@ async def update(deps: Deps, workflow: Workflow, document: Any) -> Published:
     Raises:
         InvalidDefinition: with every mistake.
         NameTaken: another workflow of the project has the name.
-        NotImplementedYet: it has nodes that compile and that no stage runs yet.
     """
-    compiled = _compiled(document)
+    compiled = compile_workflow(document)
     definition = _as_written(compiled.definition)
     if _digest(definition) == _digest(workflow.definition):
         return workflow, list(compiled.warnings)
@@ -67,30 +61,6 @@ async def update(deps: Deps, workflow: Workflow, document: Any) -> Published:
     )
     await deps.workflows.update(changed, _version(changed, compiled))
     return changed, list(compiled.warnings)
-
-
-def _compiled(document: Any) -> CompiledWorkflow:
-    compiled = compile_workflow(document)
-    states = {name: state for name, state in _states(compiled.asl) if state.get("Resource", RUN_HERE) != RUN_HERE}
-    if states:
-        nodes = sorted({str(compiled.source_map["states"].get(name, {}).get("node") or name) for name in states})
-        raise NotImplementedYet(
-            f"Approvals and nested workflows compile, but no stage runs them yet; '{nodes[0]}' needs one of them. "
-            "Remove it for now.",
-            nodes=nodes,
-        )
-    return compiled
-
-
-def _states(machine: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
-    waiting = [machine]
-    while waiting:
-        scope = waiting.pop()
-        for name, state in scope["States"].items():
-            yield name, state
-            waiting.extend(state.get("Branches", ()))
-            if "ItemProcessor" in state:
-                waiting.append(state["ItemProcessor"])
 
 
 def _version(workflow: Workflow, compiled: CompiledWorkflow) -> WorkflowVersion:

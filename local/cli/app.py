@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from local.cli.shapes import DEFAULT_URL
+from local.cli.trigger_app import trigger_app
 
 EXIT_CODES = (
     "Exit codes: 0 done, 1 the execution failed, 2 a mistake in command, definition, input or settings, "
@@ -41,9 +42,18 @@ class Scheme(StrEnum):
     hmac = "hmac"
 
 
+class ApprovalStatus(StrEnum):
+    pending = "pending"
+    approved = "approved"
+    rejected = "rejected"
+    expired = "expired"
+
+
 File = Annotated[Path, typer.Argument(help="A definition, JSON or YAML; - reads standard input.", show_default=False)]
 Files = Annotated[list[Path], typer.Argument(help="Definitions, JSON or YAML.", show_default=False)]
 ExecutionId = Annotated[str, typer.Argument(metavar="ID", help="The execution's id.", show_default=False)]
+ApprovalId = Annotated[str, typer.Argument(metavar="ID", help="The approval's id.", show_default=False)]
+Comment = Annotated[str, typer.Option(help="Why.", show_default=False)]
 Url = Annotated[str, typer.Option("--url", envvar="MILLRACE_URL", help="The server.")]
 Json = Annotated[bool, typer.Option("--json", help="JSON, one object a line.")]
 Limit = Annotated[int, typer.Option(min=1, max=200, help="How many at most.")]
@@ -57,6 +67,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+
+app.add_typer(trigger_app, name="trigger")
 
 
 def run(arguments: Sequence[str] | None = None) -> int:
@@ -97,8 +109,9 @@ def up(
     once: Annotated[bool, typer.Option("--once", help="Stop after the demo.")] = False,
     port: Annotated[int | None, typer.Option(min=0, max=65535, help="MILLRACE_PORT", show_default="8000")] = None,
     data: Annotated[Path | None, typer.Option(help="MILLRACE_DATA", show_default=".millrace")] = None,
+    workers: Annotated[int, typer.Option(min=1, max=64, help="Processes that serve and run executions.")] = 1,
 ) -> None:
-    """Start the local stage: API, webhooks and interpreter in one process, on loopback."""
+    """Start the local stage: API, webhooks and interpreter in one process, or in several, on loopback."""
     if once and not demo:
         raise typer.BadParameter("--once stops after the demo; give --demo too.")
     from shared.settings import load
@@ -107,7 +120,7 @@ def up(
     settings = load().model_copy(update={key: value for key, value in given.items() if value is not None})
     from local.host import serve  # after the settings: a wrong one is told at once
 
-    raise typer.Exit(serve(settings, with_demo=demo, once=once))
+    raise typer.Exit(serve(settings, with_demo=demo, once=once, workers=workers))
 
 
 @app.command()
@@ -126,6 +139,22 @@ def compile_(file: File, *, as_json: Json = False) -> None:
     from local.cli.session import Session
 
     raise typer.Exit(definitions.compile_file(Session(as_json=as_json), file))
+
+
+@app.command()
+def plan(
+    file: File,
+    *,
+    items: Annotated[
+        int | None, typer.Option(min=0, help="How long lists are taken to be that nothing bounds.", show_default=False)
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Show what an execution takes and costs, at least and at most, without a server."""
+    from local.cli import plans
+    from local.cli.session import Session
+
+    raise typer.Exit(plans.plan_file(Session(as_json=as_json), file, items))
 
 
 @app.command("import")
@@ -261,3 +290,60 @@ def cancel(execution_id: ExecutionId, *, url: Url = DEFAULT_URL, as_json: Json =
     from local.cli.session import Session, run_async
 
     raise typer.Exit(run_async(executions.cancel(Session(url, as_json), execution_id)))
+
+
+@app.command()
+def redrive(execution_id: ExecutionId, *, url: Url = DEFAULT_URL, as_json: Json = False) -> None:
+    """Let an execution that failed go on from where it failed."""
+    from local.cli import executions
+    from local.cli.session import Session, run_async
+
+    raise typer.Exit(run_async(executions.redrive(Session(url, as_json), execution_id)))
+
+
+approvals_app = typer.Typer(name="approvals", help="Questions to people.", no_args_is_help=True)
+app.add_typer(approvals_app)
+
+
+@approvals_app.command("list")
+def list_approvals(
+    *,
+    status: Annotated[ApprovalStatus | None, typer.Option(help="In this status only.")] = ApprovalStatus.pending,
+    limit: Limit = 50,
+    url: Url = DEFAULT_URL,
+    as_json: Json = False,
+) -> None:
+    """List approvals, newest first."""
+    from local.cli import approvals
+    from local.cli.session import Session, run_async
+
+    work = approvals.list_approvals(Session(url, as_json), status=status.value if status else None, limit=limit)
+    raise typer.Exit(run_async(work))
+
+
+@approvals_app.command()
+def approve(
+    approval_id: ApprovalId,
+    *,
+    comment: Comment = "",
+    form: Annotated[str | None, typer.Option(help="The form, as JSON.", show_default=False)] = None,
+    url: Url = DEFAULT_URL,
+    as_json: Json = False,
+) -> None:
+    """Approve; the execution goes on."""
+    from local.cli import approvals
+    from local.cli.session import Session, read_input, run_async
+
+    data = None if form is None else read_input(form)
+    work = approvals.decide(Session(url, as_json), approval_id, approved=True, comment=comment, form=data)
+    raise typer.Exit(run_async(work))
+
+
+@approvals_app.command()
+def reject(approval_id: ApprovalId, *, comment: Comment = "", url: Url = DEFAULT_URL, as_json: Json = False) -> None:
+    """Reject; the execution goes on with `approved: false`."""
+    from local.cli import approvals
+    from local.cli.session import Session, run_async
+
+    work = approvals.decide(Session(url, as_json), approval_id, approved=False, comment=comment, form=None)
+    raise typer.Exit(run_async(work))

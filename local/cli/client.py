@@ -112,6 +112,19 @@ class MillraceClient:
         """Changes the given fields (`config`, `secret`, `is_active`) and leaves the others as they are."""
         return cast("Trigger", await self._call("PUT", f"/api/triggers/{trigger_id}", json=changes))
 
+    async def next_runs(self, trigger_id: str, count: int) -> dict[str, Any]:
+        """When a trigger that goes by the clock fires next: `{timezone, items: [{time, local_time}]}`."""
+        return cast("dict[str, Any]", await self._call("GET", f"/api/triggers/{trigger_id}/next-runs?count={count}"))
+
+    async def preview_trigger(self, kind: str, config: Mapping[str, Any], count: int) -> dict[str, Any]:
+        """When a trigger of this config would fire, as `next_runs`."""
+        body = {"type": kind, "config": config, "count": count}
+        return cast("dict[str, Any]", await self._call("POST", "/api/triggers/preview", json=body))
+
+    async def trigger_state(self, trigger_id: str) -> dict[str, Any]:
+        """What a trigger that goes by the clock remembers: `{due_at, state}`."""
+        return cast("dict[str, Any]", await self._call("GET", f"/api/triggers/{trigger_id}/state"))
+
     async def execute(self, workflow_id: str, data: Any = None, *, idempotency_key: str | None = None) -> Started:
         """Starts an execution. The same key, with the same input, starts nothing twice."""
         headers = {"Idempotency-Key": idempotency_key} if idempotency_key else {}
@@ -132,6 +145,20 @@ class MillraceClient:
     async def cancel(self, execution_id: str) -> dict[str, Any]:
         """Asks for the execution to be stopped."""
         return cast("dict[str, Any]", await self._call("POST", f"/api/executions/{execution_id}/cancel"))
+
+    async def redrive(self, execution_id: str) -> dict[str, Any]:
+        """Lets the execution go on from where it failed."""
+        return cast("dict[str, Any]", await self._call("POST", f"/api/executions/{execution_id}/redrive"))
+
+    async def approvals(self, *, status: str | None = None, limit: int = 50) -> list[dict[str, Any]]:
+        """Approvals, newest first."""
+        query = {"status": status, "limit": limit}
+        return cast("list[dict[str, Any]]", (await self._page("/api/approvals", query)).items)
+
+    async def decide(self, approval_id: str, *, approved: bool, by: str, comment: str, form: Any) -> dict[str, Any]:
+        """Decides an approval."""
+        body = {"approved": approved, "by": by, "comment": comment, "form": form}
+        return cast("dict[str, Any]", await self._call("POST", f"/api/approvals/{approval_id}/decide", json=body))
 
     async def logs(
         self, execution_id: str, *, level: str | None = None, node: str | None = None, since: str | None = None

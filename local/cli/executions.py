@@ -1,4 +1,4 @@
-"""Commands on executions: run, executions, execution, logs, cancel."""
+"""Commands on executions: run, executions, execution, logs, cancel, redrive."""
 
 import asyncio
 from contextlib import aclosing
@@ -19,7 +19,7 @@ LEVEL_STYLES = {"error": "bold red", "warning": "yellow", "debug": "dim"}
 async def run(session: Session, name: str, data: Any, *, following: bool, key: str | None) -> ExitCode:
     """Starts an execution by the workflow's name; with `following` shows it until it ends."""
     async with MillraceClient(session.url) as client:
-        workflow_id = await _workflow_id(client, name)
+        workflow_id = await workflow_id_of(client, name)
         started = await client.execute(workflow_id, data, idempotency_key=key)
         execution_id = started["execution_id"]
         if started["duplicate"]:
@@ -42,7 +42,7 @@ async def list_executions(
 ) -> ExitCode:
     """Lists executions, newest first."""
     async with MillraceClient(session.url) as client:
-        workflow_id = await _workflow_id(client, workflow) if workflow else None
+        workflow_id = await workflow_id_of(client, workflow) if workflow else None
         page = await client.executions(workflow_id=workflow_id, status=status, limit=limit, cursor=cursor)
     if session.as_json:
         for execution in page.items:
@@ -100,6 +100,18 @@ async def cancel(session: Session, execution_id: str) -> ExitCode:
     return ExitCode.OK
 
 
+async def redrive(session: Session, execution_id: str) -> ExitCode:
+    """Lets an execution go on from where it failed."""
+    async with MillraceClient(session.url) as client:
+        answer = await client.redrive(execution_id)
+    if session.as_json:
+        json_line(answer)
+    else:
+        session.line(f"{execution_id}: goes on")
+        session.note(f"Follow it: millrace logs -f {execution_id}")
+    return ExitCode.OK
+
+
 class _Tail:
     """Prints the log lines of an execution that it has not printed yet."""
 
@@ -136,7 +148,8 @@ async def _followed(session: Session, client: MillraceClient, execution_id: str)
         raise
 
 
-async def _workflow_id(client: MillraceClient, name: str) -> str:
+async def workflow_id_of(client: MillraceClient, name: str) -> str:
+    """The id of the workflow of this name, or the id that was given. Raises Failed where there is none."""
     if is_id(name):
         return name
     workflow: Workflow | None = await client.find_by_name(name)

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 from datetime import datetime
-from enum import StrEnum
+from enum import IntEnum, StrEnum
 from typing import Any, Literal
 
 
@@ -21,6 +21,14 @@ class ExecutionStatus(StrEnum):
         return self not in (ExecutionStatus.QUEUED, ExecutionStatus.RUNNING)
 
 
+class Priority(IntEnum):
+    """Which of the waiting executions begin first."""
+
+    LOW = 0
+    NORMAL = 1
+    HIGH = 2
+
+
 @dataclass(frozen=True, slots=True)
 class StartRequest:
     """What a trigger hands over: enough to start, and to start only once."""
@@ -31,12 +39,14 @@ class StartRequest:
     version: int
     input: Any
     context: dict[str, Any]
-    """What started it: `{"trigger": {"type", "id"?}, "correlation_id", "delivery_id"?}`."""
+    """What started it: `{"trigger": {"type", "id"?}, "correlation_id", "delivery_id"?, "parent"?}`; for `parent` see
+    shared/executions/nested.py."""
     created_at: datetime
     trigger_id: str | None = None
     idempotency_key: str | None = None
     request_digest: str | None = None
     """SHA-256 of the input, to tell a repeated request from another one under the same key."""
+    priority: Priority = Priority.NORMAL
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +55,9 @@ class Accepted:
 
     execution_id: str
     duplicate: bool = False
+    admitted: bool = True
+    """Whether it may begin now, and has not: else it waits until others of its workflow or project have ended, or was
+    taken in before."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,15 +11,18 @@ import orjson
 
 from shared.clock import Clock
 from shared.errors import Gone, MalformedRequest, RequestTooLarge, WorkflowInactive
-from shared.executions.records import Accepted, StartRequest
+from shared.executions.records import Accepted, Priority, StartRequest
 from shared.executions.validation import check_input
 from shared.ids import new_id
 from shared.ports import StartQueue
-from shared.settings import MAX_BODY_BYTES
 from shared.workflow.records import WorkflowStatus
 
-MAX_INPUT_BYTES = MAX_BODY_BYTES + 64 * 1024
-"""The largest input, as JSON: a body at the limit of the door, and the headers and query that a webhook adds to it."""
+MAX_INPUT_BYTES = 200_000
+"""The largest input, as JSON in UTF-8. Step Functions starts with at most 262,144 bytes, and a variable holds no more;
+the rest is for the execution's own record and for what expressions add to an input. A larger one is refused rather than
+kept elsewhere under a ticket, because every expression over `$input` would then find the ticket.
+Source: https://docs.aws.amazon.com/step-functions/latest/dg/service-quotas.html
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +50,7 @@ class Origin:
     delivery_id: str | None = None
     idempotency_key: str | None = None
     fingerprint: bytes | None = None
+    priority: Priority = Priority.NORMAL
 
 
 def ensure_startable(target: Startable) -> None:
@@ -87,6 +91,7 @@ async def start(target: Startable, data: Any, origin: Origin, *, queue: StartQue
         trigger_id=origin.trigger_id,
         idempotency_key=origin.idempotency_key,
         request_digest=_digest(origin, encoded),
+        priority=origin.priority,
     )
     return await queue.submit(request)
 
@@ -99,7 +104,9 @@ def _encoded(data: Any) -> bytes:
     if len(encoded) > MAX_INPUT_BYTES:
         raise RequestTooLarge(
             f"The input is {len(encoded)} bytes of JSON; at most {MAX_INPUT_BYTES} are taken in. "
-            "Send less, or a link to the data."
+            "Send less, or a link to the data that a node fetches.",
+            bytes=len(encoded),
+            allowed=MAX_INPUT_BYTES,
         )
     return encoded
 

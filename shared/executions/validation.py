@@ -24,47 +24,47 @@ _NAMED_IN_MESSAGE = frozenset({"required", "additionalProperties", "unevaluatedP
 """Keywords of which the engine's `value` is not what is allowed."""
 
 
-def check_input(schema: dict[str, Any] | None, value: Any, size: int) -> None:
-    """Checks `value`, which is `size` bytes as JSON.
+def check_input(schema: dict[str, Any] | None, value: Any, size: int, *, root: str = "input") -> None:
+    """Checks `value`, which is `size` bytes as JSON. `root` is what it is called: its schema is `<root>_schema`.
 
     Raises:
         InvalidInput: it breaks the schema; with a diagnostic for each mistake (the first 100), whose path starts with
-            `input`.
+            `root`.
         InvalidDefinition: the schema itself is wrong, or refers to something that is not in it.
     """
     if schema is None:
         return
-    validator = _compiled(orjson.dumps(schema))
+    validator = _compiled(orjson.dumps(schema), root)
     if validator.is_valid(value):
         return
     if size > MAX_DESCRIBED_BYTES:
         try:
             validator.validate(value)
         except ValidationError as error:
-            raise InvalidInput([_diagnostic(error)]) from None
-    found = [_diagnostic(each) for each in islice(validator.iter_errors(value), MAX_DIAGNOSTICS)]
+            raise InvalidInput([_diagnostic(error, root)]) from None
+    found = [_diagnostic(each, root) for each in islice(validator.iter_errors(value), MAX_DIAGNOSTICS)]
     raise InvalidInput(sorted(found, key=lambda each: each.path))
 
 
 @lru_cache(maxsize=1024)
-def _compiled(schema_json: bytes) -> Validator:
+def _compiled(schema_json: bytes, root: str) -> Validator:
     """The compiled schema, kept by its text. A `$ref` out of it is never fetched: it is a mistake."""
     try:
         return validator_for(orjson.loads(schema_json), validate_formats=True, offline=True)
     except ValueError as error:
-        raise InvalidDefinition([_broken(error)]) from None
+        raise InvalidDefinition([_broken(error, root)]) from None
 
 
-def _diagnostic(error: ValidationError) -> Diagnostic:
+def _diagnostic(error: ValidationError, root: str) -> Diagnostic:
     value = error.instance
     scalar = value is not None and isinstance(value, str | int | float)
     return Diagnostic(
         code=f"input.{error.kind.name}",
-        path="input" + "".join(_step(each) for each in _path(error)),
+        path=root + "".join(_step(each) for each in _path(error)),
         message=_short(error.message),
         value=_short(value) if scalar else None,
         allowed=_allowed(error),
-        fix="Send a value that input_schema of the workflow allows, or change input_schema.",
+        fix=f"Send a value that {root}_schema of the workflow allows, or change {root}_schema.",
     )
 
 
@@ -90,11 +90,11 @@ def _short(value: Any) -> Any:
     return value[: MAX_TEXT - 1] + "…" if isinstance(value, str) and len(value) > MAX_TEXT else value
 
 
-def _broken(error: ValueError) -> Diagnostic:
+def _broken(error: ValueError, root: str) -> Diagnostic:
     words = error.message if isinstance(error, ValidationError) else str(error)
     return Diagnostic(
         code="input_schema.invalid",
-        path="input_schema",
-        message=f"input_schema cannot be used: {_short(words)}",
+        path=f"{root}_schema",
+        message=f"{root}_schema cannot be used: {_short(words)}",
         fix="Correct the schema. What it refers to must be in it, under `$defs`: schemas are never fetched.",
     )

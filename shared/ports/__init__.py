@@ -7,9 +7,11 @@ Terms:
   runner    does the work of Task states
 """
 
+from shared.ports.approvals import ApprovalStore
 from shared.ports.common import Page
 from shared.ports.connections import ConnectionStore, SecretBox
 from shared.ports.executions import (
+    Admission,
     Backlog,
     Completions,
     ExecutionStore,
@@ -17,20 +19,25 @@ from shared.ports.executions import (
     Journal,
     LiveFeed,
     PendingExecution,
+    Signals,
     StartQueue,
     TaskCompletions,
 )
 from shared.ports.nodes import AgentMemory, AgentRun, AgentTurnRecord, AgentTurns, BlobStore, MemoryKey, ResultCache
+from shared.ports.schedules import ClaimedTrigger, PollSources, TriggerRuns, TriggerState, TriggerStates, UnfinishedRun
 from shared.ports.tasks import TaskCall, TaskFailed, TaskRunner
 from shared.ports.workflows import TriggerStore, WorkflowStore
 
 __all__ = [
+    "Admission",
     "AgentMemory",
     "AgentRun",
     "AgentTurnRecord",
     "AgentTurns",
+    "ApprovalStore",
     "Backlog",
     "BlobStore",
+    "ClaimedTrigger",
     "Completions",
     "ConnectionStore",
     "ExecutionStore",
@@ -40,13 +47,19 @@ __all__ = [
     "MemoryKey",
     "Page",
     "PendingExecution",
+    "PollSources",
     "ResultCache",
     "SecretBox",
+    "Signals",
     "StartQueue",
     "TaskCall",
     "TaskCompletions",
     "TaskFailed",
     "TaskRunner",
+    "TriggerRuns",
+    "TriggerState",
+    "TriggerStates",
     "TriggerStore",
+    "UnfinishedRun",
     "WorkflowStore",
 ]

@@ -34,6 +34,14 @@ class ExecutionStore(Protocol):
     async def history(self, execution_id: str, *, after: int = 0, limit: int | None = None) -> Sequence[HistoryEvent]:
         """Events with an id above `after`, in order."""
 
+    async def request_redrive(self, project_id: str, execution_id: str, at: datetime) -> ExecutionStatus | None:
+        """Lets an execution that ended without success go on from where it failed. The status that it had, or None
+        where there is no such execution.
+
+        Raises:
+            Conflict: it succeeded or is unfinished, is express, ended more than 14 days ago, or has too long a history.
+        """
+
     async def request_cancel(self, project_id: str, execution_id: str, at: datetime) -> ExecutionStatus | None:
         """Marks an unfinished execution to be cancelled; a queued one is cancelled at once. The status that it had,
         or None where there is no such execution."""
@@ -68,16 +76,48 @@ class PendingExecution:
     """In the order in which they came; those of tasks that have ended since may be among them."""
     redrive: bool = False
     """Whether a finished execution was asked to go on from where it failed, and has not begun to."""
+    attempts: int = 0
+    """How many workers died with it since its history last grew."""
+
+
+@dataclass(frozen=True, slots=True)
+class Signals:
+    """What running executions have to hear of."""
+
+    cancelled: Sequence[str]
+    """Those to be cancelled."""
+    lost: Sequence[str]
+    """Those that another worker has taken up, because this one let its lease run out."""
+    completions: Sequence[TaskCompletion]
+    """In the order in which they happened; a worker may hear of one twice."""
 
 
 class Backlog(Protocol):
     """The worker's side of the queue."""
 
-    async def claim(self, limit: int, worker: str, exclude: Sequence[str] = ()) -> Sequence[PendingExecution]:
-        """Up to `limit` unfinished executions that no live worker holds, oldest first."""
+    async def reclaim(self, worker: str) -> None:
+        """Lets what earlier lives of this worker left be claimed at once. A worker is named `<base>/<life>`."""
 
-    async def cancelled(self, execution_ids: Sequence[str]) -> Sequence[str]:
-        """Those of the given running executions for which a cancel was requested. Renews the leases of all given."""
+    async def claim(self, limit: int, worker: str, exclude: Sequence[str] = ()) -> Sequence[PendingExecution]:
+        """Up to `limit` unfinished executions that are due and that no live worker holds: those of high priority
+        first, then those that have waited longest."""
+
+    async def signals(self, execution_ids: Sequence[str], worker: str) -> Signals:
+        """What the given running executions have to hear of. Renews the leases of all given."""
+
+    async def park(self, parked: Sequence[tuple[str, datetime | None]], worker: str) -> None:
+        """Gives executions back until the given time, or until something happens to them; nothing that happened
+        meanwhile is missed."""
+
+    async def release(self, execution_ids: Sequence[str], worker: str) -> None:
+        """Gives executions back as they are; anybody may go on with them at once."""
+
+
+class Admission(Protocol):
+    """Lets accepted executions begin that have to wait for others of their workflow or project to end."""
+
+    async def admit(self) -> int:
+        """Admits those for which there is room, those of high priority first, then the oldest; how many."""
 
 
 class Journal(Protocol):
@@ -90,7 +130,8 @@ class Journal(Protocol):
         completes: TaskCompletion | None = None,
     ) -> None:
         """Appends events, applies the change and submits the completion in one transaction; durable once this returns.
-        Calls that arrive together share one commit. An event that is already there is not doubled.
+        Calls that arrive together share one commit. Raises LeaseLost where another worker has written events with
+        these numbers, and StoreUnavailable; the same write may be tried again.
 
         `completes` is the task of another execution that ends with this one. Events may be of an execution without a
         row of its own: the child executions of a distributed Map, and the ledger of its Map Run."""

@@ -313,7 +313,12 @@ class Graph(Model):
 class WorkflowSettings(Model):
     mode: Literal["durable", "express"] = "durable"
     timeout_seconds: int = Field(default=3600, ge=1, le=31_536_000)
-    max_concurrency: int | None = Field(default=None, ge=1)
+    max_concurrency: int | None = Field(
+        default=None,
+        ge=1,
+        le=10_000,
+        description="How many executions of the workflow run at once; further ones wait. Without it there is no bound.",
+    )
     optimize: bool = Field(default=True, description="Off: one state per node, for stepping through.")
 
 

@@ -10,6 +10,7 @@ from sqlalchemy import text
 from shared.adapters.postgres.backlog import LEASE, PostgresBacklog
 from shared.executions.records import ExecutionStatus, HistoryEvent, StartRequest, StatusChange
 from shared.ids import new_id
+from shared.ports import Signals
 from shared.settings import DEFAULT_PROJECT_ID
 from shared.workflow.records import Workflow
 from tests.support.stores import Stores, new_request, new_workflow, now
@@ -36,7 +37,7 @@ async def submitted(stores: Stores, workflow: Workflow, count: int, worker: str 
 
 async def let_leases_run_out(stores: Stores) -> None:
     async with stores.engine.begin() as connection:
-        await connection.execute(text("UPDATE workflow_executions SET lease_until = now() - interval '1 second'"))
+        await connection.execute(text("UPDATE workflow_executions SET claimable_at = now() - interval '1 second'"))
 
 
 async def ids_claimed(backlog: PostgresBacklog, worker: str, exclude: Sequence[str] = ()) -> list[str]:
@@ -89,33 +90,35 @@ async def test_what_a_dead_worker_held_is_claimed_with_its_history(stores: Store
 
 
 async def test_a_worker_that_comes_back_takes_its_own_up_at_once(stores: Stores, workflow: Workflow):
-    requests = await submitted(stores, workflow, 2, worker="a")
+    requests = await submitted(stores, workflow, 2, worker="a/1")
+    await submitted(stores, workflow, 1, worker="aa/1")
 
-    reborn = PostgresBacklog(stores.engine)
+    await stores.backlog.reclaim("a/2")
 
-    assert await ids_claimed(reborn, "a") == [request.execution_id for request in requests]
-    assert await ids_claimed(reborn, "a") == []
+    assert await ids_claimed(stores.backlog, "a/2") == [request.execution_id for request in requests]
+    await stores.backlog.reclaim("a/2")
+    assert await ids_claimed(stores.backlog, "a/2") == []
 
 
 async def test_a_worker_does_not_claim_what_it_runs(stores: Stores, workflow: Workflow):
-    backlog = PostgresBacklog(stores.engine)
     (request,) = await submitted(stores, workflow, 1, worker="a")
 
-    assert await ids_claimed(backlog, "a") == []
+    assert await ids_claimed(stores.backlog, "a") == []
     await let_leases_run_out(stores)
 
-    assert await ids_claimed(backlog, "a", [request.execution_id]) == []
-    assert await ids_claimed(backlog, "a") == [request.execution_id]
+    assert await ids_claimed(stores.backlog, "a", [request.execution_id]) == []
+    assert await ids_claimed(stores.backlog, "a") == [request.execution_id]
 
 
 async def test_a_running_worker_keeps_its_leases(stores: Stores, workflow: Workflow):
     (request,) = await submitted(stores, workflow, 1, worker="a")
     await let_leases_run_out(stores)
 
-    await stores.backlog.cancelled([request.execution_id])
+    signals = await stores.backlog.signals([request.execution_id], "a")
+    assert signals == Signals([], [], [])
 
     async with stores.engine.begin() as connection:
-        left = await connection.scalar(text("SELECT lease_until - now() FROM workflow_executions"))
+        left = await connection.scalar(text("SELECT claimable_at - now() FROM workflow_executions"))
     assert LEASE / 2 < left <= LEASE
     assert await ids_claimed(stores.backlog, "b") == []
 
@@ -150,7 +153,7 @@ async def test_a_cancel_reaches_the_worker_that_has_the_execution(stores: Stores
     had = await stores.executions.request_cancel(PROJECT, both[0], now())
 
     assert had is (ExecutionStatus.RUNNING if begun else ExecutionStatus.QUEUED)
-    assert await stores.backlog.cancelled(both) == [both[0]]
+    assert (await stores.backlog.signals(both, "a")).cancelled == [both[0]]
     execution = await stores.executions.get(PROJECT, both[0])
     assert execution is not None
     assert not execution.status.terminal
@@ -176,7 +179,7 @@ async def test_a_cancel_of_nothing_is_none(stores: Stores, workflow: Workflow):
     assert await stores.executions.request_cancel(PROJECT, new_id(), now()) is None
     assert await stores.executions.request_cancel(PROJECT, "no-id", now()) is None
     assert await stores.executions.request_cancel(new_id(), request.execution_id, now()) is None
-    assert await stores.backlog.cancelled([request.execution_id]) == []
+    assert (await stores.backlog.signals([request.execution_id], "a")).cancelled == []
 
 
 async def test_lists_of_executions_are_small_and_filtered(stores: Stores, workflow: Workflow):

@@ -13,8 +13,10 @@ from functions.api.app import create_app as create_api
 from functions.api.deps import Deps as ApiDeps
 from functions.webhook.app import create_app as create_webhook
 from functions.webhook.deps import Deps as WebhookDeps
+from shared.approvals.links import ApprovalLinks
 from shared.clock import SystemClock
 from shared.executions.records import StatusChange
+from shared.executions.task_tokens import TaskTokens
 from shared.ports import Completions
 from shared.settings import Settings
 from tests.support.stores import Stores
@@ -83,6 +85,11 @@ async def doors(stores: Stores) -> AsyncIterator[Doors]:
             settings,
             stores.blobs,
             stores.connections,
+            stores.completions,
+            TaskTokens(stores.secrets.derive("task tokens")),
+            stores.approvals,
+            ApprovalLinks(stores.secrets.derive("approval links")),
+            stores.trigger_states,
         )
     )
     completions = Scripted()

@@ -20,7 +20,15 @@ def client_of(app):
 def app_over(workflows=None, **deps):
     """The API over stores that only a test of failures can have."""
     nothing = {"triggers": None, "executions": None, "queue": None, "feed": None, "secrets": None}
-    nothing |= {"blobs": None, "connections": None}
+    nothing |= {
+        "blobs": None,
+        "connections": None,
+        "completions": None,
+        "tokens": None,
+        "approvals": None,
+        "approval_links": None,
+        "trigger_states": None,
+    }
     return create_app(Deps(workflows, clock=SystemClock(), settings=Settings(), **nothing, **deps))
 
 

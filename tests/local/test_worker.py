@@ -4,8 +4,8 @@ import asyncio
 from dataclasses import replace
 from typing import Any
 
+from local.machines import Machines
 from local.worker import Worker
-from shared.adapters.postgres.backlog import PostgresBacklog
 from shared.clock import SystemClock
 from shared.executions.records import ExecutionStatus
 from shared.ports import TaskCall
@@ -36,16 +36,17 @@ async def test_a_cancel_that_came_before_a_restart_starts_no_task(stores: Stores
     await stores.workflows.create(workflow, replace(new_version(workflow), asl=machine))
     cancelled, kept = new_request(workflow), new_request(workflow)
     for request in (cancelled, kept):
-        await stores.queue.submit(request, worker="local")  # and then that worker's process died
+        await stores.queue.submit(request, worker="local/1")  # and then that worker's process died
     await stores.executions.request_cancel(workflow.project_id, cancelled.execution_id, now())
 
     runner = CountingRunner()
     worker = Worker(
-        name="local",
+        name="local/2",
         interpreter=Interpreter(journal=stores.journal, runner=runner, clock=SystemClock()),
-        backlog=PostgresBacklog(stores.engine),  # a new life of the same worker
+        backlog=stores.backlog,
+        admission=stores.admission,
         journal=stores.journal,
-        workflows=stores.workflows,
+        machines=Machines(stores.workflows),
         clock=SystemClock(),
     )
     running = asyncio.create_task(worker.run())

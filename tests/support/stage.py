@@ -56,15 +56,16 @@ def environment(**settings: str) -> dict[str, str]:
     return {**inherited, **settings}
 
 
-def start(data: Path, **settings: str) -> Stage:
-    """Starts `millrace up` on `data` and waits until it is ready; `settings` are environment variables."""
+def start(data: Path, *arguments: str, **settings: str) -> Stage:
+    """Starts `millrace up` on `data` with more `arguments`, and waits until it is ready; `settings` are environment
+    variables."""
     port = settings.setdefault("MILLRACE_PORT", str(free_port()))
     data.mkdir(parents=True, exist_ok=True)
     log = data.parent / f"{data.name}.log"
     began = time.monotonic()
     with log.open("ab") as output:
         process = subprocess.Popen(
-            [sys.executable, "-m", "local.cli", "up"],
+            [sys.executable, "-m", "local.cli", "up", *arguments],
             env=environment(MILLRACE_DATA=str(data), **settings),
             stdout=output,
             stderr=subprocess.STDOUT,
@@ -75,9 +76,9 @@ def start(data: Path, **settings: str) -> Stage:
 
 
 @contextmanager
-def running(data: Path, **settings: str) -> Iterator[Stage]:
+def running(data: Path, *arguments: str, **settings: str) -> Iterator[Stage]:
     """A stage for the length of the block, stopped by Ctrl-C at its end unless it was killed inside."""
-    stage = start(data, **settings)
+    stage = start(data, *arguments, **settings)
     try:
         yield stage
     finally:

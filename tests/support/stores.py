@@ -9,13 +9,17 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from shared.adapters.blobs import ObjectBlobs
 from shared.adapters.local.secret_box import FernetBox
+from shared.adapters.postgres.admission import PostgresAdmission
 from shared.adapters.postgres.agents import PostgresAgentMemory, PostgresAgentTurns
+from shared.adapters.postgres.approvals import PostgresApprovals
 from shared.adapters.postgres.backlog import PostgresBacklog
+from shared.adapters.postgres.completions import PostgresTaskCompletions
 from shared.adapters.postgres.connections import PostgresConnections
 from shared.adapters.postgres.engine import create_engine
 from shared.adapters.postgres.executions import PostgresExecutions
 from shared.adapters.postgres.journal import PostgresJournal
 from shared.adapters.postgres.queue import PostgresQueue
+from shared.adapters.postgres.schedules import PostgresPollSources, PostgresTriggerRuns, PostgresTriggerStates
 from shared.adapters.postgres.triggers import PostgresTriggers
 from shared.adapters.postgres.workflows import PostgresWorkflows
 from shared.adapters.redis import RedisLiveFeed
@@ -35,17 +39,24 @@ class Stores:
     executions: PostgresExecutions
     queue: PostgresQueue
     backlog: PostgresBacklog
+    admission: PostgresAdmission
+    completions: PostgresTaskCompletions
     journal: PostgresJournal
     feed: RedisLiveFeed
     secrets: FernetBox
     blobs: ObjectBlobs
+    approvals: PostgresApprovals
     connections: PostgresConnections
     turns: PostgresAgentTurns
     memory: PostgresAgentMemory
+    trigger_states: PostgresTriggerStates
+    trigger_runs: PostgresTriggerRuns
+    poll_sources: PostgresPollSources
 
     async def close(self) -> None:
         await self.queue.close()
         await self.journal.close()
+        await self.completions.close()
         await self.feed.close()
         await self.engine.dispose()
 
@@ -60,13 +71,19 @@ def open_stores(postgres_url: str, redis_url: str, encryption_keys: str, blob_fo
         executions=PostgresExecutions(engine),
         queue=PostgresQueue(postgres_url),
         backlog=PostgresBacklog(engine),
+        admission=PostgresAdmission(engine),
+        completions=PostgresTaskCompletions(postgres_url),
         journal=PostgresJournal(postgres_url, on_commit=feed.publish),
         feed=feed,
         secrets=FernetBox(encryption_keys),
         blobs=ObjectBlobs(blob_folder.as_uri()),
+        approvals=PostgresApprovals(engine),
         connections=PostgresConnections(engine),
         turns=PostgresAgentTurns(engine),
         memory=PostgresAgentMemory(engine),
+        trigger_states=PostgresTriggerStates(engine),
+        trigger_runs=PostgresTriggerRuns(engine),
+        poll_sources=PostgresPollSources(engine),
     )
 
 

@@ -92,6 +92,13 @@ class Cancelled(BaseModel):
     cancel_requested: bool
 
 
+class Redriven(BaseModel):
+    """The answer to a redrive: the same execution runs on."""
+
+    execution_id: str
+    status: ExecutionStatus
+
+
 class LogLineOut(BaseModel):
     id: str = Field(examples=["00000006.0000"])
     timestamp: Timestamp

@@ -1,6 +1,6 @@
 """Workflows, as the API shows them."""
 
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, Field
 
@@ -69,6 +69,9 @@ class Validation(BaseModel):
 
 class ExecuteBody(Body):
     input: Any = Field(default_factory=dict, examples=[{"who": "world"}])
+    priority: Literal["low", "normal", "high"] = Field(
+        default="normal", description="Which of the waiting executions begin first."
+    )
 
 
 class Started(BaseModel):

@@ -12,7 +12,7 @@ from functions.api import live
 from functions.api.deps import Deps, Wired
 from functions.api.errors import documented
 from functions.api.models.common import Listed
-from functions.api.models.executions import Cancelled, ExecutionOut, ExecutionSummary, LogLineOut
+from functions.api.models.executions import Cancelled, ExecutionOut, ExecutionSummary, LogLineOut, Redriven
 from functions.api.requests import Cursor, Id, Limit, checked_id
 from shared.errors import Conflict, InvalidParameter, NotFound
 from shared.executions.logs import Level, LogFilter, log_lines
@@ -73,6 +73,17 @@ async def cancel_execution(execution_id: Id, deps: Wired) -> Cancelled:
         raise Conflict(f"The execution '{execution_id}' has already ended: it is {had}. Only an unfinished one stops.")
     status = ExecutionStatus.CANCELLED if had == ExecutionStatus.QUEUED else had
     return Cancelled(execution_id=execution_id, status=status, cancel_requested=True)
+
+
+@router.post("/{execution_id}/redrive", status_code=202, responses=documented(404, 409))
+async def redrive_execution(execution_id: Id, deps: Wired) -> Redriven:
+    """Lets an execution that failed, timed out or was cancelled go on from where it did: the same version, the same
+    history. What has succeeded is not run again. Express executions are started anew instead."""
+    now = deps.clock.now()
+    had = await deps.executions.request_redrive(deps.project_id, checked_id("execution", execution_id), now)
+    if had is None:
+        raise NotFound(f"There is no execution '{execution_id}'.")
+    return Redriven(execution_id=execution_id, status=ExecutionStatus.RUNNING)
 
 
 @router.get(

@@ -1,8 +1,8 @@
-"""What starts a workflow without a person: webhooks today, the other types in their own issues."""
+"""What starts a workflow without a person."""
 
 from fastapi import APIRouter, Request, Response
 
-from functions.api import webhooks
+from functions.api import timed_triggers, webhooks
 from functions.api.deps import Deps, Wired
 from functions.api.errors import documented
 from functions.api.models.common import Listed
@@ -28,7 +28,8 @@ async def create_trigger(
 ) -> TriggerOut:
     """Adds a trigger; a webhook's URL is in the answer. Its secret is kept encrypted and never shown."""
     workflow = await workflow_of(deps, workflow_id)
-    trigger = await webhooks.create(deps, workflow.id, body)
+    kind = timed_triggers if body.type in timed_triggers.TYPES else webhooks
+    trigger = await kind.create(deps, workflow.id, body)
     response.headers["Location"] = f"/api/triggers/{trigger.id}"
     return TriggerOut.of(trigger, _base_url(request))
 
@@ -36,7 +37,9 @@ async def create_trigger(
 @router.put("/triggers/{trigger_id}", responses=documented(400, 404, 409, 413, 501))
 async def update_trigger(trigger_id: Id, body: UpdateTrigger, request: Request, deps: Wired) -> TriggerOut:
     """Changes what is given. A webhook keeps its path and its secret unless others are sent."""
-    trigger = await webhooks.update(deps, await _trigger_of(deps, trigger_id), body)
+    had = await _trigger_of(deps, trigger_id)
+    kind = timed_triggers if had.type in timed_triggers.TYPES else webhooks
+    trigger = await kind.update(deps, had, body)
     return TriggerOut.of(trigger, _base_url(request))
 
 

@@ -21,7 +21,7 @@ from functions.api.models.workflows import (
 from functions.api.requests import Cursor, Id, JsonRoute, Limit, checked_id, read_document, workflow_of
 from shared.adapters.asgi.problems import correlation_id
 from shared.errors import InvalidDefinition, NotFound
-from shared.executions.records import ExecutionStatus
+from shared.executions.records import ExecutionStatus, Priority
 from shared.executions.start import Origin, Startable, start
 from shared.triggers.records import TriggerType
 from shared.workflow.records import Workflow, WorkflowStatus
@@ -42,7 +42,7 @@ IdempotencyKey = Annotated[
 ]
 
 
-@router.post("", status_code=201, responses=documented(400, 409, 413, 415, 501), openapi_extra=_DEFINITION)
+@router.post("", status_code=201, responses=documented(400, 409, 413, 415), openapi_extra=_DEFINITION)
 async def create_workflow(request: Request, response: Response, deps: Wired) -> PublishedWorkflow:
     """Creates a draft. Every mistake of the definition comes in one answer."""
     workflow, warnings = await publishing.create(deps, await read_document(request))
@@ -130,13 +130,14 @@ async def execute_workflow(
 ) -> Started:
     """Starts an execution of the newest version; it runs after this answer."""
     workflow = await workflow_of(deps, workflow_id)
+    body = body or ExecuteBody()
     origin = Origin(
         trigger={"type": TriggerType.MANUAL.value},
         correlation_id=correlation_id(request.scope) or "",
         idempotency_key=f"api:{idempotency_key}" if idempotency_key else None,
+        priority=Priority[body.priority.upper()],
     )
-    data = (body or ExecuteBody()).input
-    accepted = await start(_startable(workflow), data, origin, queue=deps.queue, clock=deps.clock)
+    accepted = await start(_startable(workflow), body.input, origin, queue=deps.queue, clock=deps.clock)
     response.headers["Location"] = f"/api/executions/{accepted.execution_id}"
     status = await _status_now(deps, accepted.execution_id) if accepted.duplicate else ExecutionStatus.QUEUED
     return Started(execution_id=accepted.execution_id, status=status, duplicate=accepted.duplicate)

@@ -26,9 +26,11 @@ STATUSES: dict[type[errors.MillraceError], int] = {
     errors.MalformedRequest: 400,
     errors.RequestTooLarge: 413,
     errors.Unauthenticated: 401,
+    errors.AddressNotAllowed: 403,
     errors.NotFound: 404,
     errors.Gone: 410,
     errors.Conflict: 409,
+    errors.TooManyRequests: 429,
     errors.InvalidDefinition: 422,
     errors.InvalidInput: 422,
     errors.InvalidParameter: 422,
@@ -40,6 +42,7 @@ STATUSES: dict[type[errors.MillraceError], int] = {
 
 _HEADERS: dict[int, dict[str, str]] = {
     401: {"WWW-Authenticate": 'Signature realm="millrace"'},  # RFC 9110 §15.5.2 asks for a challenge
+    429: {"Retry-After": "1"},
     503: {"Retry-After": "1"},
 }
 _FRAMEWORK_CODES = {
@@ -93,7 +96,10 @@ async def on_millrace_error(request: Request, error: Exception) -> Response:
         log.error("request failed: %s", error.message, exc_info=error)
     found = [each.as_dict() for each in getattr(error, "diagnostics", ())] or None
     detail = error.message if status != HTTPStatus.INTERNAL_SERVER_ERROR else INTERNAL_DETAIL
-    return problem(request.scope, status, error.code, detail, diagnostics=found, details=error.details or None)
+    after = error.details.get("retry_after_seconds")
+    headers = {"Retry-After": str(after)} if after is not None else None
+    members = {"diagnostics": found, "details": error.details or None}
+    return problem(request.scope, status, error.code, detail, headers=headers, **members)
 
 
 async def on_http_error(request: Request, error: Exception) -> Response:

@@ -4,6 +4,8 @@ Source: https://cryptography.io/en/latest/fernet/#cryptography.fernet.MultiFerne
 """
 
 import contextlib
+import hashlib
+import hmac
 import os
 import tempfile
 from pathlib import Path
@@ -32,6 +34,7 @@ class FernetBox(SecretBox):
                 "print(Fernet.generate_key().decode())'"
             )
         self._fernet = MultiFernet(fernets)
+        self._oldest = [part.strip() for part in keys.split(",") if part.strip()][-1]
 
     @classmethod
     def of_folder(cls, folder: Path) -> "FernetBox":
@@ -40,6 +43,13 @@ class FernetBox(SecretBox):
         if not path.exists():
             _create(path)
         return cls(",".join(path.read_text(encoding="ascii").split()))
+
+    def derive(self, purpose: str) -> bytes:
+        """32 bytes for another purpose than sealing, from the oldest key: a new key in front does not change them.
+
+        Source: https://www.rfc-editor.org/rfc/rfc5869 (HKDF; one block, the key is uniform already)
+        """
+        return hmac.digest(self._oldest.encode(), f"millrace {purpose}".encode() + b"\x01", hashlib.sha256)
 
     def encrypt(self, plain: str) -> bytes:
         return self._fernet.encrypt(plain.encode())

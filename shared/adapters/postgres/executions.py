@@ -1,18 +1,27 @@
 """ExecutionStore on PostgreSQL."""
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Row, Select, case, func, or_, select, update
+from sqlalchemy import Row, Select, and_, case, func, or_, select, text, update
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from shared.adapters.postgres.cursor import decode_cursor, page
 from shared.adapters.postgres.engine import transaction
-from shared.adapters.postgres.tables import execution_events, workflow_executions, workflows
+from shared.adapters.postgres.tables import (
+    execution_events,
+    workflow_executions,
+    workflow_versions,
+    workflows,
+)
+from shared.errors import Conflict
 from shared.executions.records import Execution, ExecutionStatus, HistoryEvent
 from shared.ids import is_id
 from shared.ports import ExecutionStore, Page
+
+REDRIVABLE_FOR = timedelta(days=14)
+MAX_REDRIVABLE_EVENTS = 24_998
 
 _c = workflow_executions.c
 _SMALL = (
@@ -80,6 +89,29 @@ class PostgresExecutions(ExecutionStore):
             rows = await connection.execute(query.order_by(events.id).limit(limit))
         return [HistoryEvent(*row) for row in rows]
 
+    async def request_redrive(self, project_id: str, execution_id: str, at: datetime) -> ExecutionStatus | None:
+        """Lets an execution go on from where it failed; the status that it had. See ExecutionStore."""
+        if not is_id(execution_id):
+            return None
+        ours = (_c.project_id == project_id, _c.id == execution_id)
+        length = select(func.coalesce(func.max(execution_events.c.id), 0)).where(
+            execution_events.c.execution_id == _c.id
+        )
+        versions = workflow_versions.c
+        asked = (
+            select(_c.id, _c.status, _c.completed_at, versions.mode, length.scalar_subquery().label("length"))
+            .join(workflow_versions, and_(versions.workflow_id == _c.workflow_id, versions.version == _c.version))
+            .where(*ours)
+            .with_for_update(of=workflow_executions)
+        )
+        async with transaction(self._engine) as connection:
+            row = (await connection.execute(asked)).one_or_none()
+            if row is None:
+                return None
+            _ensure_redrivable(row, at)
+            await connection.execute(update(workflow_executions).where(*ours).values(_redriven()))
+        return ExecutionStatus(row.status)
+
     async def request_cancel(self, project_id: str, execution_id: str, at: datetime) -> ExecutionStatus | None:
         """Marks an unfinished execution to be cancelled; the status that it had, None where there is no such execution.
 
@@ -101,12 +133,48 @@ class PostgresExecutions(ExecutionStore):
 
 
 def _cancelled(at: datetime) -> dict[str, Any]:
-    nobodys = or_(_c.worker.is_(None), _c.lease_until < func.now())
+    nobodys = or_(_c.worker.is_(None), _c.claimable_at < func.now())
     waiting = (_c.status == ExecutionStatus.QUEUED.value) & nobodys
+    parked = (_c.status == ExecutionStatus.RUNNING.value) & _c.worker.is_(None)
     return {
         "cancel_requested_at": func.coalesce(_c.cancel_requested_at, at),
         "status": case((waiting, ExecutionStatus.CANCELLED.value), else_=_c.status),
         "completed_at": case((waiting, at)),
+        "claimable_at": case((parked, text("'-infinity'::timestamptz")), else_=_c.claimable_at),
+    }
+
+
+def _ensure_redrivable(row: Any, at: datetime) -> None:
+    """Raises Conflict where Step Functions would not redrive it.
+
+    Source: https://docs.aws.amazon.com/step-functions/latest/dg/redrive-executions.html
+    """
+    status = ExecutionStatus(row.status)
+    if not status.terminal or status is ExecutionStatus.SUCCEEDED:
+        reason = f"it is {status}; only one that failed, timed out or was cancelled is redriven"
+    elif row.mode == "express":
+        reason = "its workflow is express; start it again with the same input"
+    elif at - row.completed_at > REDRIVABLE_FOR:
+        reason = f"it ended {row.completed_at:%Y-%m-%d}, more than {REDRIVABLE_FOR.days} days ago; start it again"
+    elif row.length > MAX_REDRIVABLE_EVENTS:
+        reason = f"its history has {row.length} events, more than {MAX_REDRIVABLE_EVENTS}; start it again"
+    else:
+        return
+    raise Conflict(f"The execution '{row.id}' cannot be redriven: {reason}.", status=status.value)
+
+
+def _redriven() -> dict[str, Any]:
+    limited = _c.admission.is_not(None)
+    return {
+        "status": ExecutionStatus.RUNNING.value,
+        "completed_at": None,
+        "result": None,
+        "error": None,
+        "cancel_requested_at": None,
+        "worker": None,
+        "attempts": 0,
+        "admission": case((limited, "waiting")),
+        "claimable_at": case((limited, text("'infinity'::timestamptz")), else_=text("'-infinity'::timestamptz")),
     }
 
 

@@ -1,7 +1,11 @@
 """Journal on PostgreSQL: one statement per group of writes, whatever their number.
 
 `unnest` over binary arrays was measured against COPY and pipelined INSERTs: COPY needs a transaction of several round
-trips, and cannot skip what is already there; pipelined INSERTs cost twice the CPU here.
+trips; pipelined INSERTs cost twice the CPU here.
+
+An event has a number, and the table takes each number once. That fences workers: where two believe that an execution is
+theirs, the second to write meets the events of the first, writes nothing, and is told so (LeaseLost). Where the events
+it meets are its own, an earlier try was committed before the connection was lost.
 """
 
 from collections.abc import Awaitable, Callable, Iterable, Sequence
@@ -11,12 +15,14 @@ from typing import Any
 from uuid import UUID
 
 import orjson
+import psycopg
 from psycopg.types.json import Json
 
+from shared.adapters.postgres.completions import submit
 from shared.adapters.postgres.engine import store_errors
 from shared.adapters.postgres.group_commit import GroupCommit
 from shared.adapters.postgres.session import Connection, Session
-from shared.errors import NotImplementedYet
+from shared.errors import LeaseLost
 from shared.executions.records import ExecutionStatus, HistoryEvent, StatusChange, TaskCompletion
 from shared.ports import Journal
 
@@ -37,7 +43,9 @@ WITH change AS (
 )
 INSERT INTO execution_events (execution_id, id, previous_id, type, timestamp, details, project_id)
 SELECT * FROM unnest(%b::uuid[], %b::int4[], %b::int4[], %b::text[], %b::timestamptz[], %b::json[], %b::uuid[])
-ON CONFLICT (execution_id, id) DO NOTHING
+"""
+_STORED = """
+SELECT id, type, timestamp FROM execution_events WHERE execution_id = %s AND id = ANY(%s::int4[]) ORDER BY id
 """
 _CHANGE_COLUMNS = 6
 _EVENT_COLUMNS = 7
@@ -65,6 +73,7 @@ class _Write:
     execution_id: str
     events: Sequence[EventRow]
     change: _Change | None
+    completes: TaskCompletion | None
 
 
 class PostgresJournal(Journal):
@@ -84,22 +93,20 @@ class PostgresJournal(Journal):
         change: StatusChange | None = None,
         completes: TaskCompletion | None = None,
     ) -> None:
-        """Appends events and applies the change in one transaction; durable once this returns.
-
-        An event that is already there is not doubled; a lost connection is mended and the write tried again.
+        """Appends events, applies the change and completes a parent's task in one transaction; durable once this
+        returns. A lost connection is mended and the write tried again.
 
         Raises:
-            NotImplementedYet: there is something to complete.
+            LeaseLost: events with these numbers are there already, and others than these: another worker has taken
+                the execution up. Nothing was written.
             StoreUnavailable: the database could not be reached for 30 s. Whether this was written is then unknown;
                 writing it again is safe.
         """
-        if completes is not None:
-            raise NotImplementedYet("This journal does not complete another execution's task yet.")
         key, project = UUID(execution_id), UUID(project_id)
         rows = [_event_row(key, project, event) for event in events]
         row = None if change is None else _change_of(key, change, events)
         with store_errors():
-            await self._group.submit(_Write(execution_id, rows, row))
+            await self._group.submit(_Write(execution_id, rows, row, completes))
 
     async def close(self) -> None:
         """Waits for what is being written, then closes the connection."""
@@ -107,16 +114,35 @@ class PostgresJournal(Journal):
         await self._session.close()
 
     async def _commit(self, writes: Sequence[_Write]) -> Sequence[None]:
-        changes = _columns((change.row() for change in _merged(writes)), _CHANGE_COLUMNS)
-        events = _columns((row for write in writes for row in write.events), _EVENT_COLUMNS)
-
-        async def work(connection: Connection) -> None:
-            await connection.execute(_WRITE, (*changes, *events))
-
-        await self._session.run(work)
+        try:
+            await self._session.run(lambda connection: _write(connection, writes))
+        except psycopg.errors.UniqueViolation:
+            if len(writes) > 1:
+                raise  # each is then written alone
+            await self._session.run(lambda connection: _ensure_ours(connection, writes[0]))
         if self._on_commit is not None:
             await self._on_commit(list(dict.fromkeys(write.execution_id for write in writes)))
         return [None] * len(writes)
+
+
+async def _write(connection: Connection, writes: Sequence[_Write]) -> None:
+    changes = _columns((change.row() for change in _merged(writes)), _CHANGE_COLUMNS)
+    events = _columns((row for write in writes for row in write.events), _EVENT_COLUMNS)
+    completions = [write.completes for write in writes if write.completes is not None]
+    if not completions:
+        await connection.execute(_WRITE, (*changes, *events))
+        return
+    async with connection.transaction():
+        await connection.execute(_WRITE, (*changes, *events))
+        await submit(connection, completions)
+
+
+async def _ensure_ours(connection: Connection, write: _Write) -> None:
+    """Raises LeaseLost unless the events are stored as this write has them, which then was committed before."""
+    ids = [row[1] for row in write.events]
+    stored = await (await connection.execute(_STORED, (UUID(write.execution_id), ids))).fetchall()
+    if stored != [(row[1], row[3], row[4]) for row in write.events]:
+        raise LeaseLost(f"Another worker runs the execution {write.execution_id}; this one has lost it.")
 
 
 def _merged(writes: Sequence[_Write]) -> Iterable[_Change]:

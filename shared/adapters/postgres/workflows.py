@@ -104,7 +104,11 @@ class PostgresWorkflows(WorkflowStore):
 
 async def _add_version(connection: AsyncConnection, version: WorkflowVersion) -> None:
     settings = version.definition.get("settings") or {}
-    derived = {"input_schema": version.definition.get("input_schema"), "mode": settings.get("mode", "durable")}
+    derived = {
+        "input_schema": version.definition.get("input_schema"),
+        "mode": settings.get("mode", "durable"),
+        "max_concurrency": settings.get("max_concurrency"),
+    }
     await connection.execute(insert(workflow_versions).values({**asdict(version), **derived}))
 
 

@@ -30,11 +30,7 @@ _CONNECTION = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 
 
 def nodes(compilation: Compilation) -> None:
-    """Checks every node that could be read, and that the workflow's settings ask for nothing that is not built."""
-    if compilation.settings.max_concurrency is not None:
-        message = "`max_concurrency` of a whole workflow is not enforced by this version of Millrace yet."
-        fix = "Remove it for now; `max_concurrency` of a loop works."
-        compilation.error("not_implemented", "settings.max_concurrency", message, fix=fix)
+    """Checks every node that could be read."""
     for node in compilation.nodes.values():
         if node.spec is not None:
             for rule in _RULES:

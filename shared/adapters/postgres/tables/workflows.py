@@ -10,6 +10,7 @@ projects = Table(
     Column("id", ID, primary_key=True),
     Column("name", Text, nullable=False),
     Column("created_at", TIME, nullable=False, server_default=text("now()")),
+    Column("max_concurrency", Integer),
     comment="What isolates one team's workflows from another's",
 )
 
@@ -51,6 +52,7 @@ workflow_versions = Table(
     Column("digest", Text, nullable=False),
     Column("input_schema", DOCUMENT, comment="From the definition: a delivery needs it without the rest"),
     Column("mode", Text, nullable=False, comment="From the definition, as input_schema"),
+    Column("max_concurrency", Integer, comment="From the definition, as input_schema"),
     Column("created_at", TIME, nullable=False),
     PrimaryKeyConstraint("workflow_id", "version"),
     CheckConstraint("mode IN ('durable', 'express')", name="mode"),

@@ -1,0 +1,1 @@
+"""The Lambda of the node type `approval`."""

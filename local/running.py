@@ -1,0 +1,116 @@
+"""What runs executions on the local stage: the worker, its interpreter, and the functions of nodes in this process."""
+
+import asyncio
+import contextlib
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from datetime import timedelta
+from functools import partial
+
+from functions.nodes.agent import core as agent
+from functions.nodes.approval import core as approval
+from functions.nodes.http import core as http
+from functions.nodes.tool import core as tool
+from local.machines import Machines
+from local.nested import NestedExecutions
+from local.queue import LocalQueue, LocalTaskCompletions
+from local.stores import Stores
+from local.tasks import LocalTasks
+from local.wiring_schedules import scheduler
+from local.worker import Worker
+from shared.adapters.redis import RedisResultCache
+from shared.approvals.deciding import tell_all
+from shared.clock import SystemClock
+from shared.connections.resolve import Connections
+from shared.errors import StoreUnavailable
+from shared.executions.task_tokens import TaskTokens
+from shared.ids import new_id
+from shared.settings import Settings
+from shared.workflow.node_lambda import NodeServices, Run
+from statemachines.interpreter import Interpreter
+
+PARK_AFTER = timedelta(seconds=5)
+"""Executions that only wait, and for longer than this, leave memory."""
+
+
+_TELL_EVERY_SECONDS = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """The worker, and the doors by which something reaches it."""
+
+    worker: Worker
+    queue: LocalQueue
+    completions: LocalTaskCompletions
+    tokens: TaskTokens
+
+
+def start(stack: AsyncExitStack, settings: Settings, stores: Stores, name: str) -> Running:
+    """Starts the worker of this process, under a name that is the same after a restart; it ends with `stack`."""
+    clock = SystemClock()
+    tokens = TaskTokens(stores.secrets.derive("task tokens"))
+    queue = LocalQueue(stores.queue)
+    services = NodeServices(
+        blobs=stores.blobs,
+        cache=RedisResultCache(stores.redis),
+        connections=Connections(stores.connections, stores.secrets),
+    )
+    nested = NestedExecutions(stores.workflows, stores.executions, queue, clock)
+    runner = LocalTasks(_functions(stack, settings, stores), services, nested, stores.approvals)
+    interpreter = Interpreter(
+        journal=stores.journal,
+        runner=runner,
+        clock=clock,
+        tokens=tokens,
+        histories=stores.executions,
+        park_after=PARK_AFTER,
+    )
+    worker = Worker(
+        name=f"{name}/{new_id()}",
+        interpreter=interpreter,
+        backlog=stores.backlog,
+        admission=stores.admission,
+        journal=stores.journal,
+        machines=Machines(stores.workflows),
+        clock=clock,
+    )
+    queue.attach(worker)
+    completions = LocalTaskCompletions(stores.completions, worker)
+    task = asyncio.create_task(worker.run(), name="worker")
+    stack.push_async_callback(worker.stop)
+    stack.push_async_callback(_ended, task)
+    stack.push_async_callback(_ended, asyncio.create_task(_tell_decisions(stores, completions), name="decisions"))
+    timed = scheduler(stores.engine, runner=runner, blobs=stores.blobs, queue=queue, clock=clock)
+    stack.push_async_callback(_ended, asyncio.create_task(timed.run(), name="scheduler"))
+    return Running(worker, queue, completions, tokens)
+
+
+async def _tell_decisions(stores: Stores, completions: LocalTaskCompletions) -> None:
+    """A process may have ended between keeping a decision on an approval and telling its execution."""
+    while True:
+        with contextlib.suppress(StoreUnavailable):
+            await tell_all(approvals=stores.approvals, completions=completions, secrets=stores.secrets)
+        await asyncio.sleep(_TELL_EVERY_SECONDS)
+
+
+def _functions(stack: AsyncExitStack, settings: Settings, stores: Stores) -> dict[str, Run]:
+    """The node functions, by the names that compiled definitions give them."""
+    agents = agent.AgentDeps(settings.default_model, turns=stores.turns, memory=stores.memory)
+    requests = http.http_deps(settings.allowed_hosts)
+    tools = tool.tool_deps(settings.allowed_hosts)
+    asks = approval.ApprovalDeps(stores.approvals, stores.secrets, SystemClock())
+    for deps in (agents, requests, tools):
+        stack.push_async_callback(deps.aclose)
+    return {
+        "${AgentFunctionArn}": partial(agent.run, deps=agents),
+        "${ApprovalFunctionArn}": partial(approval.run, deps=asks),
+        "${HttpFunctionArn}": partial(http.run, deps=requests),
+        "${ToolFunctionArn}": partial(tool.run, deps=tools),
+    }
+
+
+async def _ended(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await task

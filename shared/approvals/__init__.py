@@ -1,0 +1,1 @@
+"""Approvals: questions to people, which executions wait for."""

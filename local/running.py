@@ -8,6 +8,7 @@ from datetime import timedelta
 from functools import partial
 
 from functions.nodes.agent import core as agent
+from functions.nodes.agent.mcp_tools import McpTools
 from functions.nodes.approval import core as approval
 from functions.nodes.http import core as http
 from functions.nodes.tool import core as tool
@@ -96,11 +97,12 @@ async def _tell_decisions(stores: Stores, completions: LocalTaskCompletions) -> 
 
 def _functions(stack: AsyncExitStack, settings: Settings, stores: Stores) -> dict[str, Run]:
     """The node functions, by the names that compiled definitions give them."""
-    agents = agent.AgentDeps(settings.default_model, turns=stores.turns, memory=stores.memory)
     requests = http.http_deps(settings.allowed_hosts)
     tools = tool.tool_deps(settings.allowed_hosts)
+    mcp = McpTools(tools.requester, Connections(stores.connections, stores.secrets))
+    agents = agent.AgentDeps(settings.default_model, turns=stores.turns, memory=stores.memory, mcp=mcp)
     asks = approval.ApprovalDeps(stores.approvals, stores.secrets, SystemClock())
-    for deps in (agents, requests, tools):
+    for deps in (requests, tools, agents):
         stack.push_async_callback(deps.aclose)
     return {
         "${AgentFunctionArn}": partial(agent.run, deps=agents),

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 import uvicorn
 from mcp.server.mcpserver import MCPServer
+from mcp.server.mcpserver.exceptions import ToolError
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 
@@ -35,7 +36,7 @@ def _server(stub: McpStub) -> MCPServer:
     def fail(why: str) -> str:
         """Always fails."""
         stub.called.append("fail")
-        raise ValueError(why)
+        raise ToolError(why)
 
     @server.tool()
     def large(characters: int) -> str:

@@ -1,4 +1,4 @@
-"""The node type `tool`: one call of a registered tool. Tools of MCP servers are designed and not built."""
+"""The node type `tool`: one call of a registered tool. A tool of an MCP server is called by `mcp.call`."""
 
 import time
 from dataclasses import dataclass

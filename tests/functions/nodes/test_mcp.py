@@ -7,7 +7,7 @@ from functions.nodes.tool.core import ToolDeps, run
 from shared.adapters.http.authorise import Requester
 from shared.adapters.http.client import GuardedClient
 from shared.adapters.http.exchange import Limits
-from shared.adapters.mcp import McpServer
+from shared.adapters.http.mcp import McpServer
 from shared.connections.kinds import Bearer
 from shared.egress import EgressPolicy
 from shared.errors import (
@@ -59,7 +59,7 @@ async def test_the_tools_are_listed(requester, server):
 
 
 async def test_a_tool_that_fails_says_why(use, server):
-    with pytest.raises(DestinationRefused, match="The MCP tool 'fail' failed: .*broken pipe"):
+    with pytest.raises(DestinationRefused, match=r"The MCP tool 'fail' failed: .*broken pipe"):
         await use(server.url, "fail", {"why": "broken pipe"})
     assert server.called == ["fail"]
 

@@ -17,8 +17,8 @@ class McpArguments(Arguments):
 
 
 async def run(arguments: McpArguments, context: ToolContext) -> dict[str, Any]:
-    """`{text, structured, other}`; `structured` is null where the tool gives none, `other` holds images and the like."""
-    from shared.adapters.mcp import McpServer  # noqa: PLC0415 - the SDK is heavy, and few calls need it
+    """`{text, structured, other}`: `structured` is null where the tool gives none, `other` holds images and such."""
+    from shared.adapters.http.mcp import McpServer  # noqa: PLC0415 - the SDK is heavy, and few calls need it
 
     limits = Limits(arguments.max_response_bytes, float(arguments.timeout_seconds))
     server = McpServer(context.requester, arguments.url, limits, context.credentials)

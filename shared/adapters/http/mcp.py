@@ -1,7 +1,7 @@
 """Tools of MCP servers that speak streamable HTTP, behind the egress policy.
 
-The SDK speaks the protocol; its HTTP goes through a `Requester`, so that addresses are checked and pinned, credentials go
-where they may, and answers are bounded, as for every other request. A session lasts for one use: nothing of one
+The SDK speaks the protocol; its HTTP goes through a `Requester`, so that addresses are checked and pinned, credentials
+go where they may, and answers are bounded, as for every other request. A session lasts for one use: nothing of one
 execution is left for another. Streams that the server opens on its own are not taken, since nothing here would answer.
 
 Source: https://modelcontextprotocol.io/specification/2025-06-18/basic/transports#streamable-http
@@ -98,7 +98,7 @@ class McpServer:
             with anyio.fail_after(self.limits.total_seconds):
                 async with self._session(wire) as session:
                     return await work(session)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - the SDK's task groups raise groups of anything
             raise wire.failure or _named(error, self._host) from None
 
     @asynccontextmanager

@@ -14,7 +14,7 @@ from yarl import URL
 from shared.adapters.http.answer import Answer
 from shared.adapters.http.client import Request, parsed
 from shared.errors import DestinationRefused, NodeConfigInvalid, ResponseTooLarge
-from shared.workflow.definition import CursorPages, LinkPages, NextUrlPages, NumberedPages, OffsetPages, Pagination
+from shared.workflow.pagination import CursorPages, LinkPages, NextUrlPages, NumberedPages, OffsetPages, Pagination
 
 _LINK = re.compile(r"<([^>]*)>([^<]*)")
 _REL = re.compile(r""";\s*rel\s*=\s*(?:"([^"]*)"|([^\s;,"]+))""", re.IGNORECASE)

@@ -97,8 +97,8 @@ async def _tell_decisions(stores: Stores, completions: LocalTaskCompletions) -> 
 
 def _functions(stack: AsyncExitStack, settings: Settings, stores: Stores) -> dict[str, Run]:
     """The node functions, by the names that compiled definitions give them."""
-    requests = http.http_deps(settings.allowed_hosts)
-    tools = tool.tool_deps(settings.allowed_hosts)
+    requests = http.http_deps(settings.allowed_hosts, stores.circuits)
+    tools = tool.tool_deps(settings.allowed_hosts, stores.circuits)
     mcp = McpTools(tools.requester, Connections(stores.connections, stores.secrets))
     agents = agent.AgentDeps(settings.default_model, turns=stores.turns, memory=stores.memory, mcp=mcp)
     asks = approval.ApprovalDeps(stores.approvals, stores.secrets, SystemClock())

@@ -8,6 +8,7 @@ from functions.api.routes import (
     approval_page,
     approvals,
     catalogue,
+    circuits,
     connections,
     executions,
     health,
@@ -38,6 +39,7 @@ def create_app(deps: Deps) -> FastAPI:
         approval_page,
         connections,
         catalogue,
+        circuits,
         health,
     ):
         app.include_router(routes.router)

@@ -13,6 +13,7 @@ from shared.executions.task_tokens import TaskTokens
 from shared.ports import (
     ApprovalStore,
     BlobStore,
+    Circuits,
     ConnectionStore,
     ExecutionStore,
     LiveFeed,
@@ -46,6 +47,7 @@ class Deps:
     approvals: ApprovalStore
     approval_links: ApprovalLinks
     trigger_states: TriggerStates
+    circuits: Circuits
     probes: Mapping[str, Probe] = field(default_factory=dict)
     """By name (`database`, `cache`): what `/readyz` asks."""
     project_id: str = DEFAULT_PROJECT_ID

@@ -8,6 +8,7 @@ Terms:
 """
 
 from shared.ports.approvals import ApprovalStore
+from shared.ports.circuits import Circuit, Circuits, CircuitState, Permit
 from shared.ports.common import Page
 from shared.ports.connections import ConnectionStore, SecretBox
 from shared.ports.executions import (
@@ -37,6 +38,9 @@ __all__ = [
     "ApprovalStore",
     "Backlog",
     "BlobStore",
+    "Circuit",
+    "CircuitState",
+    "Circuits",
     "ClaimedTrigger",
     "Completions",
     "ConnectionStore",
@@ -47,6 +51,7 @@ __all__ = [
     "MemoryKey",
     "Page",
     "PendingExecution",
+    "Permit",
     "PollSources",
     "ResultCache",
     "SecretBox",

@@ -28,8 +28,9 @@ def app_over(workflows=None, **deps):
         "approvals": None,
         "approval_links": None,
         "trigger_states": None,
+        "circuits": None,
     }
-    return create_app(Deps(workflows, clock=SystemClock(), settings=Settings(), **nothing, **deps))
+    return create_app(Deps(workflows, clock=SystemClock(), settings=Settings(), **{**nothing, **deps}))
 
 
 @pytest.mark.parametrize("given", ["order-7", "a.b:c_d-E", "x" * 128])

@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from redis.asyncio import Redis
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from shared.adapters.blobs import ObjectBlobs
@@ -22,7 +23,7 @@ from shared.adapters.postgres.queue import PostgresQueue
 from shared.adapters.postgres.schedules import PostgresPollSources, PostgresTriggerRuns, PostgresTriggerStates
 from shared.adapters.postgres.triggers import PostgresTriggers
 from shared.adapters.postgres.workflows import PostgresWorkflows
-from shared.adapters.redis import RedisLiveFeed
+from shared.adapters.redis import RedisCircuits, RedisLiveFeed
 from shared.executions.records import StartRequest
 from shared.ids import new_id
 from shared.settings import DEFAULT_PROJECT_ID
@@ -52,18 +53,21 @@ class Stores:
     trigger_states: PostgresTriggerStates
     trigger_runs: PostgresTriggerRuns
     poll_sources: PostgresPollSources
+    redis: Redis
+    circuits: RedisCircuits
 
     async def close(self) -> None:
         await self.queue.close()
         await self.journal.close()
         await self.completions.close()
         await self.feed.close()
+        await self.redis.aclose()
         await self.engine.dispose()
 
 
 def open_stores(postgres_url: str, redis_url: str, encryption_keys: str, blob_folder: Path) -> Stores:
     engine = create_engine(postgres_url)
-    feed = RedisLiveFeed(redis_url)
+    feed, redis = RedisLiveFeed(redis_url), Redis.from_url(redis_url)
     return Stores(
         engine=engine,
         workflows=PostgresWorkflows(engine),
@@ -84,6 +88,8 @@ def open_stores(postgres_url: str, redis_url: str, encryption_keys: str, blob_fo
         trigger_states=PostgresTriggerStates(engine),
         trigger_runs=PostgresTriggerRuns(engine),
         poll_sources=PostgresPollSources(engine),
+        redis=redis,
+        circuits=RedisCircuits(redis),
     )
 
 

@@ -68,7 +68,7 @@ class McpTools:
 
         limits = Limits(_MOST_BYTES, _TOTAL_SECONDS)
         credentials = await self._credentials(project_id, server.connection)
-        return await McpServer(self.requester, str(server.mcp), limits, credentials).tools()
+        return await McpServer(self.requester.of(project_id), str(server.mcp), limits, credentials).tools()
 
     async def _credentials(self, project_id: str, name: str | None) -> "Credentials | None":
         if name is None:

@@ -22,6 +22,7 @@ from shared.adapters.http.exchange import MAX_REDIRECTS, TOTAL_SECONDS, Limits
 from shared.adapters.http.request import compose
 from shared.connections.kinds import Credentials
 from shared.egress import EgressPolicy
+from shared.ports import Circuits
 from shared.workflow.definition import WebhookConfig
 from shared.workflow.node_call import NodeCall, NodeResult
 from shared.workflow.node_config import config_of
@@ -47,9 +48,9 @@ class HttpDeps:
         await self.requester.client.aclose()
 
 
-def http_deps(allowed_hosts: str) -> HttpDeps:
+def http_deps(allowed_hosts: str, circuits: Circuits | None = None) -> HttpDeps:
     """For the running event loop; close it there. Raises ConfigInvalid for a bad allow-list."""
-    return HttpDeps(Requester(GuardedClient(EgressPolicy.parse(allowed_hosts))))
+    return HttpDeps(Requester(GuardedClient(EgressPolicy.parse(allowed_hosts)), circuits))
 
 
 async def run(call: NodeCall, deps: HttpDeps, *, credentials: Credentials | None = None) -> NodeResult:
@@ -59,6 +60,7 @@ async def run(call: NodeCall, deps: HttpDeps, *, credentials: Credentials | None
     Raises:
         NodeConfigInvalid: the evaluated config is not a request.
         ConnectionUnusable: the credentials are not for this request.
+        CircuitOpen: the destination failed many times in a row, and is left alone for now.
         DestinationRateLimited, DestinationServerError, DestinationRefused: the answer is 429, 5xx, other 4xx.
         AddressBlocked, DestinationTimeout, DestinationUnreachable, ResponseTooLarge: see `exchange`.
     """
@@ -74,7 +76,7 @@ async def run(call: NodeCall, deps: HttpDeps, *, credentials: Credentials | None
     )
     redirects = MAX_REDIRECTS if config.follow_redirects else 0
     limits = Limits(config.max_response_bytes, deps.total_seconds, redirects)
-    patient = _Patient(deps, limits, credentials)
+    patient = _Patient(deps.requester.of(call.execution.project_id), limits, credentials, deps.total_seconds)
     if config.paginate is not None:
         found = await gather(request, config.paginate, config.max_response_bytes, patient.send)
         return NodeResult(output=found.as_output(), meta=patient.meta() | {"pages": found.pages})
@@ -85,11 +87,13 @@ async def run(call: NodeCall, deps: HttpDeps, *, credentials: Credentials | None
 class _Patient:
     """Sends requests of one call, and waits where it is asked to, MAX_WAIT_SECONDS in all."""
 
-    def __init__(self, deps: HttpDeps, limits: Limits, credentials: Credentials | None) -> None:
-        self._deps = deps
+    def __init__(
+        self, requester: Requester, limits: Limits, credentials: Credentials | None, most_seconds: float
+    ) -> None:
+        self._requester = requester
         self._limits = limits
         self._credentials = credentials
-        self._left = min(MAX_WAIT_SECONDS, deps.total_seconds)
+        self._left = min(MAX_WAIT_SECONDS, most_seconds)
         self._waited = 0.0
         self._duration_ms = 0.0
         self._last: Answer | None = None
@@ -97,7 +101,7 @@ class _Patient:
     async def send(self, request: Request) -> Answer:
         """An answer of a status below 400; raises what `Answer.raise_for_status` and `Requester.send` raise."""
         while True:
-            answer = self._last = await self._deps.requester.send(request, self._limits, self._credentials)
+            answer = self._last = await self._requester.send(request, self._limits, self._credentials)
             self._duration_ms += answer.duration_ms
             asked = answer.retry_after(datetime.now(UTC)) if answer.status in _BUSY else None
             asked = None if asked is None else max(asked, _SHORTEST_WAIT_SECONDS)

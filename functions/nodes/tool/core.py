@@ -8,6 +8,7 @@ from shared.adapters.http.authorise import Requester
 from shared.adapters.http.client import GuardedClient
 from shared.connections.kinds import Credentials
 from shared.egress import EgressPolicy
+from shared.ports import Circuits
 from shared.workflow.definition import ToolConfig
 from shared.workflow.node_call import NodeCall, NodeResult
 from shared.workflow.node_config import config_of
@@ -23,9 +24,9 @@ class ToolDeps:
         await self.requester.client.aclose()
 
 
-def tool_deps(allowed_hosts: str) -> ToolDeps:
+def tool_deps(allowed_hosts: str, circuits: Circuits | None = None) -> ToolDeps:
     """For the running event loop; close it there. Raises ConfigInvalid for a bad allow-list."""
-    return ToolDeps(Requester(GuardedClient(EgressPolicy.parse(allowed_hosts))))
+    return ToolDeps(Requester(GuardedClient(EgressPolicy.parse(allowed_hosts)), circuits))
 
 
 async def run(call: NodeCall, deps: ToolDeps, *, credentials: Credentials | None = None) -> NodeResult:
@@ -40,7 +41,8 @@ async def run(call: NodeCall, deps: ToolDeps, *, credentials: Credentials | None
     tool = find(config.tool)
     tool.check(credentials)
     arguments = tool.parse(config.arguments)
+    requester = deps.requester.of(call.execution.project_id)
     began = time.perf_counter()
-    output = await tool.run(arguments, ToolContext(deps.requester, call.idempotency_key, credentials))
+    output = await tool.run(arguments, ToolContext(requester, call.idempotency_key, credentials))
     duration_ms = round((time.perf_counter() - began) * 1000, 2)
     return NodeResult(output=output, meta={"tool": tool.name, "duration_ms": duration_ms})

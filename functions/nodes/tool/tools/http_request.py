@@ -42,6 +42,7 @@ TOOL = Tool(
     connections=("bearer", "basic", "api_key", "oauth2_client_credentials", "hmac"),
     raises=(
         "AddressBlocked",
+        "CircuitOpen",
         "ConnectionUnusable",
         "DestinationTimeout",
         "DestinationUnreachable",

@@ -33,6 +33,7 @@ TOOL = Tool(
     connections=("bearer", "basic", "api_key", "oauth2_client_credentials"),
     raises=(
         "AddressBlocked",
+        "CircuitOpen",
         "ConnectionUnusable",
         "DestinationRateLimited",
         "DestinationRefused",

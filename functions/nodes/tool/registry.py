@@ -19,6 +19,24 @@ from shared.workflow.node_config import mistakes
 _SUGGESTIONS = 3
 
 
+HTTP_KINDS = ("bearer", "basic", "api_key", "oauth2_client_credentials", "hmac")
+"""The kinds of connections that authorise an HTTP request."""
+
+REQUEST_ERRORS = (
+    "AddressBlocked",
+    "CircuitOpen",
+    "ConnectionUnusable",
+    "DestinationTimeout",
+    "DestinationUnreachable",
+    "NodeConfigInvalid",
+    "ResponseTooLarge",
+)
+"""What sending a request may end with, whatever is answered."""
+
+SERVICE_ERRORS = (*REQUEST_ERRORS, "DestinationRateLimited", "DestinationRefused", "DestinationServerError")
+"""With what is made of answers of 400 and above."""
+
+
 class Arguments(BaseModel):
     """The base of every tool's arguments: unknown names are mistakes, and so are values of another type."""
 
@@ -36,6 +54,19 @@ class ToolContext:
     requester: Requester
     idempotency_key: str
     credentials: Credentials | None = None
+
+
+def check_api(context: ToolContext, api_url: str, model: type[Arguments]) -> None:
+    """Whoever chooses `api_url`, perhaps a model, must not get at the credentials by it.
+
+    Raises:
+        ConnectionUnusable: it is not the model's default, and the connection does not say where it may go.
+    """
+    usual = model.model_fields["api_url"].default
+    if api_url != usual and not getattr(context.credentials, "hosts", ()):
+        raise ConnectionUnusable(
+            f"`api_url` is not {usual}; for another one the connection must name its host in `hosts`."
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +124,7 @@ def specs() -> list[dict[str, Any]]:
             "name": tool.name,
             "summary": tool.summary,
             "arguments": tool.arguments.model_json_schema(),
-            "raises": list(tool.raises),
+            "raises": sorted(tool.raises),
             "connections": list(tool.connections),
         }
         for tool in catalogue().values()

@@ -4,7 +4,7 @@ from typing import Any
 
 from pydantic import Field
 
-from functions.nodes.tool.registry import Arguments, Tool, ToolContext
+from functions.nodes.tool.registry import HTTP_KINDS, SERVICE_ERRORS, Arguments, Tool, ToolContext
 from shared.adapters.http.exchange import Limits
 
 
@@ -30,17 +30,6 @@ TOOL = Tool(
     summary="Calls a tool of an MCP server and gives its result.",
     arguments=McpArguments,
     run=run,
-    connections=("bearer", "basic", "api_key", "oauth2_client_credentials"),
-    raises=(
-        "AddressBlocked",
-        "CircuitOpen",
-        "ConnectionUnusable",
-        "DestinationRateLimited",
-        "DestinationRefused",
-        "DestinationServerError",
-        "DestinationTimeout",
-        "DestinationUnreachable",
-        "NodeConfigInvalid",
-        "ResponseTooLarge",
-    ),
+    connections=tuple(each for each in HTTP_KINDS if each != "hmac"),
+    raises=SERVICE_ERRORS,
 )

@@ -12,6 +12,7 @@ from functions.nodes.agent.mcp_tools import McpTools
 from functions.nodes.approval import core as approval
 from functions.nodes.http import core as http
 from functions.nodes.tool import core as tool
+from functions.nodes.tool.registry import ToolServices
 from local.machines import Machines
 from local.nested import NestedExecutions
 from local.queue import LocalQueue, LocalTaskCompletions
@@ -24,6 +25,7 @@ from shared.approvals.deciding import tell_all
 from shared.clock import SystemClock
 from shared.connections.resolve import Connections
 from shared.errors import StoreUnavailable
+from shared.executions.starting import WorkflowStarts
 from shared.executions.task_tokens import TaskTokens
 from shared.ids import new_id
 from shared.settings import Settings
@@ -58,7 +60,7 @@ def start(stack: AsyncExitStack, settings: Settings, stores: Stores, name: str) 
         connections=Connections(stores.connections, stores.secrets),
     )
     nested = NestedExecutions(stores.workflows, stores.executions, queue, clock)
-    runner = LocalTasks(_functions(stack, settings, stores), services, nested, stores.approvals)
+    runner = LocalTasks(_functions(stack, settings, stores, queue), services, nested, stores.approvals)
     interpreter = Interpreter(
         journal=stores.journal,
         runner=runner,
@@ -95,10 +97,11 @@ async def _tell_decisions(stores: Stores, completions: LocalTaskCompletions) -> 
         await asyncio.sleep(_TELL_EVERY_SECONDS)
 
 
-def _functions(stack: AsyncExitStack, settings: Settings, stores: Stores) -> dict[str, Run]:
+def _functions(stack: AsyncExitStack, settings: Settings, stores: Stores, queue: LocalQueue) -> dict[str, Run]:
     """The node functions, by the names that compiled definitions give them."""
     requests = http.http_deps(settings.allowed_hosts, stores.circuits)
-    tools = tool.tool_deps(settings.allowed_hosts, stores.circuits)
+    services = ToolServices(stores.blobs, stores.values, WorkflowStarts(stores.workflows, queue, SystemClock()))
+    tools = tool.tool_deps(settings.allowed_hosts, stores.circuits, services)
     mcp = McpTools(tools.requester, Connections(stores.connections, stores.secrets))
     agents = agent.AgentDeps(settings.default_model, turns=stores.turns, memory=stores.memory, mcp=mcp)
     asks = approval.ApprovalDeps(stores.approvals, stores.secrets, SystemClock())

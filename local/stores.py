@@ -20,6 +20,7 @@ from shared.adapters.postgres.journal import PostgresJournal
 from shared.adapters.postgres.queue import PostgresQueue
 from shared.adapters.postgres.schedules import PostgresTriggerStates
 from shared.adapters.postgres.triggers import PostgresTriggers
+from shared.adapters.postgres.values import PostgresKeyValues
 from shared.adapters.postgres.workflows import PostgresWorkflows
 from shared.adapters.redis import RedisCircuits, RedisLiveFeed
 from shared.errors import ConfigInvalid
@@ -43,6 +44,7 @@ class Stores:
     feed: RedisLiveFeed
     redis: Redis
     circuits: RedisCircuits
+    values: PostgresKeyValues
     blobs: ObjectBlobs
     approvals: PostgresApprovals
     connections: PostgresConnections
@@ -73,6 +75,7 @@ def open_stores(stack: AsyncExitStack, settings: Settings) -> Stores:
         feed=feed,
         redis=redis,
         circuits=RedisCircuits(redis),
+        values=PostgresKeyValues(engine),
         blobs=ObjectBlobs(settings.blob_url or (settings.data / "blobs").resolve().as_uri()),
         approvals=PostgresApprovals(engine),
         connections=PostgresConnections(engine),

@@ -24,9 +24,19 @@ from shared.ports.executions import (
     StartQueue,
     TaskCompletions,
 )
-from shared.ports.nodes import AgentMemory, AgentRun, AgentTurnRecord, AgentTurns, BlobStore, MemoryKey, ResultCache
+from shared.ports.nodes import (
+    AgentMemory,
+    AgentRun,
+    AgentTurnRecord,
+    AgentTurns,
+    BlobInfo,
+    BlobStore,
+    MemoryKey,
+    ResultCache,
+)
 from shared.ports.schedules import ClaimedTrigger, PollSources, TriggerRuns, TriggerState, TriggerStates, UnfinishedRun
 from shared.ports.tasks import TaskCall, TaskFailed, TaskRunner
+from shared.ports.values import KeyValues
 from shared.ports.workflows import TriggerStore, WorkflowStore
 
 __all__ = [
@@ -37,6 +47,7 @@ __all__ = [
     "AgentTurns",
     "ApprovalStore",
     "Backlog",
+    "BlobInfo",
     "BlobStore",
     "Circuit",
     "CircuitState",
@@ -47,6 +58,7 @@ __all__ = [
     "ExecutionStore",
     "Histories",
     "Journal",
+    "KeyValues",
     "LiveFeed",
     "MemoryKey",
     "Page",

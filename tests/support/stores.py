@@ -22,6 +22,7 @@ from shared.adapters.postgres.journal import PostgresJournal
 from shared.adapters.postgres.queue import PostgresQueue
 from shared.adapters.postgres.schedules import PostgresPollSources, PostgresTriggerRuns, PostgresTriggerStates
 from shared.adapters.postgres.triggers import PostgresTriggers
+from shared.adapters.postgres.values import PostgresKeyValues
 from shared.adapters.postgres.workflows import PostgresWorkflows
 from shared.adapters.redis import RedisCircuits, RedisLiveFeed
 from shared.executions.records import StartRequest
@@ -55,6 +56,7 @@ class Stores:
     poll_sources: PostgresPollSources
     redis: Redis
     circuits: RedisCircuits
+    values: PostgresKeyValues
 
     async def close(self) -> None:
         await self.queue.close()
@@ -90,6 +92,7 @@ def open_stores(postgres_url: str, redis_url: str, encryption_keys: str, blob_fo
         poll_sources=PostgresPollSources(engine),
         redis=redis,
         circuits=RedisCircuits(redis),
+        values=PostgresKeyValues(engine),
     )
 
 

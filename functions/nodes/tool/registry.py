@@ -14,6 +14,9 @@ from functions.nodes.tool import tools
 from shared.adapters.http.authorise import Requester
 from shared.connections.kinds import Credentials
 from shared.errors import ConnectionUnusable, NodeConfigInvalid
+from shared.executions.starting import WorkflowStarts
+from shared.ports import BlobStore, KeyValues
+from shared.workflow.node_call import NodeCall
 from shared.workflow.node_config import mistakes
 
 _SUGGESTIONS = 3
@@ -47,13 +50,27 @@ ArgumentsT = TypeVar("ArgumentsT", bound=Arguments)
 
 
 @dataclass(frozen=True, slots=True)
+class ToolServices:
+    """Stores of the stage that tools stand on; without one, its tools fail and say so."""
+
+    objects: BlobStore | None = None
+    values: KeyValues | None = None
+    starts: WorkflowStarts | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class ToolContext:
-    """What tools may use: guarded HTTP requests, a key that is the same for every attempt of this call, and the
-    credentials of the connection that the node names."""
+    """What tools may use: guarded HTTP requests, the call with a key that is the same for every attempt, stores, and
+    the credentials of the connection that the node names."""
 
     requester: Requester
-    idempotency_key: str
+    call: NodeCall
+    services: ToolServices
     credentials: Credentials | None = None
+
+    @property
+    def idempotency_key(self) -> str:
+        return self.call.idempotency_key
 
 
 def check_api(context: ToolContext, api_url: str, model: type[Arguments]) -> None:

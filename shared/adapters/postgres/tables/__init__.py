@@ -15,6 +15,7 @@ from shared.adapters.postgres.tables.executions import (
 from shared.adapters.postgres.tables.nodes import agent_memory, agent_turns, connections
 from shared.adapters.postgres.tables.schedules import poll_sources, trigger_state
 from shared.adapters.postgres.tables.triggers import triggers, webhook_registrations
+from shared.adapters.postgres.tables.values import key_values
 from shared.adapters.postgres.tables.workflows import projects, workflow_versions, workflows
 
 __all__ = [
@@ -24,6 +25,7 @@ __all__ = [
     "approvals",
     "connections",
     "execution_events",
+    "key_values",
     "metadata",
     "poll_sources",
     "projects",

@@ -16,6 +16,7 @@ from local.running import Running, start
 from local.stores import Stores, open_stores
 from shared.adapters.asgi.overload import InFlightLimit
 from shared.approvals.links import ApprovalLinks
+from shared.bulk.records import MAX_BYTES
 from shared.clock import SystemClock
 from shared.settings import Settings
 
@@ -57,6 +58,7 @@ def _app(settings: Settings, stores: Stores, running: Running) -> ASGIApp:
             connections=stores.connections,
             trigger_states=stores.trigger_states,
             circuits=stores.circuits,
+            bulk_runs=stores.bulk_runs,
             clock=clock,
             settings=settings,
             probes={"database": partial(_ask_database, stores.engine), "cache": stores.redis.ping},
@@ -67,7 +69,7 @@ def _app(settings: Settings, stores: Stores, running: Running) -> ASGIApp:
         webhook = scope["type"] == "http" and scope["path"].startswith("/webhooks/")
         await (receiver if webhook else api)(scope, receive, send)
 
-    return InFlightLimit(app, body_limit=settings.max_body_bytes)
+    return InFlightLimit(app, body_limit=settings.max_body_bytes, largest_body=MAX_BYTES)
 
 
 async def _ask_database(engine: AsyncEngine) -> None:

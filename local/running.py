@@ -13,6 +13,7 @@ from functions.nodes.approval import core as approval
 from functions.nodes.http import core as http
 from functions.nodes.tool import core as tool
 from functions.nodes.tool.registry import ToolServices
+from local.bulk import feed_bulk_runs
 from local.machines import Machines
 from local.nested import NestedExecutions
 from local.queue import LocalQueue, LocalTaskCompletions
@@ -22,6 +23,7 @@ from local.wiring_schedules import scheduler
 from local.worker import Worker
 from shared.adapters.redis import RedisResultCache
 from shared.approvals.deciding import tell_all
+from shared.bulk.feeding import Feeding
 from shared.clock import SystemClock
 from shared.connections.resolve import Connections
 from shared.errors import StoreUnavailable
@@ -84,6 +86,8 @@ def start(stack: AsyncExitStack, settings: Settings, stores: Stores, name: str) 
     stack.push_async_callback(worker.stop)
     stack.push_async_callback(_ended, task)
     stack.push_async_callback(_ended, asyncio.create_task(_tell_decisions(stores, completions), name="decisions"))
+    feeding = Feeding(stores.bulk_runs, stores.workflows, stores.blobs, queue, clock, worker.name)
+    stack.push_async_callback(_ended, asyncio.create_task(feed_bulk_runs(feeding), name="bulk runs"))
     timed = scheduler(stores.engine, runner=runner, blobs=stores.blobs, queue=queue, clock=clock)
     stack.push_async_callback(_ended, asyncio.create_task(timed.run(), name="scheduler"))
     return Running(worker, queue, completions, tokens)

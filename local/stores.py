@@ -12,6 +12,7 @@ from shared.adapters.postgres.admission import PostgresAdmission
 from shared.adapters.postgres.agents import PostgresAgentMemory, PostgresAgentTurns
 from shared.adapters.postgres.approvals import PostgresApprovals
 from shared.adapters.postgres.backlog import PostgresBacklog
+from shared.adapters.postgres.bulk import PostgresBulkRuns
 from shared.adapters.postgres.completions import PostgresTaskCompletions
 from shared.adapters.postgres.connections import PostgresConnections
 from shared.adapters.postgres.engine import create_engine
@@ -35,6 +36,7 @@ class Stores:
     workflows: PostgresWorkflows
     triggers: PostgresTriggers
     trigger_states: PostgresTriggerStates
+    bulk_runs: PostgresBulkRuns
     executions: PostgresExecutions
     admission: PostgresAdmission
     backlog: PostgresBacklog
@@ -66,6 +68,7 @@ def open_stores(stack: AsyncExitStack, settings: Settings) -> Stores:
         workflows=PostgresWorkflows(engine),
         triggers=PostgresTriggers(engine),
         trigger_states=PostgresTriggerStates(engine),
+        bulk_runs=PostgresBulkRuns(engine),
         executions=PostgresExecutions(engine),
         admission=PostgresAdmission(engine),
         backlog=PostgresBacklog(engine),

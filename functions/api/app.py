@@ -7,6 +7,7 @@ from functions.api.deps import Deps
 from functions.api.routes import (
     approval_page,
     approvals,
+    bulk,
     catalogue,
     circuits,
     connections,
@@ -20,6 +21,9 @@ from functions.api.routes import (
     workflows,
 )
 from shared.adapters.asgi.middleware import BodyLimit, Correlation, LoopbackGuard
+from shared.bulk.records import MAX_BYTES
+
+BULK_PATHS = r"/api/workflows/[^/]+/bulk(/check)?"
 
 
 def create_app(deps: Deps) -> FastAPI:
@@ -34,6 +38,7 @@ def create_app(deps: Deps) -> FastAPI:
         triggers,
         schedules,
         executions,
+        bulk,
         tasks,
         approvals,
         approval_page,
@@ -45,7 +50,7 @@ def create_app(deps: Deps) -> FastAPI:
         app.include_router(routes.router)
     openapi.describe(app)
     # The one added last is the outermost.
-    app.add_middleware(BodyLimit, limit=deps.settings.max_body_bytes)
+    app.add_middleware(BodyLimit, limit=deps.settings.max_body_bytes, larger={BULK_PATHS: MAX_BYTES})
     if deps.settings.stage == "local":
         app.add_middleware(LoopbackGuard)
     app.add_middleware(Correlation)

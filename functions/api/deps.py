@@ -13,6 +13,7 @@ from shared.executions.task_tokens import TaskTokens
 from shared.ports import (
     ApprovalStore,
     BlobStore,
+    BulkRuns,
     Circuits,
     ConnectionStore,
     ExecutionStore,
@@ -48,6 +49,7 @@ class Deps:
     approval_links: ApprovalLinks
     trigger_states: TriggerStates
     circuits: Circuits
+    bulk_runs: BulkRuns
     probes: Mapping[str, Probe] = field(default_factory=dict)
     """By name (`database`, `cache`): what `/readyz` asks."""
     project_id: str = DEFAULT_PROJECT_ID

@@ -4,7 +4,7 @@ Every method raises ServerUnreachable where no answer comes, and Refused where t
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from contextlib import aclosing
 from ipaddress import ip_address
 from types import TracebackType
@@ -149,6 +149,39 @@ class MillraceClient:
     async def redrive(self, execution_id: str) -> dict[str, Any]:
         """Lets the execution go on from where it failed."""
         return cast("dict[str, Any]", await self._call("POST", f"/api/executions/{execution_id}/redrive"))
+
+    async def start_bulk(self, workflow_id: str, data: bytes, media_type: str, *, max_in_flight: int) -> dict[str, Any]:
+        """Starts the workflow once for each input in `data`."""
+        path, headers = f"/api/workflows/{workflow_id}/bulk?max_in_flight={max_in_flight}", {"Content-Type": media_type}
+        return cast("dict[str, Any]", await self._call("POST", path, content=data, headers=headers))
+
+    async def check_bulk(self, workflow_id: str, data: bytes, media_type: str) -> dict[str, Any]:
+        """What starting with these inputs would find: `{valid, invalid, diagnostics}`."""
+        path, headers = f"/api/workflows/{workflow_id}/bulk/check", {"Content-Type": media_type}
+        return cast("dict[str, Any]", await self._call("POST", path, content=data, headers=headers))
+
+    async def bulk(self, bulk_id: str) -> dict[str, Any]:
+        """One bulk run and how far it is."""
+        return cast("dict[str, Any]", await self._call("GET", f"/api/bulk/{bulk_id}"))
+
+    async def bulk_items(self, bulk_id: str, statuses: Sequence[str] = ()) -> AsyncIterator[dict[str, Any]]:
+        """Every item, in order of the inputs."""
+        query: dict[str, Any] = {"status": list(statuses), "limit": 200}
+        while True:
+            page: Page[dict[str, Any]] = await self._page(f"/api/bulk/{bulk_id}/items", query)
+            for item in page.items:
+                yield item
+            if not page.next_cursor:
+                return
+            query["cursor"] = page.next_cursor
+
+    async def cancel_bulk(self, bulk_id: str) -> dict[str, Any]:
+        """Stops the bulk run."""
+        return cast("dict[str, Any]", await self._call("POST", f"/api/bulk/{bulk_id}/cancel"))
+
+    async def retry_bulk(self, bulk_id: str) -> dict[str, Any]:
+        """Lets its executions that failed go on."""
+        return cast("dict[str, Any]", await self._call("POST", f"/api/bulk/{bulk_id}/retry"))
 
     async def approvals(self, *, status: str | None = None, limit: int = 50) -> list[dict[str, Any]]:
         """Approvals, newest first."""

@@ -8,6 +8,7 @@ Terms:
 """
 
 from shared.ports.approvals import ApprovalStore
+from shared.ports.bulk import BulkItem, BulkRuns
 from shared.ports.circuits import Circuit, Circuits, CircuitState, Permit
 from shared.ports.common import Page
 from shared.ports.connections import ConnectionStore, SecretBox
@@ -49,6 +50,8 @@ __all__ = [
     "Backlog",
     "BlobInfo",
     "BlobStore",
+    "BulkItem",
+    "BulkRuns",
     "Circuit",
     "CircuitState",
     "Circuits",

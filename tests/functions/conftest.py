@@ -91,6 +91,7 @@ async def doors(stores: Stores) -> AsyncIterator[Doors]:
             ApprovalLinks(stores.secrets.derive("approval links")),
             stores.trigger_states,
             stores.circuits,
+            stores.bulk_runs,
         )
     )
     completions = Scripted()

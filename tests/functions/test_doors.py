@@ -29,6 +29,7 @@ def app_over(workflows=None, **deps):
         "approval_links": None,
         "trigger_states": None,
         "circuits": None,
+        "bulk_runs": None,
     }
     return create_app(Deps(workflows, clock=SystemClock(), settings=Settings(), **{**nothing, **deps}))
 

@@ -14,6 +14,7 @@ from shared.adapters.postgres.admission import PostgresAdmission
 from shared.adapters.postgres.agents import PostgresAgentMemory, PostgresAgentTurns
 from shared.adapters.postgres.approvals import PostgresApprovals
 from shared.adapters.postgres.backlog import PostgresBacklog
+from shared.adapters.postgres.bulk import PostgresBulkRuns
 from shared.adapters.postgres.completions import PostgresTaskCompletions
 from shared.adapters.postgres.connections import PostgresConnections
 from shared.adapters.postgres.engine import create_engine
@@ -52,6 +53,7 @@ class Stores:
     turns: PostgresAgentTurns
     memory: PostgresAgentMemory
     trigger_states: PostgresTriggerStates
+    bulk_runs: PostgresBulkRuns
     trigger_runs: PostgresTriggerRuns
     poll_sources: PostgresPollSources
     redis: Redis
@@ -88,6 +90,7 @@ def open_stores(postgres_url: str, redis_url: str, encryption_keys: str, blob_fo
         turns=PostgresAgentTurns(engine),
         memory=PostgresAgentMemory(engine),
         trigger_states=PostgresTriggerStates(engine),
+        bulk_runs=PostgresBulkRuns(engine),
         trigger_runs=PostgresTriggerRuns(engine),
         poll_sources=PostgresPollSources(engine),
         redis=redis,

@@ -137,7 +137,7 @@ async def execute_workflow(
         idempotency_key=f"api:{idempotency_key}" if idempotency_key else None,
         priority=Priority[body.priority.upper()],
     )
-    accepted = await start(_startable(workflow), body.input, origin, queue=deps.queue, clock=deps.clock)
+    accepted = await start(startable(workflow), body.input, origin, queue=deps.queue, clock=deps.clock)
     response.headers["Location"] = f"/api/executions/{accepted.execution_id}"
     status = await _status_now(deps, accepted.execution_id) if accepted.duplicate else ExecutionStatus.QUEUED
     return Started(execution_id=accepted.execution_id, status=status, duplicate=accepted.duplicate)
@@ -150,7 +150,8 @@ async def _set_status(deps: Deps, workflow_id: str, status: WorkflowStatus) -> W
     return replace(workflow, status=status, updated_at=now)
 
 
-def _startable(workflow: Workflow) -> Startable:
+def startable(workflow: Workflow) -> Startable:
+    """Its newest version, for starting."""
     return Startable(
         project_id=workflow.project_id,
         workflow_id=workflow.id,

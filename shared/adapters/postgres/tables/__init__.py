@@ -6,6 +6,7 @@ write, and it takes every JSON text, where `jsonb` refuses strings with U+0000. 
 
 from shared.adapters.postgres.tables.approvals import approvals
 from shared.adapters.postgres.tables.base import metadata
+from shared.adapters.postgres.tables.bulk import bulk_runs
 from shared.adapters.postgres.tables.executions import (
     UNFINISHED,
     execution_events,
@@ -23,6 +24,7 @@ __all__ = [
     "agent_memory",
     "agent_turns",
     "approvals",
+    "bulk_runs",
     "connections",
     "execution_events",
     "key_values",

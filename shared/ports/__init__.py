@@ -32,12 +32,12 @@ from shared.ports.nodes import (
     AgentTurns,
     BlobInfo,
     BlobStore,
+    KeyValues,
     MemoryKey,
     ResultCache,
 )
 from shared.ports.schedules import ClaimedTrigger, PollSources, TriggerRuns, TriggerState, TriggerStates, UnfinishedRun
 from shared.ports.tasks import TaskCall, TaskFailed, TaskRunner
-from shared.ports.values import KeyValues
 from shared.ports.workflows import TriggerStore, WorkflowStore
 
 __all__ = [

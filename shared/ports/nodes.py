@@ -85,3 +85,15 @@ class ResultCache(Protocol):
     async def get(self, key: str) -> Any | None: ...
 
     async def put(self, key: str, value: Any, ttl_seconds: int) -> None: ...
+
+
+class KeyValues(Protocol):
+    """Small values under keys, for the workflows of a project: durable. A value that has expired is not there."""
+
+    async def get(self, project_id: str, key: str, now: datetime) -> tuple[bool, Any]:
+        """Whether there is one, and the value. Raises StoreUnavailable."""
+
+    async def set(
+        self, project_id: str, key: str, value: Any, now: datetime, *, expires_at: datetime | None, if_absent: bool
+    ) -> bool:
+        """Keeps the value; with `if_absent` only where there is none, and then tells. Raises StoreUnavailable."""

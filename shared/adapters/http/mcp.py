@@ -30,6 +30,8 @@ MAX_TOOLS = 500
 _OUR_HEADERS = frozenset({"accept-encoding", "connection", "content-length", "host", "transfer-encoding", "user-agent"})
 _DECODED = frozenset({"content-encoding", "content-length", "transfer-encoding"})
 _MESSAGE_CHARACTERS = 1_000
+_SHELL = "https://server.invalid/"
+"""What the SDK is told. It parses URLs by rules of its own; what counts is read once, where it is checked."""
 
 T = TypeVar("T")
 
@@ -105,7 +107,7 @@ class McpServer:
     async def _session(self, wire: "_Wire") -> AsyncIterator[ClientSession]:
         async with (
             httpx2.AsyncClient(transport=wire, timeout=None, trust_env=False) as client,
-            streamable_http_client(self.url, http_client=client, max_sse_event_size=self.limits.body_bytes) as (
+            streamable_http_client(_SHELL, http_client=client, max_sse_event_size=self.limits.body_bytes) as (
                 reading,
                 writing,
             ),

@@ -61,6 +61,7 @@ def _app(settings: Settings, stores: Stores, running: Running) -> ASGIApp:
             connections=stores.connections,
             access=access_of(stores.engine, stores.secrets),
             trigger_states=stores.trigger_states,
+            circuits=stores.circuits,
             bulk_runs=stores.bulk_runs,
             clock=clock,
             settings=settings,

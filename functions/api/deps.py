@@ -16,6 +16,7 @@ from shared.ports import (
     ApprovalStore,
     BlobStore,
     BulkRuns,
+    Circuits,
     ConnectionStore,
     ExecutionStore,
     LiveFeed,
@@ -49,6 +50,7 @@ class Deps:
     approvals: ApprovalStore
     approval_links: ApprovalLinks
     trigger_states: TriggerStates
+    circuits: Circuits
     bulk_runs: BulkRuns
     access: Access
     probes: Mapping[str, Probe] = field(default_factory=dict)

@@ -62,14 +62,15 @@ async def _submit_all(deps: Feeding, bulk: BulkRun, lines: Sequence[bytes]) -> b
     while position < bulk.total:
         unfinished, first = await deps.runs.unfinished(bulk, after=floor)
         floor = position - 1 if first is None else first - 1
+        # Asked after counting: the room that a cancel made is not for more of it.
+        if not await deps.runs.advance(bulk.id, deps.worker, position):
+            return False
         room = min(bulk.max_in_flight - unfinished, _AT_ONCE)
         taken = await _submit(deps, bulk, position, lines[position : position + room]) if room > 0 else 0
         position += max(taken, 0)
-        if not await deps.runs.advance(bulk.id, deps.worker, position):
-            return False
         if taken <= 0:
             await asyncio.sleep(_BLOCKED_SECONDS if taken < 0 else _PAUSE_SECONDS)
-    return True
+    return await deps.runs.advance(bulk.id, deps.worker, position)
 
 
 async def _submit(deps: Feeding, bulk: BulkRun, position: int, lines: Sequence[bytes]) -> int:

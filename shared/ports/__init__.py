@@ -11,6 +11,7 @@ The ports of shared/ports/identity.py are imported from there: the node function
 
 from shared.ports.approvals import ApprovalStore
 from shared.ports.bulk import BulkItem, BulkRuns
+from shared.ports.circuits import Circuit, Circuits, CircuitState, Permit
 from shared.ports.common import Page
 from shared.ports.connections import ConnectionStore, SecretBox
 from shared.ports.executions import (
@@ -26,7 +27,17 @@ from shared.ports.executions import (
     StartQueue,
     TaskCompletions,
 )
-from shared.ports.nodes import AgentMemory, AgentRun, AgentTurnRecord, AgentTurns, BlobStore, MemoryKey, ResultCache
+from shared.ports.nodes import (
+    AgentMemory,
+    AgentRun,
+    AgentTurnRecord,
+    AgentTurns,
+    BlobInfo,
+    BlobStore,
+    KeyValues,
+    MemoryKey,
+    ResultCache,
+)
 from shared.ports.schedules import ClaimedTrigger, PollSources, TriggerRuns, TriggerState, TriggerStates, UnfinishedRun
 from shared.ports.tasks import TaskCall, TaskFailed, TaskRunner
 from shared.ports.workflows import TriggerStore, WorkflowStore
@@ -39,19 +50,25 @@ __all__ = [
     "AgentTurns",
     "ApprovalStore",
     "Backlog",
+    "BlobInfo",
     "BlobStore",
     "BulkItem",
     "BulkRuns",
+    "Circuit",
+    "CircuitState",
+    "Circuits",
     "ClaimedTrigger",
     "Completions",
     "ConnectionStore",
     "ExecutionStore",
     "Histories",
     "Journal",
+    "KeyValues",
     "LiveFeed",
     "MemoryKey",
     "Page",
     "PendingExecution",
+    "Permit",
     "PollSources",
     "ResultCache",
     "SecretBox",

@@ -91,6 +91,7 @@ async def doors(stores: Stores, tmp_path_factory: pytest.TempPathFactory) -> Asy
             stores.approvals,
             ApprovalLinks(stores.secrets.derive("approval links")),
             stores.trigger_states,
+            stores.circuits,
             stores.bulk_runs,
             stores.access,
         )

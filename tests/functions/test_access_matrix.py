@@ -117,6 +117,7 @@ async def world(doors: Doors) -> AsyncIterator[World]:
                 "project_id": DEFAULT_PROJECT_ID,
                 "approval_id": (await asked(doors.stores)).id,
                 "bulk_id": bulk.json()["id"],
+                "destination": "api.example.com:443",
             },
         )
 

@@ -33,10 +33,11 @@ def app_over(workflows=None, **deps):
         "approvals": None,
         "approval_links": None,
         "trigger_states": None,
+        "circuits": None,
         "bulk_runs": None,
         "access": None,
     }
-    app = create_app(Deps(workflows, clock=SystemClock(), settings=Settings(), **nothing, **deps))
+    app = create_app(Deps(workflows, clock=SystemClock(), settings=Settings(), **{**nothing, **deps}))
     app.dependency_overrides[identified] = lambda: OWNER
     return app
 

@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from redis.asyncio import Redis
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from local.access import access_of
@@ -23,8 +24,9 @@ from shared.adapters.postgres.journal import PostgresJournal
 from shared.adapters.postgres.queue import PostgresQueue
 from shared.adapters.postgres.schedules import PostgresPollSources, PostgresTriggerRuns, PostgresTriggerStates
 from shared.adapters.postgres.triggers import PostgresTriggers
+from shared.adapters.postgres.values import PostgresKeyValues
 from shared.adapters.postgres.workflows import PostgresWorkflows
-from shared.adapters.redis import RedisLiveFeed
+from shared.adapters.redis import RedisCircuits, RedisLiveFeed
 from shared.executions.records import StartRequest
 from shared.identity.signing_in import Access
 from shared.ids import new_id
@@ -57,19 +59,23 @@ class Stores:
     bulk_runs: PostgresBulkRuns
     trigger_runs: PostgresTriggerRuns
     poll_sources: PostgresPollSources
+    redis: Redis
+    circuits: RedisCircuits
+    values: PostgresKeyValues
 
     async def close(self) -> None:
         await self.queue.close()
         await self.journal.close()
         await self.completions.close()
         await self.feed.close()
+        await self.redis.aclose()
         await self.engine.dispose()
 
 
 def open_stores(postgres_url: str, redis_url: str, encryption_keys: str, blob_folder: Path) -> Stores:
     engine = create_engine(postgres_url)
     secrets = FernetBox(encryption_keys)
-    feed = RedisLiveFeed(redis_url)
+    feed, redis = RedisLiveFeed(redis_url), Redis.from_url(redis_url)
     return Stores(
         engine=engine,
         workflows=PostgresWorkflows(engine),
@@ -92,6 +98,9 @@ def open_stores(postgres_url: str, redis_url: str, encryption_keys: str, blob_fo
         bulk_runs=PostgresBulkRuns(engine),
         trigger_runs=PostgresTriggerRuns(engine),
         poll_sources=PostgresPollSources(engine),
+        redis=redis,
+        circuits=RedisCircuits(redis),
+        values=PostgresKeyValues(engine),
     )
 
 

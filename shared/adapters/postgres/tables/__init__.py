@@ -26,6 +26,7 @@ from shared.adapters.postgres.tables.identity import (
 from shared.adapters.postgres.tables.nodes import agent_memory, agent_turns, connections
 from shared.adapters.postgres.tables.schedules import poll_sources, trigger_state
 from shared.adapters.postgres.tables.triggers import triggers, webhook_registrations
+from shared.adapters.postgres.tables.values import key_values
 from shared.adapters.postgres.tables.workflows import projects, workflow_versions, workflows
 
 __all__ = [
@@ -37,6 +38,7 @@ __all__ = [
     "bulk_runs",
     "connections",
     "execution_events",
+    "key_values",
     "login_attempts",
     "memberships",
     "metadata",

@@ -62,6 +62,7 @@ def _app(settings: Settings, stores: Stores, running: Running) -> ASGIApp:
             access=access_of(stores.engine, stores.secrets),
             trigger_states=stores.trigger_states,
             circuits=stores.circuits,
+            runner=running.runner,
             bulk_runs=stores.bulk_runs,
             clock=clock,
             settings=settings,

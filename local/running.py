@@ -30,6 +30,7 @@ from shared.errors import StoreUnavailable
 from shared.executions.starting import WorkflowStarts
 from shared.executions.task_tokens import TaskTokens
 from shared.ids import new_id
+from shared.ports import TaskRunner
 from shared.settings import Settings
 from shared.workflow.node_lambda import NodeServices, Run
 from statemachines.interpreter import Interpreter
@@ -49,6 +50,7 @@ class Running:
     queue: LocalQueue
     completions: LocalTaskCompletions
     tokens: TaskTokens
+    runner: TaskRunner
 
 
 def start(stack: AsyncExitStack, settings: Settings, stores: Stores, name: str) -> Running:
@@ -90,7 +92,7 @@ def start(stack: AsyncExitStack, settings: Settings, stores: Stores, name: str) 
     stack.push_async_callback(_ended, asyncio.create_task(feed_bulk_runs(feeding), name="bulk runs"))
     timed = scheduler(stores.engine, runner=runner, blobs=stores.blobs, queue=queue, clock=clock)
     stack.push_async_callback(_ended, asyncio.create_task(timed.run(), name="scheduler"))
-    return Running(worker, queue, completions, tokens)
+    return Running(worker, queue, completions, tokens, runner)
 
 
 async def _tell_decisions(stores: Stores, completions: LocalTaskCompletions) -> None:

@@ -23,6 +23,7 @@ from shared.ports import (
     SecretBox,
     StartQueue,
     TaskCompletions,
+    TaskRunner,
     TriggerStates,
     TriggerStore,
     WorkflowStore,
@@ -53,6 +54,8 @@ class Deps:
     circuits: Circuits
     bulk_runs: BulkRuns
     access: Access
+    runner: TaskRunner
+    """Calls the functions of nodes, for what is not part of an execution."""
     probes: Mapping[str, Probe] = field(default_factory=dict)
     """By name (`database`, `cache`): what `/readyz` asks."""
     principal: Principal | None = None

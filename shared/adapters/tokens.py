@@ -37,7 +37,8 @@ _KINDS = frozenset({"user", "service"})
 
 
 class JwtTokens(AccessTokens):
-    """Signs with the newest key and verifies with every one that is not retired; makes keys itself, the next one when it is time."""
+    """Signs with the newest key and verifies with every one that is not retired; makes each key itself, when it is
+    time."""
 
     def __init__(self, sessions: SessionStore, secrets: SecretBox, clock: Clock) -> None:
         self._sessions = sessions

@@ -165,7 +165,8 @@ async def mint(doors: Doors) -> Mint:
     user = User(new_id(), f"{new_id()}@example.org", "Ada", None, now())
     await access.members.create_user(user)
     await access.members.put_membership(Membership(DEFAULT_PROJECT_ID, user.id, Role.VIEWER, now()))
-    await access.tokens.public_keys()
+    if not await access.sessions.signing_keys():
+        await access.tokens.rotate()
     newest = (await access.sessions.signing_keys())[0]
     private = bytes.fromhex(doors.stores.secrets.decrypt(newest.sealed))
     return Mint(user, newest.kid, Ed25519PrivateKey.from_private_bytes(private))

@@ -115,7 +115,9 @@ def _functions(
     services = ToolServices(stores.blobs, stores.values, WorkflowStarts(stores.workflows, queue, SystemClock()))
     tools = tool.tool_deps(settings.allowed_hosts, stores.circuits, services)
     mcp = McpTools(tools.requester, connections)
-    agents = agent.AgentDeps(settings.default_model, turns=stores.turns, memory=stores.memory, mcp=mcp)
+    agents = agent.AgentDeps(
+        settings.default_model, turns=stores.turns, memory=stores.memory, mcp=mcp, feed=stores.feed
+    )
     asks = approval.ApprovalDeps(stores.approvals, stores.secrets, SystemClock())
     for deps in (requests, tools, agents):
         stack.push_async_callback(deps.aclose)

@@ -261,7 +261,7 @@ class MillraceClient:
                 raise _refused(source.response)
             async with aclosing(source.aiter_sse()) as events:
                 async for event in events:
-                    if event.event in ("node", "execution"):
+                    if event.event in ("node", "execution", "text"):
                         yield Change(event.id, cast("Any", event.event), orjson.loads(event.data))
 
     async def _page(self, path: str, query: Mapping[str, Any]) -> Page[Any]:

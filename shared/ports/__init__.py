@@ -16,6 +16,7 @@ from shared.ports.common import Page
 from shared.ports.connections import ConnectionStore, Grants, SecretBox
 from shared.ports.executions import (
     Admission,
+    AgentText,
     Backlog,
     Completions,
     ExecutionStore,
@@ -46,6 +47,7 @@ __all__ = [
     "Admission",
     "AgentMemory",
     "AgentRun",
+    "AgentText",
     "AgentTurnRecord",
     "AgentTurns",
     "ApprovalStore",

@@ -3,8 +3,8 @@
 import pytest
 
 from shared.executions.records import ExecutionStatus, StatusChange
-from shared.ids import is_id, new_id
-from tests.functions.conftest import SCHEMA, assert_problem
+from shared.ids import is_id
+from tests.functions.conftest import SCHEMA, UNKNOWN_ID, assert_problem
 from tests.support.history import History
 
 
@@ -184,7 +184,7 @@ async def test_lists_are_filtered_and_small(doors, workflow):
 
 
 @pytest.mark.parametrize("path", ["", "/logs", "/events"])
-@pytest.mark.parametrize("execution_id", ["nope", new_id()])
+@pytest.mark.parametrize("execution_id", ["nope", UNKNOWN_ID])
 async def test_unknown_executions(doors, execution_id, path):
     assert_problem(await doors.api.get(f"/api/executions/{execution_id}{path}"), 404, "resource.not_found")
     assert_problem(await doors.api.post(f"/api/executions/{execution_id}/cancel"), 404, "resource.not_found")

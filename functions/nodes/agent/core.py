@@ -18,7 +18,7 @@ from functions.nodes.agent.mcp_tools import McpTools
 from functions.nodes.agent.models import DEMO_MODEL, resolve
 from shared.connections.kinds import Credentials
 from shared.errors import NodeConfigInvalid
-from shared.ports import AgentMemory, AgentTurns
+from shared.ports import AgentMemory, AgentTurns, LiveFeed
 from shared.workflow.definition import AgentConfig
 from shared.workflow.node_call import NodeCall, NodeResult
 from shared.workflow.node_config import config_of
@@ -26,7 +26,7 @@ from shared.workflow.node_config import config_of
 if TYPE_CHECKING:
     from pydantic_ai.models import Model
 
-_LOOP = ("fallback_models", "budget", "memory")
+_LOOP = ("fallback_models", "budget", "memory", "stream")
 
 
 @dataclass
@@ -40,6 +40,8 @@ class AgentDeps:
     turns: AgentTurns | None = None
     memory: AgentMemory | None = None
     mcp: McpTools | None = None
+    feed: LiveFeed | None = None
+    """Where what a model says is told while it says it."""
     models: dict[str, "Model"] = field(default_factory=dict)
     open: AsyncExitStack = field(default_factory=AsyncExitStack)
 

@@ -23,6 +23,7 @@ from functions.nodes.agent.core import AgentDeps, prompt_text
 from functions.nodes.agent.demo import NOTE
 from functions.nodes.agent.models import DEMO_MODEL, resolve
 from functions.nodes.agent.providers import build
+from functions.nodes.agent.streaming import Voice
 from functions.nodes.agent.toolbox import Toolbox
 from functions.nodes.agent.turn import REPAIR_TURNS, Answer, cost_of, translated, usage_of
 from shared.errors import (
@@ -75,6 +76,7 @@ class Loop:
         self.run = AgentRun(
             call.execution.project_id, call.execution.id, call.node, "-".join(str(index) for index in call.iteration)
         )
+        self._voice: Voice | None = None
         self.toolbox = Toolbox(())  # filled when a model is asked: a turn that is finished needs none
         self.answer = Answer(config.output_schema) if config.output_schema is not None else None
 
@@ -137,6 +139,8 @@ class Loop:
             mistakes = last.meta.get("mistakes", "")
             request = next_request(response, turn.results, mistakes, self.config.instructions)
         self.toolbox = Toolbox(self.config.tools, await self._offer())
+        if self.config.stream and self.deps.feed is not None:
+            self._voice = Voice(self.deps.feed, self.call, turn.number)
         said = await self._ask([*history, request], before)
         outcome = self._outcome(said.response, before)
         output = {"number": turn.number, "done": outcome.done, "output": outcome.output, "calls": list(outcome.calls)}
@@ -180,9 +184,8 @@ class Loop:
             settings["max_tokens"] = most
         try:
             model = await build(name, self.deps)
-            response = await model_request(
-                model, messages, model_settings=settings, model_request_parameters=parameters
-            )
+            request = model_request if self._voice is None or name == DEMO_MODEL else self._voice.request
+            response = await request(model, messages, model_settings=settings, model_request_parameters=parameters)
         except (AgentRunError, UserError) as error:
             raise translated(error, name, []) from None
         note = {"stand_in": True, "note": NOTE} if name == DEMO_MODEL else {}

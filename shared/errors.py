@@ -19,6 +19,7 @@ MillraceError
 │   ├── TooManyRequests           (retryable) a limit of how much is taken in
 │   │   └── QueueFull             (retryable) as many executions wait as the queue may hold
 │   ├── InvalidDefinition         a workflow that cannot be published; carries diagnostics
+│   ├── InvalidPattern            an event pattern that cannot be; carries diagnostics
 │   ├── InvalidInput              an input that breaks the workflow's input_schema; carries diagnostics
 │   ├── InvalidParameter          a query parameter, header or field out of its range
 │   ├── TaskTokenInvalid          no task token of ours: forged, cut short, or signed by another key
@@ -190,6 +191,11 @@ class InvalidDefinition(_Diagnosed):
 class InvalidInput(_Diagnosed):
     code = "input.invalid"
     what = "The input"
+
+
+class InvalidPattern(_Diagnosed):
+    code = "pattern.invalid"
+    what = "The event pattern"
 
 
 class InvalidParameter(RequestError):

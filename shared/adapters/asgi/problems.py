@@ -33,6 +33,7 @@ STATUSES: dict[type[errors.MillraceError], int] = {
     errors.TooManyRequests: 429,
     errors.InvalidDefinition: 422,
     errors.InvalidInput: 422,
+    errors.InvalidPattern: 422,
     errors.InvalidParameter: 422,
     errors.NotImplementedYet: 501,
     errors.PlatformError: 500,

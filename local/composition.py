@@ -56,6 +56,7 @@ def _app(settings: Settings, stores: Stores, running: Running) -> ASGIApp:
             secrets=stores.secrets,
             connections=stores.connections,
             trigger_states=stores.trigger_states,
+            events=running.events,
             clock=clock,
             settings=settings,
             probes={"database": partial(_ask_database, stores.engine), "cache": stores.redis.ping},

@@ -11,11 +11,13 @@ from functions.nodes.agent import core as agent
 from functions.nodes.approval import core as approval
 from functions.nodes.http import core as http
 from functions.nodes.tool import core as tool
+from local.events import LocalEvents
 from local.machines import Machines
 from local.nested import NestedExecutions
 from local.queue import LocalQueue, LocalTaskCompletions
 from local.stores import Stores
 from local.tasks import LocalTasks
+from local.wiring_events import dispatcher
 from local.wiring_schedules import scheduler
 from local.worker import Worker
 from shared.adapters.redis import RedisResultCache
@@ -44,6 +46,7 @@ class Running:
     queue: LocalQueue
     completions: LocalTaskCompletions
     tokens: TaskTokens
+    events: LocalEvents
 
 
 def start(stack: AsyncExitStack, settings: Settings, stores: Stores, name: str) -> Running:
@@ -83,7 +86,10 @@ def start(stack: AsyncExitStack, settings: Settings, stores: Stores, name: str) 
     stack.push_async_callback(_ended, asyncio.create_task(_tell_decisions(stores, completions), name="decisions"))
     timed = scheduler(stores.engine, runner=runner, blobs=stores.blobs, queue=queue, clock=clock)
     stack.push_async_callback(_ended, asyncio.create_task(timed.run(), name="scheduler"))
-    return Running(worker, queue, completions, tokens)
+    events = LocalEvents(stores.events)
+    events.attach(listening := dispatcher(stores, queue=queue, clock=clock))
+    stack.push_async_callback(_ended, asyncio.create_task(listening.run(), name="dispatcher"))
+    return Running(worker, queue, completions, tokens, events)
 
 
 async def _tell_decisions(stores: Stores, completions: LocalTaskCompletions) -> None:

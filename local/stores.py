@@ -15,6 +15,7 @@ from shared.adapters.postgres.backlog import PostgresBacklog
 from shared.adapters.postgres.completions import PostgresTaskCompletions
 from shared.adapters.postgres.connections import PostgresConnections
 from shared.adapters.postgres.engine import create_engine
+from shared.adapters.postgres.events import PostgresEvents
 from shared.adapters.postgres.executions import PostgresExecutions
 from shared.adapters.postgres.journal import PostgresJournal
 from shared.adapters.postgres.queue import PostgresQueue
@@ -40,6 +41,7 @@ class Stores:
     completions: PostgresTaskCompletions
     queue: PostgresQueue
     journal: PostgresJournal
+    events: PostgresEvents
     feed: RedisLiveFeed
     redis: Redis
     blobs: ObjectBlobs
@@ -69,6 +71,7 @@ def open_stores(stack: AsyncExitStack, settings: Settings) -> Stores:
         completions=PostgresTaskCompletions(database_url),
         queue=PostgresQueue(database_url, max_queued=settings.max_queued),
         journal=PostgresJournal(database_url, on_commit=feed.publish),
+        events=PostgresEvents(database_url, engine),
         feed=feed,
         redis=Redis.from_url(redis_url),
         blobs=ObjectBlobs(settings.blob_url or (settings.data / "blobs").resolve().as_uri()),
@@ -78,7 +81,7 @@ def open_stores(stack: AsyncExitStack, settings: Settings) -> Stores:
         memory=PostgresAgentMemory(engine),
         secrets=FernetBox(keys.get_secret_value()) if keys else FernetBox.of_folder(settings.data),
     )
-    writers = (stores.journal.close, stores.queue.close, stores.completions.close)
+    writers = (stores.journal.close, stores.queue.close, stores.completions.close, stores.events.close)
     closing = (engine.dispose, stores.redis.aclose, feed.close, *writers)
     for close in closing:
         stack.push_async_callback(close)

@@ -14,6 +14,7 @@ from shared.ports import (
     ApprovalStore,
     BlobStore,
     ConnectionStore,
+    EventBus,
     ExecutionStore,
     LiveFeed,
     SecretBox,
@@ -46,6 +47,7 @@ class Deps:
     approvals: ApprovalStore
     approval_links: ApprovalLinks
     trigger_states: TriggerStates
+    events: EventBus
     probes: Mapping[str, Probe] = field(default_factory=dict)
     """By name (`database`, `cache`): what `/readyz` asks."""
     project_id: str = DEFAULT_PROJECT_ID

@@ -11,6 +11,7 @@ from starlette.responses import HTMLResponse
 from starlette.staticfiles import StaticFiles
 
 from functions.api.models.common import Problem
+from functions.api.models.events import PublishEvent
 from shared.version import VERSION
 from shared.workflow.definition import WorkflowDefinition
 
@@ -61,7 +62,7 @@ def new_app() -> FastAPI:
 def _with_models(document: dict[str, Any]) -> dict[str, Any]:
     """Adds the models that routes refer to by name, because they read or write them by hand."""
     _, schema = models_json_schema(
-        [(WorkflowDefinition, "validation"), (Problem, "serialization")],
+        [(WorkflowDefinition, "validation"), (PublishEvent, "validation"), (Problem, "serialization")],
         by_alias=True,
         ref_template="#/components/schemas/{model}",
     )

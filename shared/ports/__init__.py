@@ -10,6 +10,7 @@ Terms:
 from shared.ports.approvals import ApprovalStore
 from shared.ports.common import Page
 from shared.ports.connections import ConnectionStore, SecretBox
+from shared.ports.events import ClaimedEvent, EventBus, EventQueue, EventTriggers, Undelivered
 from shared.ports.executions import (
     Admission,
     Backlog,
@@ -37,9 +38,13 @@ __all__ = [
     "ApprovalStore",
     "Backlog",
     "BlobStore",
+    "ClaimedEvent",
     "ClaimedTrigger",
     "Completions",
     "ConnectionStore",
+    "EventBus",
+    "EventQueue",
+    "EventTriggers",
     "ExecutionStore",
     "Histories",
     "Journal",
@@ -60,6 +65,7 @@ __all__ = [
     "TriggerState",
     "TriggerStates",
     "TriggerStore",
+    "Undelivered",
     "UnfinishedRun",
     "WorkflowStore",
 ]

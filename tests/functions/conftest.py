@@ -90,6 +90,7 @@ async def doors(stores: Stores) -> AsyncIterator[Doors]:
             stores.approvals,
             ApprovalLinks(stores.secrets.derive("approval links")),
             stores.trigger_states,
+            stores.events,
         )
     )
     completions = Scripted()

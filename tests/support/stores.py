@@ -16,6 +16,7 @@ from shared.adapters.postgres.backlog import PostgresBacklog
 from shared.adapters.postgres.completions import PostgresTaskCompletions
 from shared.adapters.postgres.connections import PostgresConnections
 from shared.adapters.postgres.engine import create_engine
+from shared.adapters.postgres.events import PostgresEvents, PostgresEventTriggers
 from shared.adapters.postgres.executions import PostgresExecutions
 from shared.adapters.postgres.journal import PostgresJournal
 from shared.adapters.postgres.queue import PostgresQueue
@@ -52,11 +53,14 @@ class Stores:
     trigger_states: PostgresTriggerStates
     trigger_runs: PostgresTriggerRuns
     poll_sources: PostgresPollSources
+    events: PostgresEvents
+    event_triggers: PostgresEventTriggers
 
     async def close(self) -> None:
         await self.queue.close()
         await self.journal.close()
         await self.completions.close()
+        await self.events.close()
         await self.feed.close()
         await self.engine.dispose()
 
@@ -84,6 +88,8 @@ def open_stores(postgres_url: str, redis_url: str, encryption_keys: str, blob_fo
         trigger_states=PostgresTriggerStates(engine),
         trigger_runs=PostgresTriggerRuns(engine),
         poll_sources=PostgresPollSources(engine),
+        events=PostgresEvents(postgres_url, engine),
+        event_triggers=PostgresEventTriggers(engine),
     )
 
 

@@ -58,8 +58,8 @@ def test_all_mistakes_are_told_at_once():
             " wildcard, anything-but, numeric, cidr, exists. Fix: Did you mean 'prefix'?"
         ),
         (
-            "config.pattern.detail.b: This is an empty list, which nothing matches; a field takes a list of values, or an"
-            " object. Fix: List the allowed values."
+            "config.pattern.detail.b: This is an empty list, which nothing matches; a field takes a list of values, or"
+            " an object. Fix: List the allowed values."
         ),
     ]
 

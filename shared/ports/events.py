@@ -1,0 +1,59 @@
+"""The project's event bus."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Protocol
+
+from shared.triggers.events.records import Event, Published
+from shared.triggers.records import Trigger
+
+
+class EventBus(Protocol):
+    async def publish(self, event: Event) -> Published:
+        """Takes the event; durable once this returns, and seen by every trigger that wants it. An id that came before
+        with the same content is a duplicate. Calls that arrive together share one commit.
+
+        Raises:
+            IdempotencyMismatch: an event of this id said something else.
+            StoreUnavailable: whether it was taken is unknown; the same id may be sent again.
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class Undelivered:
+    """An event that could not start what its trigger starts."""
+
+    key: str
+    """Of the start; the same failure is kept once."""
+    event: Event
+    trigger: Trigger | None
+    """None where it is no one trigger's fault."""
+    code: str
+    reason: str
+    replay: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimedEvent:
+    event: Event
+    attempts: int
+    """How often it was claimed, this time included."""
+
+
+class EventQueue(Protocol):
+    """The dispatcher's side of the bus."""
+
+    async def claim(self, now: datetime, *, lease: timedelta, limit: int) -> Sequence[ClaimedEvent]:
+        """Events that no trigger has seen yet and that no live dispatcher holds, the oldest first."""
+
+    async def finish(self, events: Sequence[Event], undelivered: Sequence[Undelivered], now: datetime) -> None:
+        """The events have been seen by all who want them; what failed becomes dead letters in the same transaction."""
+
+
+class EventTriggers(Protocol):
+    async def stamp(self) -> Any:
+        """Changes whenever one of `active` was added, changed or removed."""
+
+    async def active(self) -> Sequence[Trigger]:
+        """Active event triggers of active workflows, of all projects."""

@@ -44,9 +44,12 @@ class Dispatcher:
     async def drain(self) -> int:
         """Dispatches all that waits; how many events there were. Raises StoreUnavailable."""
         total = 0
-        while found := await event.dispatch(self._deps, self._listeners):
-            total += found
-        return total
+        while True:
+            changes = await event.relay(self._deps, self._listeners)
+            events = await event.dispatch(self._deps, self._listeners)
+            if not changes and not events:
+                return total
+            total += events
 
 
 class LocalEvents(EventBus):

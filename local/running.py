@@ -14,6 +14,7 @@ from functions.nodes.tool import core as tool
 from local.events import LocalEvents
 from local.machines import Machines
 from local.nested import NestedExecutions
+from local.put_events import PutEvents
 from local.queue import LocalQueue, LocalTaskCompletions
 from local.stores import Stores
 from local.tasks import LocalTasks
@@ -60,7 +61,9 @@ def start(stack: AsyncExitStack, settings: Settings, stores: Stores, name: str) 
         connections=Connections(stores.connections, stores.secrets),
     )
     nested = NestedExecutions(stores.workflows, stores.executions, queue, clock)
-    runner = LocalTasks(_functions(stack, settings, stores), services, nested, stores.approvals)
+    events = LocalEvents(stores.events)
+    puts = PutEvents(events, stores.executions, clock)
+    runner = LocalTasks(_functions(stack, settings, stores), services, nested, stores.approvals, puts)
     interpreter = Interpreter(
         journal=stores.journal,
         runner=runner,
@@ -86,7 +89,6 @@ def start(stack: AsyncExitStack, settings: Settings, stores: Stores, name: str) 
     stack.push_async_callback(_ended, asyncio.create_task(_tell_decisions(stores, completions), name="decisions"))
     timed = scheduler(stores.engine, runner=runner, blobs=stores.blobs, queue=queue, clock=clock)
     stack.push_async_callback(_ended, asyncio.create_task(timed.run(), name="scheduler"))
-    events = LocalEvents(stores.events)
     events.attach(listening := dispatcher(stores, queue=queue, clock=clock))
     stack.push_async_callback(_ended, asyncio.create_task(listening.run(), name="dispatcher"))
     return Running(worker, queue, completions, tokens, events)

@@ -18,6 +18,7 @@ from shared.adapters.postgres.engine import create_engine
 from shared.adapters.postgres.events import PostgresEvents
 from shared.adapters.postgres.executions import PostgresExecutions
 from shared.adapters.postgres.journal import PostgresJournal
+from shared.adapters.postgres.lifecycle import PostgresLifecycle
 from shared.adapters.postgres.queue import PostgresQueue
 from shared.adapters.postgres.schedules import PostgresTriggerStates
 from shared.adapters.postgres.triggers import PostgresTriggers
@@ -42,6 +43,7 @@ class Stores:
     queue: PostgresQueue
     journal: PostgresJournal
     events: PostgresEvents
+    lifecycle: PostgresLifecycle
     feed: RedisLiveFeed
     redis: Redis
     blobs: ObjectBlobs
@@ -72,6 +74,7 @@ def open_stores(stack: AsyncExitStack, settings: Settings) -> Stores:
         queue=PostgresQueue(database_url, max_queued=settings.max_queued),
         journal=PostgresJournal(database_url, on_commit=feed.publish),
         events=PostgresEvents(database_url, engine),
+        lifecycle=PostgresLifecycle(database_url),
         feed=feed,
         redis=Redis.from_url(redis_url),
         blobs=ObjectBlobs(settings.blob_url or (settings.data / "blobs").resolve().as_uri()),
@@ -81,8 +84,9 @@ def open_stores(stack: AsyncExitStack, settings: Settings) -> Stores:
         memory=PostgresAgentMemory(engine),
         secrets=FernetBox(keys.get_secret_value()) if keys else FernetBox.of_folder(settings.data),
     )
-    writers = (stores.journal.close, stores.queue.close, stores.completions.close, stores.events.close)
-    closing = (engine.dispose, stores.redis.aclose, feed.close, *writers)
+    writers = (stores.journal.close, stores.queue.close, stores.completions.close)
+    readers = (stores.events.close, stores.lifecycle.close)
+    closing = (engine.dispose, stores.redis.aclose, feed.close, *readers, *writers)
     for close in closing:
         stack.push_async_callback(close)
     return stores

@@ -15,6 +15,7 @@ def dispatcher(stores: Stores, *, queue: StartQueue, clock: Clock) -> Dispatcher
         triggers=PostgresEventTriggers(stores.engine),
         workflows=stores.workflows,
         queue=queue,
+        lifecycle=stores.lifecycle,
         clock=clock,
     )
     return Dispatcher(deps)

@@ -15,9 +15,18 @@ from typing import Any
 from shared.clock import Clock
 from shared.errors import MillraceError, RequestError, StoreUnavailable, TooManyRequests
 from shared.executions.start import Origin, Startable, start
-from shared.ports import ClaimedEvent, EventQueue, EventTriggers, StartQueue, Undelivered, WorkflowStore
+from shared.ports import (
+    ClaimedEvent,
+    EventQueue,
+    EventTriggers,
+    LifecycleOutbox,
+    StartQueue,
+    Undelivered,
+    WorkflowStore,
+)
 from shared.triggers.events import compile_pattern
 from shared.triggers.events.index import Listener, PatternIndex
+from shared.triggers.events.lifecycle import event_of_change
 from shared.triggers.events.records import MAX_DEPTH, Event
 from shared.triggers.events.trigger import EventTriggerConfig, start_key
 from shared.triggers.records import Trigger, TriggerType
@@ -41,6 +50,7 @@ class Deps:
     triggers: EventTriggers
     workflows: WorkflowStore
     queue: StartQueue
+    lifecycle: LifecycleOutbox
     clock: Clock
 
 
@@ -59,7 +69,7 @@ class Listeners:
         self._compiled: dict[str, Listener] = {}
         self._indexes: dict[str, PatternIndex] = {}
 
-    async def of(self, project_id: str) -> PatternIndex:
+    def of(self, project_id: str) -> PatternIndex:
         """The project's triggers, as `refresh` last found them."""
         return self._indexes.get(project_id) or PatternIndex(())
 
@@ -83,6 +93,15 @@ def listener_of(trigger: Trigger) -> Listener:
     """The trigger with its pattern compiled."""
     config = EventTriggerConfig.model_validate(trigger.config)
     return Listener(trigger, config, compile_pattern(config.pattern))
+
+
+async def relay(deps: Deps, listeners: Listeners) -> int:
+    """Publishes that executions began and ended; how many did. Raises StoreUnavailable."""
+    await listeners.refresh()
+    return await deps.lifecycle.relay(
+        lambda change: event_of_change(change, deps.clock.now()),
+        lambda event: bool(listeners.of(event.project_id).wanting(event.document)),
+    )
 
 
 async def dispatch(deps: Deps, listeners: Listeners) -> int:
@@ -111,7 +130,7 @@ async def _seen(
     """What could not be started; None where the event has to be shown again."""
     event = claimed.event
     try:
-        wanting = (await listeners.of(event.project_id)).wanting(event.document)
+        wanting = listeners.of(event.project_id).wanting(event.document)
         results = await asyncio.gather(*(deliver(deps, each, event, targets) for each in wanting))
     except (StoreUnavailable, TooManyRequests) as error:
         log.warning("event kept for later", extra={"event_id": event.id, "reason": error.message})

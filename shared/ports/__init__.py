@@ -10,7 +10,7 @@ Terms:
 from shared.ports.approvals import ApprovalStore
 from shared.ports.common import Page
 from shared.ports.connections import ConnectionStore, SecretBox
-from shared.ports.events import ClaimedEvent, EventBus, EventQueue, EventTriggers, Undelivered
+from shared.ports.events import ClaimedEvent, EventBus, EventQueue, EventTriggers, LifecycleOutbox, Undelivered
 from shared.ports.executions import (
     Admission,
     Backlog,
@@ -48,6 +48,7 @@ __all__ = [
     "ExecutionStore",
     "Histories",
     "Journal",
+    "LifecycleOutbox",
     "LiveFeed",
     "MemoryKey",
     "Page",

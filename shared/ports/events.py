@@ -1,10 +1,11 @@
 """The project's event bus."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Protocol
 
+from shared.triggers.events.lifecycle import Change
 from shared.triggers.events.records import Event, Published
 from shared.triggers.records import Trigger
 
@@ -57,3 +58,13 @@ class EventTriggers(Protocol):
 
     async def active(self) -> Sequence[Trigger]:
         """Active event triggers of active workflows, of all projects."""
+
+
+class LifecycleOutbox(Protocol):
+    """Executions that began or ended, noted in the transaction in which they did."""
+
+    async def relay(
+        self, make: Callable[[Change], Event], is_wanted: Callable[[Event], bool], *, limit: int = 500
+    ) -> int:
+        """Publishes the events of up to `limit` changes; how many changes there were. All events are kept; triggers
+        see those that are wanted. Raises StoreUnavailable."""

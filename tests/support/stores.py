@@ -19,6 +19,7 @@ from shared.adapters.postgres.engine import create_engine
 from shared.adapters.postgres.events import PostgresEvents, PostgresEventTriggers
 from shared.adapters.postgres.executions import PostgresExecutions
 from shared.adapters.postgres.journal import PostgresJournal
+from shared.adapters.postgres.lifecycle import PostgresLifecycle
 from shared.adapters.postgres.queue import PostgresQueue
 from shared.adapters.postgres.schedules import PostgresPollSources, PostgresTriggerRuns, PostgresTriggerStates
 from shared.adapters.postgres.triggers import PostgresTriggers
@@ -55,12 +56,14 @@ class Stores:
     poll_sources: PostgresPollSources
     events: PostgresEvents
     event_triggers: PostgresEventTriggers
+    lifecycle: PostgresLifecycle
 
     async def close(self) -> None:
         await self.queue.close()
         await self.journal.close()
         await self.completions.close()
         await self.events.close()
+        await self.lifecycle.close()
         await self.feed.close()
         await self.engine.dispose()
 
@@ -90,6 +93,7 @@ def open_stores(postgres_url: str, redis_url: str, encryption_keys: str, blob_fo
         poll_sources=PostgresPollSources(engine),
         events=PostgresEvents(postgres_url, engine),
         event_triggers=PostgresEventTriggers(engine),
+        lifecycle=PostgresLifecycle(postgres_url),
     )
 
 

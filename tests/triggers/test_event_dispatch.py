@@ -39,7 +39,7 @@ async def _empty(stores: Stores) -> None:
 
 @pytest.fixture
 def deps(stores: Stores) -> core.Deps:
-    return core.Deps(stores.events, stores.event_triggers, stores.workflows, stores.queue, Clock())
+    return core.Deps(stores.events, stores.event_triggers, stores.workflows, stores.queue, stores.lifecycle, Clock())
 
 
 async def workflow_of(stores: Stores, **definition: Any) -> Workflow:

@@ -24,7 +24,7 @@ from shared.triggers.records import Trigger, TriggerType
 _PATIENCE_SECONDS = 3.0
 _MAX_WAITING = 5_000
 
-# Both tables in one statement, so that no event is kept without being dispatched.
+# Both tables in one statement, so that no event is kept without being dispatched. The last column says which are wanted.
 INSERT_EVENTS = """
 WITH taken AS (
     INSERT INTO events (key, project_id, id, received_at, depth, document, digest)
@@ -32,7 +32,9 @@ WITH taken AS (
     ON CONFLICT (project_id, id) DO NOTHING
     RETURNING key, project_id
 )
-INSERT INTO event_queue (key, project_id, claimable_at) SELECT key, project_id, '-infinity' FROM taken RETURNING key
+INSERT INTO event_queue (key, project_id, claimable_at)
+SELECT key, project_id, '-infinity' FROM taken WHERE key = ANY(%b::uuid[])
+RETURNING key
 """
 _FIND = """
 SELECT project_id, id, digest FROM events
@@ -91,7 +93,7 @@ class PostgresEvents(EventBus, EventQueue):
             await connection.execute(done)
 
     async def _commit(self, batch: Sequence[Event]) -> Sequence[Published | IdempotencyMismatch]:
-        columns = columns_of(batch)
+        columns = columns_of(batch, [True] * len(batch))
 
         async def work(connection: Connection) -> list[Published | IdempotencyMismatch]:
             rows = await (await connection.execute(INSERT_EVENTS, columns)).fetchall()
@@ -132,8 +134,8 @@ def event_of_row(row: Row[Any]) -> Event:
     return Event(str(row.key), str(row.project_id), row.id, row.received_at, row.document, row.depth)
 
 
-def columns_of(batch: Sequence[Event]) -> tuple[list[Any], ...]:
-    """The arrays of INSERT_EVENTS."""
+def columns_of(batch: Sequence[Event], wanted: Sequence[bool]) -> tuple[list[Any], ...]:
+    """The arrays of INSERT_EVENTS; triggers see the events that are `wanted`."""
     return (
         [UUID(event.key) for event in batch],
         [UUID(event.project_id) for event in batch],
@@ -142,6 +144,7 @@ def columns_of(batch: Sequence[Event]) -> tuple[list[Any], ...]:
         [event.depth for event in batch],
         [Json(event.document, dumps=orjson.dumps) for event in batch],
         [event.digest() for event in batch],
+        [UUID(event.key) for event, seen in zip(batch, wanted, strict=True) if seen],
     )
 
 

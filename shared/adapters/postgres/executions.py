@@ -4,13 +4,14 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Row, Select, and_, case, func, or_, select, text, update
+from sqlalchemy import Row, Select, and_, case, func, insert, or_, select, text, update
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from shared.adapters.postgres.cursor import decode_cursor, page
 from shared.adapters.postgres.engine import transaction
 from shared.adapters.postgres.tables import (
     execution_events,
+    execution_outbox,
     workflow_executions,
     workflow_versions,
     workflows,
@@ -128,7 +129,10 @@ class PostgresExecutions(ExecutionStore):
                 return None
             status = ExecutionStatus(found)
             if not status.terminal:
-                await connection.execute(update(workflow_executions).where(*ours).values(_cancelled(at)))
+                changed = update(workflow_executions).where(*ours).values(_cancelled(at)).returning(_c.status)
+                if (await connection.execute(changed)).scalar_one() == ExecutionStatus.CANCELLED.value:
+                    noted = {"execution_id": execution_id, "project_id": project_id, "status": "cancelled", "at": at}
+                    await connection.execute(insert(execution_outbox).values(noted))
         return status
 
 

@@ -1,7 +1,7 @@
 """Events, as they are published, kept, and seen by patterns."""
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -132,6 +132,11 @@ def made(
             allowed=MAX_EVENT_BYTES,
         )
     return Event(new_id(), project_id, event_id, now, document, depth)
+
+
+def with_depth(event: Event, depth: int) -> Event:
+    """The event as an execution of this depth publishes it."""
+    return replace(event, depth=depth)
 
 
 def _name(entry: dict[str, Any], field: str) -> str:

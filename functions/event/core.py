@@ -89,6 +89,20 @@ class Listeners:
         self._stamp = stamp
 
 
+class Targets:
+    """What triggers start, each workflow read once for all events of a batch."""
+
+    def __init__(self, workflows: WorkflowStore) -> None:
+        self._workflows = workflows
+        self._reading: dict[str, asyncio.Task[Startable]] = {}
+
+    async def of(self, trigger: Trigger) -> Startable:
+        """The trigger's workflow. Raises Gone and StoreUnavailable."""
+        if trigger.workflow_id not in self._reading:
+            self._reading[trigger.workflow_id] = asyncio.create_task(startable_of(self._workflows, trigger))
+        return await self._reading[trigger.workflow_id]
+
+
 def listener_of(trigger: Trigger) -> Listener:
     """The trigger with its pattern compiled."""
     config = EventTriggerConfig.model_validate(trigger.config)
@@ -116,7 +130,7 @@ async def dispatch(deps: Deps, listeners: Listeners) -> int:
     if not claimed:
         return 0
     await listeners.refresh()
-    targets: dict[str, Startable] = {}
+    targets = Targets(deps.workflows)
     results = await asyncio.gather(*(_seen(deps, listeners, each, targets) for each in claimed))
     done = [each.event for each, result in zip(claimed, results, strict=True) if result is not None]
     undelivered = [each for result in results if result is not None for each in result]
@@ -125,7 +139,7 @@ async def dispatch(deps: Deps, listeners: Listeners) -> int:
 
 
 async def _seen(
-    deps: Deps, listeners: Listeners, claimed: ClaimedEvent, targets: dict[str, Startable]
+    deps: Deps, listeners: Listeners, claimed: ClaimedEvent, targets: Targets
 ) -> Sequence[Undelivered] | None:
     """What could not be started; None where the event has to be shown again."""
     event = claimed.event
@@ -145,7 +159,7 @@ async def _seen(
 
 
 async def deliver(
-    deps: Deps, listener: Listener, event: Event, targets: dict[str, Startable], replay: str | None = None
+    deps: Deps, listener: Listener, event: Event, targets: Targets, replay: str | None = None
 ) -> Undelivered | None:
     """Starts the execution of one event and one trigger, or finds the one that was started; else why there is none.
 
@@ -157,8 +171,7 @@ async def deliver(
     document = event.document if replay is None else {**event.document, "replay-name": replay}
     try:
         _ensure_no_loop(event)
-        target = targets.get(trigger.workflow_id) or await startable_of(deps.workflows, trigger)
-        targets[trigger.workflow_id] = target
+        target = await targets.of(trigger)
         data = listener.config.input_of(document)
         await start(target, data, _origin(trigger, event, key, replay), queue=deps.queue, clock=deps.clock)
     except TooManyRequests:

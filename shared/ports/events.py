@@ -64,7 +64,7 @@ class LifecycleOutbox(Protocol):
     """Executions that began or ended, noted in the transaction in which they did."""
 
     async def relay(
-        self, make: Callable[[Change], Event], is_wanted: Callable[[Event], bool], *, limit: int = 500
+        self, make: Callable[[Change], Event], is_wanted: Callable[[Event], bool], *, limit: int = 200
     ) -> int:
         """Publishes the events of up to `limit` changes; how many changes there were. All events are kept; triggers
         see those that are wanted. Raises StoreUnavailable."""

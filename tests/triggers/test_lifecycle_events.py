@@ -40,8 +40,10 @@ def deps(stores: Stores) -> core.Deps:
 
 @pytest.fixture
 async def workflow(stores: Stores) -> Workflow:
+    """A workflow of a project that listens to something."""
     workflow, version = new_workflow()
     await stores.workflows.create(workflow, version)
+    await listen(stores, workflow, {"source": ["elsewhere"]})
     return workflow
 
 
@@ -83,6 +85,16 @@ async def test_an_execution_tells_that_it_began_and_how_it_ended(stores: Stores,
     assert (last["output"], last["output_included"], last["depth"]) == ({"answer": 42}, True, 0)
     assert last["started_at"]
     assert last["completed_at"]
+
+
+async def test_nothing_is_noted_where_nobody_listens(stores: Stores, deps: core.Deps):
+    """So that executions of such a project cost no more than without a bus."""
+    workflow, version = new_workflow()
+    await stores.workflows.create(workflow, version)
+    execution_id = await begun(stores, workflow)
+    await end(stores, execution_id, StatusChange(ExecutionStatus.SUCCEEDED, now()))
+
+    assert await core.relay(deps, core.Listeners(deps.triggers)) == 0
 
 
 async def test_a_run_of_one_write_tells_both(stores: Stores, deps: core.Deps, workflow: Workflow):

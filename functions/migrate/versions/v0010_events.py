@@ -18,7 +18,7 @@ def upgrade() -> None:
     op.create_index(
         "ix_triggers_event",
         "triggers",
-        ["updated_at"],
+        ["project_id"],
         postgresql_where=sa.text("type = 'event' AND is_active"),
     )
     _events()

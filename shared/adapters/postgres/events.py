@@ -24,7 +24,7 @@ from shared.triggers.records import Trigger, TriggerType
 _PATIENCE_SECONDS = 3.0
 _MAX_WAITING = 5_000
 
-# Both tables in one statement, so that no event is kept without being dispatched. The last column says which are wanted.
+# Both tables in one statement, so that no event is kept without being dispatched. Last come the keys that are wanted.
 INSERT_EVENTS = """
 WITH taken AS (
     INSERT INTO events (key, project_id, id, received_at, depth, document, digest)

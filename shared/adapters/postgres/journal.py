@@ -29,7 +29,7 @@ from shared.ports import Journal
 _PATIENCE_SECONDS = 30.0
 
 # An execution that has ended keeps its end: the first terminal status wins. What begins and what ends is noted for the
-# event bus; see lifecycle.py.
+# event bus where the project listens on it; see lifecycle.py.
 _WRITE = """
 WITH change AS (
     SELECT * FROM unnest(
@@ -44,8 +44,13 @@ WITH change AS (
     RETURNING e.id, e.project_id, c.status, c.started_at, c.completed_at, c.begins
 ), noted AS (
     INSERT INTO execution_outbox (execution_id, project_id, status, at)
-    SELECT id, project_id, 'running', started_at FROM changed WHERE begins AND started_at IS NOT NULL
-    UNION ALL SELECT id, project_id, status, completed_at FROM changed WHERE completed_at IS NOT NULL
+    SELECT n.* FROM (
+        SELECT id, project_id, 'running', started_at FROM changed WHERE begins AND started_at IS NOT NULL
+        UNION ALL SELECT id, project_id, status, completed_at FROM changed WHERE completed_at IS NOT NULL
+    ) AS n (id, project_id, status, at)
+    WHERE EXISTS (
+        SELECT FROM triggers AS t WHERE t.project_id = n.project_id AND t.type = 'event' AND t.is_active
+    )
     ON CONFLICT DO NOTHING
 )
 INSERT INTO execution_events (execution_id, id, previous_id, type, timestamp, details, project_id)

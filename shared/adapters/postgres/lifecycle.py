@@ -21,7 +21,8 @@ WITH taken AS (
     ) RETURNING execution_id, status, at
 )
 SELECT e.id, e.project_id, e.workflow_id, w.name, e.version, e.status, e.trigger_id, e.context, e.result, e.error,
-       e.created_at, e.started_at, e.completed_at, t.status, t.at, (
+       e.created_at, e.started_at, e.completed_at, t.status, t.at,
+       CASE WHEN e.context -> 'parent' IS NULL THEN coalesce((e.context #>> '{trigger,depth}')::integer, 0) ELSE (
            WITH RECURSIVE up (context, steps) AS (
                SELECT e.context, 0
                UNION ALL
@@ -29,7 +30,7 @@ SELECT e.id, e.project_id, e.workflow_id, w.name, e.version, e.status, e.trigger
                JOIN workflow_executions AS p ON p.id = (up.context #>> '{parent,execution_id}')::uuid
                WHERE up.steps < 32
            ) SELECT coalesce(max((context #>> '{trigger,depth}')::integer), 0) FROM up
-       )
+       ) END
 FROM taken AS t JOIN workflow_executions AS e ON e.id = t.execution_id JOIN workflows AS w ON w.id = e.workflow_id
 ORDER BY t.at
 """
@@ -42,7 +43,7 @@ class PostgresLifecycle(LifecycleOutbox):
         self._session = Session(url, patience_seconds=_PATIENCE_SECONDS)
 
     async def relay(
-        self, make: Callable[[Change], Event], is_wanted: Callable[[Event], bool], *, limit: int = 500
+        self, make: Callable[[Change], Event], is_wanted: Callable[[Event], bool], *, limit: int = 200
     ) -> int:
         """Publishes up to `limit` changes; how many there were. Two that relay at once skip each other's rows."""
 

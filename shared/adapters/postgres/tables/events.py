@@ -101,6 +101,6 @@ dead_letters = Table(
 
 Index(
     "ix_triggers_event",
-    triggers.c.updated_at,
+    triggers.c.project_id,
     postgresql_where=text("type = 'event' AND is_active"),
 )

@@ -22,6 +22,7 @@ MillraceError
 │   ├── InvalidPattern            an event pattern that cannot be; carries diagnostics
 │   ├── InvalidInput              an input that breaks the workflow's input_schema; carries diagnostics
 │   ├── InvalidParameter          a query parameter, header or field out of its range
+│   ├── LoopSuspected             executions start one another by events, too often in a row
 │   ├── TaskTokenInvalid          no task token of ours: forged, cut short, or signed by another key
 │   └── NotImplementedYet         designed, not built
 ├── NodeError                     a node's work failed; its class name is the error name in ASL
@@ -200,6 +201,10 @@ class InvalidPattern(_Diagnosed):
 
 class InvalidParameter(RequestError):
     code = "request.parameter_invalid"
+
+
+class LoopSuspected(RequestError):
+    code = "event.loop"
 
 
 class TaskTokenInvalid(RequestError):

@@ -10,7 +10,17 @@ Terms:
 from shared.ports.approvals import ApprovalStore
 from shared.ports.common import Page
 from shared.ports.connections import ConnectionStore, SecretBox
-from shared.ports.events import ClaimedEvent, EventBus, EventQueue, EventTriggers, LifecycleOutbox, Undelivered
+from shared.ports.events import (
+    ClaimedEvent,
+    DeadLetters,
+    EventArchive,
+    EventBus,
+    EventQueue,
+    EventReplays,
+    EventTriggers,
+    LifecycleOutbox,
+    Undelivered,
+)
 from shared.ports.executions import (
     Admission,
     Backlog,
@@ -42,8 +52,11 @@ __all__ = [
     "ClaimedTrigger",
     "Completions",
     "ConnectionStore",
+    "DeadLetters",
+    "EventArchive",
     "EventBus",
     "EventQueue",
+    "EventReplays",
     "EventTriggers",
     "ExecutionStore",
     "Histories",

@@ -2,9 +2,11 @@
 
 from typing import Any
 
-from pydantic import BaseModel, Field
+from pydantic import AwareDatetime, BaseModel, Field
 
-from functions.api.models.common import Body
+from functions.api.models.common import Body, Timestamp
+from shared.triggers.events import records, replays
+from shared.triggers.events.replays import LetterStatus, ReplayStatus
 
 MAX_ENTRIES = 100
 
@@ -45,3 +47,91 @@ class TestPattern(Body):
 
 class PatternResult(BaseModel):
     matches: bool
+
+
+class EventOut(BaseModel):
+    """An event of the archive; `event` is what patterns and expressions see."""
+
+    received_at: Timestamp
+    depth: int = Field(description="How many executions, each started by an event of the one before, led to it.")
+    event: dict[str, Any]
+
+    @classmethod
+    def of(cls, event: records.Event) -> "EventOut":
+        """The stored event."""
+        return cls(received_at=event.received_at, depth=event.depth, event=event.document)
+
+
+class CreateReplay(Body):
+    """Events taken in from `starts_at` until before `ends_at` go to the triggers once more."""
+
+    name: str = Field(
+        pattern=r"^[A-Za-z0-9._-]{1,64}$", description="The same one is replayed once.", examples=["after-the-fix"]
+    )
+    starts_at: AwareDatetime
+    ends_at: AwareDatetime
+    pattern: dict[str, Any] | None = Field(default=None, description="Beside the triggers' own patterns.")
+    trigger_ids: list[str] = Field(min_length=1, max_length=20)
+
+
+class ReplayOut(BaseModel):
+    id: str
+    name: str
+    status: ReplayStatus
+    starts_at: Timestamp
+    ends_at: Timestamp
+    pattern: dict[str, Any] | None
+    trigger_ids: list[str]
+    scanned: int = Field(description="Events looked at so far.")
+    delivered: int = Field(description="Executions started so far; what failed is among the dead letters.")
+    created_at: Timestamp
+    completed_at: Timestamp | None
+
+    @classmethod
+    def of(cls, replay: replays.Replay) -> "ReplayOut":
+        """The stored replay."""
+        return cls(**{name: getattr(replay, name) for name in cls.model_fields})
+
+
+class DeadLetterOut(BaseModel):
+    """What could not be started, and why."""
+
+    id: str
+    stage: str = Field(examples=["event"])
+    trigger_id: str | None
+    workflow_id: str | None
+    code: str = Field(examples=["input.invalid"])
+    reason: str
+    status: LetterStatus
+    attempts: int
+    execution_id: str | None = Field(description="What a redrive started.")
+    created_at: Timestamp
+    updated_at: Timestamp
+
+    @classmethod
+    def of(cls, letter: replays.DeadLetter) -> "DeadLetterOut":
+        """The stored letter without its payload: a list stays small."""
+        return cls(**{name: getattr(letter, name) for name in cls.model_fields})
+
+
+class DeadLetterWhole(DeadLetterOut):
+    payload: dict[str, Any]
+
+
+class ManyLetters(Body):
+    ids: list[str] = Field(min_length=1, max_length=200)
+
+
+class SettledLetter(BaseModel):
+    """What became of one: its letter, or an error."""
+
+    id: str
+    status: LetterStatus | None = None
+    execution_id: str | None = None
+    error_code: str | None = None
+    error_message: str | None = None
+
+
+class SettledLetters(BaseModel):
+    failed_count: int
+    items: list[SettledLetter]

@@ -120,3 +120,4 @@ def _dead_letters() -> None:
         comment="What could not be started, and why",
     )
     op.create_index("ix_dead_letters_project_id_status_id", "dead_letters", ["project_id", "status", "id"])
+    op.create_index("ix_dead_letters_trigger_id_created_at", "dead_letters", ["trigger_id", "created_at"])

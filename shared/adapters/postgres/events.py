@@ -8,16 +8,16 @@ from uuid import UUID
 import orjson
 from psycopg.types.json import Json
 from sqlalchemy import Row, and_, delete, func, select, text
-from sqlalchemy.dialects.postgresql import insert
-from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from shared.adapters.postgres import dead_letters
 from shared.adapters.postgres.engine import store_errors, transaction
 from shared.adapters.postgres.group_commit import GroupCommit
 from shared.adapters.postgres.session import Connection, Session
-from shared.adapters.postgres.tables import dead_letters, event_queue, triggers, workflows
+from shared.adapters.postgres.tables import event_queue, triggers, workflows
 from shared.errors import IdempotencyMismatch
-from shared.ids import new_id
 from shared.ports import ClaimedEvent, EventBus, EventQueue, EventTriggers, Undelivered
+from shared.triggers.events.lifecycle import event_of_pause
 from shared.triggers.events.records import Event, Published
 from shared.triggers.records import Trigger, TriggerType
 
@@ -87,9 +87,7 @@ class PostgresEvents(EventBus, EventQueue):
         """Takes the events from the queue, and keeps what failed, in one transaction."""
         done = delete(event_queue).where(event_queue.c.key.in_([event.key for event in events]))
         async with transaction(self._engine) as connection:
-            if undelivered:
-                rows = insert(dead_letters).values([_letter(each, now) for each in undelivered])
-                await connection.execute(rows.on_conflict_do_nothing())
+            await keep_failures(connection, undelivered, now)
             await connection.execute(done)
 
     async def _commit(self, batch: Sequence[Event]) -> Sequence[Published | IdempotencyMismatch]:
@@ -134,6 +132,13 @@ def event_of_row(row: Row[Any]) -> Event:
     return Event(str(row.key), str(row.project_id), row.id, row.received_at, row.document, row.depth)
 
 
+async def keep_failures(connection: AsyncConnection, undelivered: Sequence[Undelivered], now: datetime) -> None:
+    """Keeps what failed, and tells on the bus which triggers were switched off for it."""
+    paused = [event_of_pause(trigger, now) for trigger in await dead_letters.keep(connection, undelivered, now)]
+    if paused:
+        await connection.exec_driver_sql(INSERT_EVENTS, columns_of(paused, [True] * len(paused)))
+
+
 def columns_of(batch: Sequence[Event], wanted: Sequence[bool]) -> tuple[list[Any], ...]:
     """The arrays of INSERT_EVENTS; triggers see the events that are `wanted`."""
     return (
@@ -164,30 +169,6 @@ def _answer(event: Event, taken: set[str], earlier: dict[tuple[str, str], str]) 
         f"An event with the id '{event.id}' was published earlier and said something else. Send the same again, or use "
         "a new id for a new event."
     )
-
-
-def _letter(undelivered: Undelivered, now: datetime) -> dict[str, Any]:
-    trigger = undelivered.trigger
-    return {
-        "id": new_id(),
-        "project_id": undelivered.event.project_id,
-        "key": undelivered.key,
-        "stage": "event",
-        "trigger_id": trigger.id if trigger else None,
-        "workflow_id": trigger.workflow_id if trigger else None,
-        "code": undelivered.code,
-        "reason": undelivered.reason,
-        "payload": {
-            "event": undelivered.event.document,
-            "depth": undelivered.event.depth,
-            "replay": undelivered.replay,
-        },
-        "status": "waiting",
-        "attempts": 1,
-        "execution_id": None,
-        "created_at": now,
-        "updated_at": now,
-    }
 
 
 def _trigger(row: Row[Any]) -> Trigger:

@@ -10,8 +10,10 @@ from shared.clock import iso
 from shared.executions.records import Execution, ExecutionStatus
 from shared.ids import derived_id
 from shared.triggers.events.records import ACCOUNT, OWN_SOURCES, REGION, Event, made
+from shared.triggers.records import Trigger
 
 SOURCE = f"{OWN_SOURCES}executions"
+TRIGGERS = f"{OWN_SOURCES}triggers"
 
 MAX_OUTPUT_BYTES = 64 * 1024
 """A longer output is left out, and `output_included` is false; it is read from the execution."""
@@ -60,6 +62,19 @@ def event_of_change(change: Change, now: datetime) -> Event:
         now=now,
         resources=[f"arn:aws:states:{REGION}:{ACCOUNT}:execution:{execution.workflow_name}:{execution.id}"],
         depth=change.depth,
+    )
+
+
+def event_of_pause(trigger: Trigger, now: datetime) -> Event:
+    """`trigger.paused`: a trigger failed so often in a row that it was switched off at `now`."""
+    return made(
+        project_id=trigger.project_id,
+        event_id=derived_id(trigger.id, f"paused {iso(now)}"),
+        source=TRIGGERS,
+        detail_type="trigger.paused",
+        detail={"trigger_id": trigger.id, "workflow_id": trigger.workflow_id, "type": trigger.type.value},
+        at=now,
+        now=now,
     )
 
 

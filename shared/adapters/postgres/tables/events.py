@@ -96,6 +96,7 @@ dead_letters = Table(
     UniqueConstraint("project_id", "key"),
     CheckConstraint("status IN ('waiting', 'redriven', 'discarded')", name="status"),
     Index("ix_dead_letters_project_id_status_id", "project_id", "status", "id"),
+    Index("ix_dead_letters_trigger_id_created_at", "trigger_id", "created_at"),
     comment="What could not be started, and why",
 )
 

@@ -20,6 +20,7 @@ from rich.progress import track
 from bench import machine
 from local.cli.client import MillraceClient
 from tests.support import stage
+from tests.support.calls import signed_in
 
 NAP: dict[str, Any] = {
     "name": "sleeper",
@@ -76,7 +77,7 @@ async def _fall_asleep(url: str, count: int, console: Console) -> list[str]:
                     raise RuntimeError(f"the stage answered {answer.status}: {await answer.text()}")
                 ids.append((await answer.json())["execution_id"])
 
-    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session:
+    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0), headers=signed_in()) as session:
         await asyncio.gather(*(start(session) for _ in range(_AT_ONCE)))
     await asyncio.sleep(5)
     return ids

@@ -8,10 +8,13 @@ from datetime import timedelta
 from functools import partial
 
 from functions.nodes.agent import core as agent
+from functions.nodes.agent.mcp_tools import McpTools
 from functions.nodes.approval import core as approval
 from functions.nodes.http import core as http
 from functions.nodes.tool import core as tool
 from local.events import LocalEvents
+from functions.nodes.tool.registry import ToolServices
+from local.bulk import feed_bulk_runs
 from local.machines import Machines
 from local.nested import NestedExecutions
 from local.put_events import PutEvents
@@ -23,9 +26,11 @@ from local.wiring_schedules import scheduler
 from local.worker import Worker
 from shared.adapters.redis import RedisResultCache
 from shared.approvals.deciding import tell_all
+from shared.bulk.feeding import Feeding
 from shared.clock import SystemClock
 from shared.connections.resolve import Connections
 from shared.errors import StoreUnavailable
+from shared.executions.starting import WorkflowStarts
 from shared.executions.task_tokens import TaskTokens
 from shared.ids import new_id
 from shared.settings import Settings
@@ -63,7 +68,7 @@ def start(stack: AsyncExitStack, settings: Settings, stores: Stores, name: str) 
     nested = NestedExecutions(stores.workflows, stores.executions, queue, clock)
     events = LocalEvents(stores.events)
     puts = PutEvents(events, stores.executions, clock)
-    runner = LocalTasks(_functions(stack, settings, stores), services, nested, stores.approvals, puts)
+    runner = LocalTasks(_functions(stack, settings, stores, queue), services, nested, stores.approvals, puts)
     interpreter = Interpreter(
         journal=stores.journal,
         runner=runner,
@@ -87,6 +92,8 @@ def start(stack: AsyncExitStack, settings: Settings, stores: Stores, name: str) 
     stack.push_async_callback(worker.stop)
     stack.push_async_callback(_ended, task)
     stack.push_async_callback(_ended, asyncio.create_task(_tell_decisions(stores, completions), name="decisions"))
+    feeding = Feeding(stores.bulk_runs, stores.workflows, stores.blobs, queue, clock, worker.name)
+    stack.push_async_callback(_ended, asyncio.create_task(feed_bulk_runs(feeding), name="bulk runs"))
     timed = scheduler(stores.engine, runner=runner, blobs=stores.blobs, queue=queue, clock=clock)
     stack.push_async_callback(_ended, asyncio.create_task(timed.run(), name="scheduler"))
     events.attach(listening := dispatcher(stores, queue=queue, clock=clock))
@@ -102,13 +109,15 @@ async def _tell_decisions(stores: Stores, completions: LocalTaskCompletions) -> 
         await asyncio.sleep(_TELL_EVERY_SECONDS)
 
 
-def _functions(stack: AsyncExitStack, settings: Settings, stores: Stores) -> dict[str, Run]:
+def _functions(stack: AsyncExitStack, settings: Settings, stores: Stores, queue: LocalQueue) -> dict[str, Run]:
     """The node functions, by the names that compiled definitions give them."""
-    agents = agent.AgentDeps(settings.default_model, turns=stores.turns, memory=stores.memory)
-    requests = http.http_deps(settings.allowed_hosts)
-    tools = tool.tool_deps(settings.allowed_hosts)
+    requests = http.http_deps(settings.allowed_hosts, stores.circuits)
+    services = ToolServices(stores.blobs, stores.values, WorkflowStarts(stores.workflows, queue, SystemClock()))
+    tools = tool.tool_deps(settings.allowed_hosts, stores.circuits, services)
+    mcp = McpTools(tools.requester, Connections(stores.connections, stores.secrets))
+    agents = agent.AgentDeps(settings.default_model, turns=stores.turns, memory=stores.memory, mcp=mcp)
     asks = approval.ApprovalDeps(stores.approvals, stores.secrets, SystemClock())
-    for deps in (agents, requests, tools):
+    for deps in (requests, tools, agents):
         stack.push_async_callback(deps.aclose)
     return {
         "${AgentFunctionArn}": partial(agent.run, deps=agents),

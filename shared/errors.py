@@ -6,6 +6,7 @@ MillraceError
 │   ├── RequestTooLarge           a size limit at the door
 │   ├── Unauthenticated           no valid proof of who is calling
 │   │   └── SignatureInvalid      a webhook delivery whose signature does not verify
+│   ├── PermissionMissing         the caller is known and may not do this
 │   ├── AddressNotAllowed         the caller's address is not on the webhook's allow-list
 │   ├── NotFound                  no such resource in this project
 │   │   └── WebhookNotFound       no webhook is registered at this path
@@ -129,6 +130,10 @@ class QueueFull(TooManyRequests):
 
 class SignatureInvalid(Unauthenticated):
     code = "webhook.signature_invalid"
+
+
+class PermissionMissing(RequestError):
+    code = "auth.permission_missing"
 
 
 class AddressNotAllowed(RequestError):

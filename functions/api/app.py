@@ -2,17 +2,22 @@
 
 from fastapi import FastAPI
 
-from functions.api import errors, openapi
+from functions.api import access, errors, openapi
 from functions.api.deps import Deps
 from functions.api.routes import (
     approval_page,
     approvals,
+    auth,
+    bulk,
     catalogue,
+    circuits,
     connections,
     events,
     executions,
     health,
     imports,
+    keys,
+    members,
     plans,
     schedules,
     tasks,
@@ -20,6 +25,9 @@ from functions.api.routes import (
     workflows,
 )
 from shared.adapters.asgi.middleware import BodyLimit, Correlation, LoopbackGuard
+from shared.bulk.records import MAX_BYTES
+
+BULK_PATHS = r"/api/workflows/[^/]+/bulk(/check)?"
 
 
 def create_app(deps: Deps) -> FastAPI:
@@ -35,17 +43,24 @@ def create_app(deps: Deps) -> FastAPI:
         schedules,
         events,
         executions,
+        bulk,
         tasks,
         approvals,
         approval_page,
         connections,
         catalogue,
+        circuits,
+        auth,
+        members,
+        keys,
         health,
     ):
         app.include_router(routes.router)
+    access.declared(app.routes)  # a route that declares nothing stops the start
     openapi.describe(app)
     # The one added last is the outermost.
-    app.add_middleware(BodyLimit, limit=deps.settings.max_body_bytes)
+    app.add_middleware(access.ProjectScope)
+    app.add_middleware(BodyLimit, limit=deps.settings.max_body_bytes, larger={BULK_PATHS: MAX_BYTES})
     if deps.settings.stage == "local":
         app.add_middleware(LoopbackGuard)
     app.add_middleware(Correlation)

@@ -10,6 +10,7 @@ from pydantic.json_schema import models_json_schema
 from starlette.responses import HTMLResponse
 from starlette.staticfiles import StaticFiles
 
+from functions.api import access
 from functions.api.models.common import Problem
 from functions.api.models.events import PublishEvent
 from shared.version import VERSION
@@ -38,6 +39,7 @@ def describe(app: FastAPI) -> None:
                     routes=app.routes,
                 )
             )
+            access.describe(app, app.openapi_schema)
         return app.openapi_schema
 
     async def page() -> HTMLResponse:

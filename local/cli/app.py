@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from local.cli.bulk_app import bulk_app
 from local.cli.shapes import DEFAULT_URL
 from local.cli.trigger_app import trigger_app
 
@@ -69,6 +70,7 @@ app = typer.Typer(
 )
 
 app.add_typer(trigger_app, name="trigger")
+app.add_typer(bulk_app, name="bulk")
 
 
 def run(arguments: Sequence[str] | None = None) -> int:
@@ -290,6 +292,43 @@ def cancel(execution_id: ExecutionId, *, url: Url = DEFAULT_URL, as_json: Json =
     from local.cli.session import Session, run_async
 
     raise typer.Exit(run_async(executions.cancel(Session(url, as_json), execution_id)))
+
+
+@app.command()
+def login(
+    *,
+    email: Annotated[
+        str | None,
+        typer.Option(help="Sign in with a password; without it, an API key is asked for.", show_default=False),
+    ] = None,
+    url: Url = DEFAULT_URL,
+) -> None:
+    """Keep credentials for a server, readable by you only. The secret is read from the terminal or standard input."""
+    from local.cli import login as signing_in
+    from local.cli.session import Session, run_async
+
+    secret = signing_in.read_secret("Password" if email else "API key")
+    raise typer.Exit(run_async(signing_in.login(Session(url), email, secret)))
+
+
+@app.command()
+def logout(*, url: Url = DEFAULT_URL) -> None:
+    """Forget the credentials that login kept for a server."""
+    from local.cli import credentials
+
+    credentials.forget(url.rstrip("/"))
+
+
+@app.command()
+def key(*, url: Url = DEFAULT_URL) -> None:
+    """Print the key that the commands send, as in: curl -H "Authorization: Bearer $(millrace key)" ..."""
+    from local.cli import credentials
+
+    found = credentials.find(url.rstrip("/"))
+    if found is None:
+        typer.echo("No credentials are known for this server. Run: millrace login", err=True)
+        raise typer.Exit(2)
+    typer.echo(found)
 
 
 @app.command()

@@ -4,9 +4,8 @@ Every method raises ServerUnreachable where no answer comes, and Refused where t
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from contextlib import aclosing
-from ipaddress import ip_address
 from types import TracebackType
 from typing import Any, Self, cast
 
@@ -14,6 +13,8 @@ import httpx
 import httpx_sse
 import orjson
 
+from local.cli import credentials
+from local.cli.credentials import is_loopback
 from local.cli.shapes import DEFAULT_URL, Change, Diagnostic, Execution, LogLine, Page, Started, Trigger, Workflow
 
 TIMEOUT = httpx.Timeout(30.0, connect=5.0)
@@ -50,12 +51,22 @@ class Refused(ApiError):
 class MillraceClient:
     """One connection pool to one server. Use it as an async context manager, or call `close`."""
 
-    def __init__(self, base_url: str = DEFAULT_URL, *, transport: httpx.AsyncBaseTransport | None = None) -> None:
+    def __init__(
+        self,
+        base_url: str = DEFAULT_URL,
+        *,
+        transport: httpx.AsyncBaseTransport | None = None,
+        key: str | None = None,
+    ) -> None:
+        """`key`: an API key or an access token; without one, what `credentials.find` knows."""
         self.base_url = base_url.rstrip("/")
+        key = key or credentials.find(self.base_url)
         # A proxy of the environment cannot reach this machine's loopback.
         self._http = httpx.AsyncClient(
-            base_url=self.base_url, timeout=TIMEOUT, transport=transport, trust_env=not _is_loopback(self.base_url)
+            base_url=self.base_url, timeout=TIMEOUT, transport=transport, trust_env=not is_loopback(self.base_url)
         )
+        if key is not None:
+            self._http.headers["Authorization"] = f"Bearer {key}"
 
     async def __aenter__(self) -> Self:
         return self
@@ -68,6 +79,19 @@ class MillraceClient:
     async def close(self) -> None:
         """Gives the connections back."""
         await self._http.aclose()
+
+    async def me(self) -> dict[str, Any]:
+        """Who the credentials belong to."""
+        return cast("dict[str, Any]", await self._call("GET", "/api/me"))
+
+    async def sign_in(self, email: str, password: str) -> str:
+        """An access token for a password; it lasts 15 minutes."""
+        body = {"email": email, "password": password}
+        return str((await self._call("POST", "/api/auth/login", json=body))["access_token"])
+
+    async def create_key(self, name: str) -> str:
+        """A new API key with the caller's own permissions."""
+        return str((await self._call("POST", "/api/keys", json={"name": name}))["key"])
 
     async def workflows(self, *, limit: int = 50, cursor: str | None = None) -> Page[Workflow]:
         """One page of workflows, newest first."""
@@ -150,12 +174,47 @@ class MillraceClient:
         """Lets the execution go on from where it failed."""
         return cast("dict[str, Any]", await self._call("POST", f"/api/executions/{execution_id}/redrive"))
 
+    async def start_bulk(self, workflow_id: str, data: bytes, media_type: str, *, max_in_flight: int) -> dict[str, Any]:
+        """Starts the workflow once for each input in `data`."""
+        path, headers = f"/api/workflows/{workflow_id}/bulk?max_in_flight={max_in_flight}", {"Content-Type": media_type}
+        return cast("dict[str, Any]", await self._call("POST", path, content=data, headers=headers))
+
+    async def check_bulk(self, workflow_id: str, data: bytes, media_type: str) -> dict[str, Any]:
+        """What starting with these inputs would find: `{valid, invalid, diagnostics}`."""
+        path, headers = f"/api/workflows/{workflow_id}/bulk/check", {"Content-Type": media_type}
+        return cast("dict[str, Any]", await self._call("POST", path, content=data, headers=headers))
+
+    async def bulk(self, bulk_id: str) -> dict[str, Any]:
+        """One bulk run and how far it is."""
+        return cast("dict[str, Any]", await self._call("GET", f"/api/bulk/{bulk_id}"))
+
+    async def bulk_items(self, bulk_id: str, statuses: Sequence[str] = ()) -> AsyncIterator[dict[str, Any]]:
+        """Every item, in order of the inputs."""
+        query: dict[str, Any] = {"status": list(statuses), "limit": 200}
+        while True:
+            page: Page[dict[str, Any]] = await self._page(f"/api/bulk/{bulk_id}/items", query)
+            for item in page.items:
+                yield item
+            if not page.next_cursor:
+                return
+            query["cursor"] = page.next_cursor
+
+    async def cancel_bulk(self, bulk_id: str) -> dict[str, Any]:
+        """Stops the bulk run."""
+        return cast("dict[str, Any]", await self._call("POST", f"/api/bulk/{bulk_id}/cancel"))
+
+    async def retry_bulk(self, bulk_id: str) -> dict[str, Any]:
+        """Lets its executions that failed go on."""
+        return cast("dict[str, Any]", await self._call("POST", f"/api/bulk/{bulk_id}/retry"))
+
     async def approvals(self, *, status: str | None = None, limit: int = 50) -> list[dict[str, Any]]:
         """Approvals, newest first."""
         query = {"status": status, "limit": limit}
         return cast("list[dict[str, Any]]", (await self._page("/api/approvals", query)).items)
 
-    async def decide(self, approval_id: str, *, approved: bool, by: str, comment: str, form: Any) -> dict[str, Any]:
+    async def decide(
+        self, approval_id: str, *, approved: bool, by: str | None, comment: str, form: Any
+    ) -> dict[str, Any]:
         """Decides an approval."""
         body = {"approved": approved, "by": by, "comment": comment, "form": form}
         return cast("dict[str, Any]", await self._call("POST", f"/api/approvals/{approval_id}/decide", json=body))
@@ -232,11 +291,3 @@ def _refused(response: httpx.Response) -> Refused:
 
 def _reason(error: Exception) -> str:
     return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
-
-
-def _is_loopback(url: str) -> bool:
-    host = httpx.URL(url).host
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"

@@ -89,14 +89,15 @@ class Smtp(_Kind):
 
 
 class Postgres(_Kind):
-    """A PostgreSQL database."""
+    """A PostgreSQL database. Give it a role that may do no more than it has to."""
 
     kind: Literal["postgres"] = "postgres"
-    host: Text
+    host: Host
     port: int = Field(default=5432, ge=1, le=65535)
     database: Text
     username: Text
     password: Secret | None = None
+    read_only: bool = Field(default=True, description="Statements cannot write.")
     sslmode: Literal["disable", "require", "verify-ca", "verify-full"] = "verify-full"
 
 

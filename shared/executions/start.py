@@ -51,6 +51,8 @@ class Origin:
     idempotency_key: str | None = None
     fingerprint: bytes | None = None
     priority: Priority = Priority.NORMAL
+    execution_id: str | None = None
+    """The id that the execution gets, where it follows from what starts it; a second one of the id starts nothing."""
 
 
 def ensure_startable(target: Startable) -> None:
@@ -81,7 +83,7 @@ async def start(target: Startable, data: Any, origin: Origin, *, queue: StartQue
     if origin.delivery_id is not None:
         context["delivery_id"] = origin.delivery_id
     request = StartRequest(
-        execution_id=new_id(),
+        execution_id=origin.execution_id or new_id(),
         project_id=target.project_id,
         workflow_id=target.workflow_id,
         version=target.version,

@@ -5,9 +5,13 @@ Terms:
   queue     takes accepted start requests; durable once `submit` returns
   journal   takes the events of running executions, in batches
   runner    does the work of Task states
+
+The ports of shared/ports/identity.py are imported from there: the node functions need none of them.
 """
 
 from shared.ports.approvals import ApprovalStore
+from shared.ports.bulk import BulkItem, BulkRuns
+from shared.ports.circuits import Circuit, Circuits, CircuitState, Permit
 from shared.ports.common import Page
 from shared.ports.connections import ConnectionStore, SecretBox
 from shared.ports.events import (
@@ -34,7 +38,17 @@ from shared.ports.executions import (
     StartQueue,
     TaskCompletions,
 )
-from shared.ports.nodes import AgentMemory, AgentRun, AgentTurnRecord, AgentTurns, BlobStore, MemoryKey, ResultCache
+from shared.ports.nodes import (
+    AgentMemory,
+    AgentRun,
+    AgentTurnRecord,
+    AgentTurns,
+    BlobInfo,
+    BlobStore,
+    KeyValues,
+    MemoryKey,
+    ResultCache,
+)
 from shared.ports.schedules import ClaimedTrigger, PollSources, TriggerRuns, TriggerState, TriggerStates, UnfinishedRun
 from shared.ports.tasks import TaskCall, TaskFailed, TaskRunner
 from shared.ports.workflows import TriggerStore, WorkflowStore
@@ -47,8 +61,14 @@ __all__ = [
     "AgentTurns",
     "ApprovalStore",
     "Backlog",
+    "BlobInfo",
     "BlobStore",
     "ClaimedEvent",
+    "BulkItem",
+    "BulkRuns",
+    "Circuit",
+    "CircuitState",
+    "Circuits",
     "ClaimedTrigger",
     "Completions",
     "ConnectionStore",
@@ -62,10 +82,12 @@ __all__ = [
     "Histories",
     "Journal",
     "LifecycleOutbox",
+    "KeyValues",
     "LiveFeed",
     "MemoryKey",
     "Page",
     "PendingExecution",
+    "Permit",
     "PollSources",
     "ResultCache",
     "SecretBox",

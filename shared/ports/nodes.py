@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Protocol
 
 
@@ -55,14 +56,24 @@ class AgentMemory(Protocol):
         """Adds messages, once for each execution however often it is asked to. Raises StoreUnavailable."""
 
 
+@dataclass(frozen=True, slots=True)
+class BlobInfo:
+    key: str
+    bytes: int
+    modified_at: datetime
+
+
 class BlobStore(Protocol):
-    """Keeps bytes under keys; what is there is never changed."""
+    """Keeps bytes under keys."""
 
     async def put(self, key: str, data: bytes) -> None:
         """Durable once this returns. Raises StoreUnavailable."""
 
     async def get(self, key: str) -> bytes | None:
         """None where there is nothing. Raises StoreUnavailable."""
+
+    async def list(self, prefix: str, limit: int) -> Sequence[BlobInfo]:
+        """Those whose key begins with `prefix` (whole path segments), by key. Raises StoreUnavailable."""
 
     async def delete(self, prefix: str) -> None:
         """Removes every key that begins with `prefix`. Raises StoreUnavailable."""
@@ -74,3 +85,15 @@ class ResultCache(Protocol):
     async def get(self, key: str) -> Any | None: ...
 
     async def put(self, key: str, value: Any, ttl_seconds: int) -> None: ...
+
+
+class KeyValues(Protocol):
+    """Small values under keys, for the workflows of a project: durable. A value that has expired is not there."""
+
+    async def get(self, project_id: str, key: str, now: datetime) -> tuple[bool, Any]:
+        """Whether there is one, and the value. Raises StoreUnavailable."""
+
+    async def set(
+        self, project_id: str, key: str, value: Any, now: datetime, *, expires_at: datetime | None, if_absent: bool
+    ) -> bool:
+        """Keeps the value; with `if_absent` only where there is none, and then tells. Raises StoreUnavailable."""

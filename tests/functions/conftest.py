@@ -13,6 +13,7 @@ from functions.api.app import create_app as create_api
 from functions.api.deps import Deps as ApiDeps
 from functions.webhook.app import create_app as create_webhook
 from functions.webhook.deps import Deps as WebhookDeps
+from local.access import owner_key
 from shared.approvals.links import ApprovalLinks
 from shared.clock import SystemClock
 from shared.executions.records import StatusChange
@@ -68,8 +69,8 @@ class Doors:
 
 
 @pytest.fixture
-async def doors(stores: Stores) -> AsyncIterator[Doors]:
-    """Both functions over empty stores."""
+async def doors(stores: Stores, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Doors]:
+    """Both functions over empty stores; the API's client signs in as the owner of the default project."""
     async with stores.engine.begin() as connection:
         await connection.execute(text("TRUNCATE workflows, execution_events CASCADE"))
     settings, clock = Settings(), SystemClock()
@@ -91,6 +92,9 @@ async def doors(stores: Stores) -> AsyncIterator[Doors]:
             ApprovalLinks(stores.secrets.derive("approval links")),
             stores.trigger_states,
             stores.events,
+            stores.circuits,
+            stores.bulk_runs,
+            stores.access,
         )
     )
     completions = Scripted()
@@ -102,6 +106,8 @@ async def doors(stores: Stores) -> AsyncIterator[Doors]:
             await stack.enter_async_context(httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url=BASE_URL))
             for app in (api_app, webhook_app)
         ]
+        key = await owner_key(stores.access, tmp_path_factory.mktemp("owner") / "owner.key")
+        clients[0].headers["Authorization"] = f"Bearer {key}"
         yield Doors(*clients, api_app, webhook_app, stores, completions)
 
 

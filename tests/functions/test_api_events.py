@@ -20,7 +20,11 @@ async def stage(doors):
     workflow = await doors.workflow()
     started = (await doors.api.post(f"/api/workflows/{workflow['id']}/execute", json={"input": {}})).json()
     listener = web.bind("127.0.0.1", 0)
-    async with web.serving(doors.api_app, listener) as url, httpx.AsyncClient(base_url=url, trust_env=False) as client:
+    headers = {"Authorization": doors.api.headers["Authorization"]}
+    async with (
+        web.serving(doors.api_app, listener) as url,
+        httpx.AsyncClient(base_url=url, trust_env=False, headers=headers) as client,
+    ):
         yield Stage(doors.stores, client, workflow, started["execution_id"])
 
 

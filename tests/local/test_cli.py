@@ -222,7 +222,7 @@ def test_ctrl_c_stops_following_and_not_the_execution(cli: Cli, stage: Stage):
         stderr=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
-        env=environment(COLUMNS="200"),
+        env=environment(COLUMNS="200", MILLRACE_API_KEY=stage.key),
     )
     assert process.stderr is not None
     for line in process.stderr:  # until the node has begun

@@ -38,7 +38,7 @@ async def entered(slow: Slow, count: int) -> None:
 @pytest.mark.parametrize("path", ["/", "/crash"])
 async def test_one_too_many_is_refused_until_another_has_ended(path: str):
     slow = Slow()
-    app = InFlightLimit(slow, body_limit=1_000, requests=2)
+    app = InFlightLimit(slow, body_limit=1_000, largest_body=1_000, requests=2)
     async with client(app) as http:
         waiting = [asyncio.ensure_future(http.get(path)) for _ in range(2)]
         await entered(slow, 2)
@@ -55,7 +55,7 @@ async def test_one_too_many_is_refused_until_another_has_ended(path: str):
 
 async def test_bodies_share_a_budget_of_bytes():
     slow = Slow()
-    app = InFlightLimit(slow, body_limit=1_000, requests=100, body_bytes=1_500)
+    app = InFlightLimit(slow, body_limit=1_000, largest_body=1_000, requests=100, body_bytes=1_500)
 
     async def undeclared() -> Any:
         yield b"x"

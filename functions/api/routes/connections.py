@@ -6,6 +6,7 @@ from typing import Any
 import orjson
 from fastapi import APIRouter, Response
 
+from functions.api.access import requires
 from functions.api.deps import Deps, Wired
 from functions.api.errors import documented
 from functions.api.models.common import Listed
@@ -19,14 +20,14 @@ from shared.ids import new_id
 router = APIRouter(prefix="/api/connections", tags=["connections"], route_class=JsonRoute)
 
 
-@router.get("", responses=documented())
+@router.get("", dependencies=[requires("connections:read")], responses=documented())
 async def list_connections(deps: Wired) -> Listed[ConnectionOut]:
     """The project's connections by name, without their secrets."""
     found = await deps.connections.list(deps.project_id)
     return Listed(items=[ConnectionOut.of(each) for each in found], next_cursor=None)
 
 
-@router.post("", status_code=201, responses=documented(400, 409, 413))
+@router.post("", status_code=201, dependencies=[requires("connections:write")], responses=documented(400, 409, 413))
 async def create_connection(body: CreateConnection, response: Response, deps: Wired) -> ConnectionOut:
     """Keeps credentials under a name, encrypted. Nodes use them by `connection: <name>`."""
     now = deps.clock.now()
@@ -43,13 +44,13 @@ async def create_connection(body: CreateConnection, response: Response, deps: Wi
     return ConnectionOut.of(connection)
 
 
-@router.get("/{connection_id}", responses=documented(404))
+@router.get("/{connection_id}", dependencies=[requires("connections:read")], responses=documented(404))
 async def get_connection(connection_id: Id, deps: Wired) -> ConnectionOut:
     """One connection, without its secrets."""
     return ConnectionOut.of(await _found(deps, connection_id))
 
 
-@router.put("/{connection_id}", responses=documented(400, 404, 409, 413))
+@router.put("/{connection_id}", dependencies=[requires("connections:write")], responses=documented(400, 404, 409, 413))
 async def update_connection(connection_id: Id, body: UpdateConnection, deps: Wired) -> ConnectionOut:
     """Changes what is given; the next call of every node that names it uses the new credentials."""
     had = await _found(deps, connection_id)
@@ -59,7 +60,9 @@ async def update_connection(connection_id: Id, body: UpdateConnection, deps: Wir
     return ConnectionOut.of(changed)
 
 
-@router.delete("/{connection_id}", status_code=204, responses=documented(404))
+@router.delete(
+    "/{connection_id}", status_code=204, dependencies=[requires("connections:write")], responses=documented(404)
+)
 async def delete_connection(connection_id: Id, deps: Wired) -> None:
     """Removes it; nodes that name it fail with `ConnectionUnusable` from then on."""
     found = await _found(deps, connection_id)

@@ -5,6 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 
 from functions.api import plans
+from functions.api.access import requires
 from functions.api.deps import Wired
 from functions.api.errors import documented
 from functions.api.requests import Id, workflow_of
@@ -13,7 +14,7 @@ from statemachines.plan import Plan
 router = APIRouter(prefix="/api/workflows", tags=["workflows"])
 
 
-@router.get("/{workflow_id}/plan", responses=documented(404, 410))
+@router.get("/{workflow_id}/plan", dependencies=[requires("workflows:read")], responses=documented(404, 410))
 async def get_plan(
     workflow_id: Id,
     deps: Wired,

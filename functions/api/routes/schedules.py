@@ -5,6 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 
 from functions.api import timed_triggers
+from functions.api.access import requires
 from functions.api.deps import Deps, Wired
 from functions.api.errors import documented
 from functions.api.models.schedules import MAX_RUNS, NextRuns, PreviewTrigger, TriggerStateOut
@@ -18,7 +19,7 @@ router = APIRouter(prefix="/api/triggers", tags=["triggers"], route_class=JsonRo
 Count = Annotated[int, Query(ge=1, le=MAX_RUNS, description="How many at most.")]
 
 
-@router.post("/preview", responses=documented(400, 413))
+@router.post("/preview", dependencies=[requires("triggers:read")], responses=documented(400, 413))
 async def preview_trigger(body: PreviewTrigger, deps: Wired) -> NextRuns:
     """When a trigger of this config would fire; nothing is stored."""
     after = body.after or deps.clock.now()
@@ -30,14 +31,14 @@ async def preview_trigger(body: PreviewTrigger, deps: Wired) -> NextRuns:
     return NextRuns.of(*timed_triggers.preview(body.type, body.config, after, body.count))
 
 
-@router.get("/{trigger_id}/next-runs", responses=documented(404))
+@router.get("/{trigger_id}/next-runs", dependencies=[requires("triggers:read")], responses=documented(404))
 async def next_runs(trigger_id: Id, deps: Wired, count: Count = 10) -> NextRuns:
     """The next fire times, whether or not the trigger is switched on."""
     trigger = await _timed(deps, trigger_id)
     return NextRuns.of(*timed_triggers.upcoming(trigger, deps.clock.now(), count))
 
 
-@router.get("/{trigger_id}/state", responses=documented(404))
+@router.get("/{trigger_id}/state", dependencies=[requires("triggers:read")], responses=documented(404))
 async def trigger_state(trigger_id: Id, deps: Wired) -> TriggerStateOut:
     """What the trigger remembers: what became of its last runs, what waits, and why it paused itself."""
     trigger = await _timed(deps, trigger_id)

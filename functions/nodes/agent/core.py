@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
+from functions.nodes.agent.mcp_tools import McpTools
 from functions.nodes.agent.models import DEMO_MODEL, resolve
 from shared.connections.kinds import Credentials
 from shared.errors import NodeConfigInvalid
@@ -38,6 +39,7 @@ class AgentDeps:
     """How long one request to a model may take."""
     turns: AgentTurns | None = None
     memory: AgentMemory | None = None
+    mcp: McpTools | None = None
     models: dict[str, "Model"] = field(default_factory=dict)
     open: AsyncExitStack = field(default_factory=AsyncExitStack)
 

@@ -6,7 +6,7 @@ same result again, and no call of a model that was answered is made twice. Only 
 
 import time
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 from pydantic_ai import ModelRetry
@@ -28,6 +28,7 @@ from functions.nodes.agent.turn import REPAIR_TURNS, Answer, cost_of, translated
 from shared.errors import (
     ModelRefused,
     ModelUnavailable,
+    NodeConfigInvalid,
     NodeError,
     NodeStoreUnavailable,
     OutputInvalid,
@@ -35,8 +36,13 @@ from shared.errors import (
     TurnsExceeded,
 )
 from shared.ports import AgentMemory, AgentRun, AgentTurnRecord, AgentTurns, MemoryKey
-from shared.workflow.definition import AgentConfig
+from shared.workflow.definition import AgentConfig, AgentTool
 from shared.workflow.node_call import AgentTurn, NodeCall, NodeResult
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from shared.adapters.http.mcp import McpTool
 
 ANSWER_TOOL = "final_result"
 
@@ -69,7 +75,7 @@ class Loop:
         self.run = AgentRun(
             call.execution.project_id, call.execution.id, call.node, "-".join(str(index) for index in call.iteration)
         )
-        self.toolbox = Toolbox(config.tools)
+        self.toolbox = Toolbox(())  # filled when a model is asked: a turn that is finished needs none
         self.answer = Answer(config.output_schema) if config.output_schema is not None else None
 
     async def take(self, turn: AgentTurn) -> NodeResult:
@@ -130,6 +136,7 @@ class Loop:
             assert isinstance(response, ModelResponse)  # noqa: S101 - every record ends with one
             mistakes = last.meta.get("mistakes", "")
             request = next_request(response, turn.results, mistakes, self.config.instructions)
+        self.toolbox = Toolbox(self.config.tools, await self._offer())
         said = await self._ask([*history, request], before)
         outcome = self._outcome(said.response, before)
         output = {"number": turn.number, "done": outcome.done, "output": outcome.output, "calls": list(outcome.calls)}
@@ -139,6 +146,13 @@ class Loop:
         added: list[ModelMessage] = [request, said.response]
         recalled = [] if before else history  # the first turn keeps what was remembered, as the model saw it
         return AgentTurnRecord(turn.number, as_json([*recalled, *added]), output, meta)
+
+    async def _offer(self) -> "dict[int, Sequence[McpTool]]":
+        if not any(isinstance(each, AgentTool) and each.mcp is not None for each in self.config.tools):
+            return {}
+        if self.deps.mcp is None:
+            raise NodeConfigInvalid(f"Agent '{self.call.node}' uses an MCP server, which this stage cannot call.")
+        return await self.deps.mcp.of(self.run.project_id, self.config.tools)
 
     async def _ask(self, messages: list[ModelMessage], before: list[AgentTurnRecord]) -> Said:
         """Asks the model, and where it cannot be had, the next of `fallback_models`."""

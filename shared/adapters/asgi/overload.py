@@ -13,18 +13,21 @@ _BODYLESS = frozenset({"GET", "HEAD", "OPTIONS", "DELETE"})
 
 class InFlightLimit:
     """Answers 503 with Retry-After to a request that would be one too many, or whose body would not fit beside those
-    that are being worked on. A body whose length is not declared counts as large as one may be."""
+    that are being worked on. A body whose length is not declared counts as `body_limit`, the most that one may have;
+    a declared one may have up to `largest_body`."""
 
     def __init__(
         self,
         app: ASGIApp,
         *,
         body_limit: int,
+        largest_body: int,
         requests: int = MAX_REQUESTS,
         body_bytes: int = MAX_BODY_BYTES_AT_ONCE,
     ) -> None:
         self.app = app
         self._body_limit = body_limit
+        self._largest_body = max(body_limit, largest_body)
         self._requests = requests
         self._bytes = body_bytes
 
@@ -49,4 +52,4 @@ class InFlightLimit:
         if scope["method"] in _BODYLESS:
             return 0
         declared = Headers(scope=scope).get("content-length", "")
-        return min(int(declared), self._body_limit) if declared.isdecimal() else self._body_limit
+        return min(int(declared), self._largest_body) if declared.isdecimal() else self._body_limit

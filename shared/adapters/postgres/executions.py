@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Row, Select, and_, case, func, insert, or_, select, text, update
+from sqlalchemy import ColumnElement, Insert, Row, Select, and_, case, exists, func, insert, or_, select, text, update
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from shared.adapters.postgres.cursor import decode_cursor, page
@@ -12,6 +12,7 @@ from shared.adapters.postgres.engine import transaction
 from shared.adapters.postgres.tables import (
     execution_events,
     execution_outbox,
+    triggers,
     workflow_executions,
     workflow_versions,
     workflows,
@@ -110,7 +111,7 @@ class PostgresExecutions(ExecutionStore):
             if row is None:
                 return None
             _ensure_redrivable(row, at)
-            await connection.execute(update(workflow_executions).where(*ours).values(_redriven()))
+            await connection.execute(update(workflow_executions).where(*ours).values(redriven_values()))
         return ExecutionStatus(row.status)
 
     async def request_cancel(self, project_id: str, execution_id: str, at: datetime) -> ExecutionStatus | None:
@@ -129,14 +130,22 @@ class PostgresExecutions(ExecutionStore):
                 return None
             status = ExecutionStatus(found)
             if not status.terminal:
-                changed = update(workflow_executions).where(*ours).values(_cancelled(at)).returning(_c.status)
-                if (await connection.execute(changed)).scalar_one() == ExecutionStatus.CANCELLED.value:
-                    noted = {"execution_id": execution_id, "project_id": project_id, "status": "cancelled", "at": at}
-                    await connection.execute(insert(execution_outbox).values(noted))
+                await connection.execute(cancelling(at, *ours))
         return status
 
 
+def cancelling(at: datetime, *unfinished: ColumnElement[bool]) -> Insert:
+    """The statement that cancels executions, and notes for the event bus those that end with it: lifecycle.py."""
+    ended = ExecutionStatus.CANCELLED.value
+    columns = (_c.id, _c.project_id, _c.status, _c.completed_at)
+    changed = update(workflow_executions).where(*unfinished).values(_cancelled(at)).returning(*columns).cte("changed")
+    listening = exists().where(triggers.c.project_id == changed.c.project_id, triggers.c.type == "event", triggers.c.is_active)
+    noted = select(*changed.c).where(changed.c.status == ended, listening)
+    return insert(execution_outbox).from_select(["execution_id", "project_id", "status", "at"], noted)
+
+
 def _cancelled(at: datetime) -> dict[str, Any]:
+    """What cancelling writes into the row of an unfinished execution."""
     nobodys = or_(_c.worker.is_(None), _c.claimable_at < func.now())
     waiting = (_c.status == ExecutionStatus.QUEUED.value) & nobodys
     parked = (_c.status == ExecutionStatus.RUNNING.value) & _c.worker.is_(None)
@@ -167,7 +176,18 @@ def _ensure_redrivable(row: Any, at: datetime) -> None:
     raise Conflict(f"The execution '{row.id}' cannot be redriven: {reason}.", status=status.value)
 
 
-def _redriven() -> dict[str, Any]:
+def redrivable(at: datetime) -> ColumnElement[bool]:
+    """Whether an execution that has failed can go on: the rules of _ensure_redrivable, for many at once."""
+    versions = workflow_versions.c
+    standard = exists().where(
+        versions.workflow_id == _c.workflow_id, versions.version == _c.version, versions.mode != "express"
+    )
+    too_long = exists().where(execution_events.c.execution_id == _c.id, execution_events.c.id > MAX_REDRIVABLE_EVENTS)
+    return and_(standard, ~too_long, _c.completed_at > at - REDRIVABLE_FOR)
+
+
+def redriven_values() -> dict[str, Any]:
+    """What a redrive writes into the row of an execution that has failed."""
     limited = _c.admission.is_not(None)
     return {
         "status": ExecutionStatus.RUNNING.value,

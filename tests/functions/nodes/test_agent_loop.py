@@ -1,15 +1,11 @@
-"""The turns of an agent that runs as a loop of states, against a server that speaks the chat-completions API.
-
-`Machine` plays the state machine: it takes turns, makes the calls that they ask for, and hands in what came of them.
-"""
+"""The turns of an agent that runs as a loop of states, against a server that speaks the chat-completions API."""
 
 import json
-from dataclasses import dataclass, field
 
 import pydantic_ai.models
 import pytest
 
-from functions.nodes.agent.core import AgentDeps, run
+from functions.nodes.agent.core import AgentDeps
 from shared.errors import (
     BudgetExceeded,
     ModelUnavailable,
@@ -19,8 +15,7 @@ from shared.errors import (
     TurnsExceeded,
 )
 from shared.ids import new_id
-from shared.workflow.node_call import NodeCall
-from tests.functions.nodes.conftest import EXECUTION
+from tests.support.agent_machine import Machine
 from tests.support.openai_server import calls, failed, filled_in, openai_server, said
 
 SCHEMA = {"type": "object", "required": ["n"], "properties": {"n": {"type": "integer"}}}
@@ -39,43 +34,6 @@ async def deps(openai, stores):
     deps = AgentDeps(environment=environment, request_seconds=5, turns=stores.turns, memory=stores.memory)
     yield deps
     await deps.aclose()
-
-
-@dataclass
-class Machine:
-    deps: AgentDeps
-    config: dict
-    tools: dict = field(default_factory=dict)
-    execution_id: str = field(default_factory=new_id)
-    metas: list = field(default_factory=list)
-    made: list = field(default_factory=list)
-
-    async def turn(self, number, results=()):
-        call = {
-            "node": "agent",
-            "type": "agent",
-            "config": {"model": "openai:tested", "prompt": "Go.", **self.config},
-            "execution": EXECUTION | {"id": self.execution_id},
-            "turn": {"number": number, "results": list(results)},
-        }
-        taken = await run(NodeCall.model_validate(call), self.deps)
-        self.metas.append(taken.meta)
-        return taken.output
-
-    async def run(self):
-        number, results = 0, []
-        while not (output := await self.turn(number, results))["done"]:
-            results = [self.call(each) for each in output["calls"]]
-            number = output["number"] + 1
-        return output["output"]
-
-    def call(self, wanted):
-        self.made.append(wanted)
-        config = wanted["config"]
-        outcome = self.tools.get(config.get("tool") or config.get("workflow"))
-        if outcome is None:
-            return {"id": wanted["id"], "error": {"name": "NodeConfigInvalid", "cause": "no such tool"}}
-        return {"id": wanted["id"], "output": outcome(config.get("arguments", config.get("input")))}
 
 
 async def test_text_without_tools_is_one_turn(deps, openai):
@@ -149,7 +107,7 @@ async def test_no_finished_turn_is_taken_again(deps, openai, crash_after):
     number, results = 0, []
     for _ in range(crash_after):
         output = await machine.turn(number, results)
-        results, number = [machine.call(each) for each in output["calls"]], number + 1
+        results, number = [await machine.call(each) for each in output["calls"]], number + 1
     again = Machine(deps, config, machine.tools, machine.execution_id)
     assert await again.run() == {"n": 1}
     assert len(openai.requests) == 6
@@ -232,7 +190,7 @@ async def test_memory_is_kept_once_where_a_turn_is_repeated(deps, openai):
     [
         (["no.such"], "There is no tool 'no.such'"),
         (["csv.parse", {"tool": "csv.parse"}], "called 'csv_parse'"),
-        ([{"mcp": "https://mcp.example.com"}], "not built yet"),
+        ([{"mcp": "https://mcp.example.com"}], "cannot call"),
     ],
 )
 async def test_tools_that_cannot_be_offered(deps, tools, says):

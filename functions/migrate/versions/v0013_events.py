@@ -3,8 +3,10 @@
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0010"
-down_revision = "0008"
+from functions.migrate.isolation import isolate
+
+revision = "0013"
+down_revision = "0012"
 branch_labels = None
 depends_on = None
 
@@ -25,6 +27,8 @@ def upgrade() -> None:
     _outbox()
     _replays()
     _dead_letters()
+    for table in ("events", "event_queue", "execution_outbox", "event_replays", "dead_letters"):
+        isolate(table)
 
 
 def _events() -> None:

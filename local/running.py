@@ -12,9 +12,9 @@ from functions.nodes.agent.mcp_tools import McpTools
 from functions.nodes.approval import core as approval
 from functions.nodes.http import core as http
 from functions.nodes.tool import core as tool
-from local.events import LocalEvents
 from functions.nodes.tool.registry import ToolServices
 from local.bulk import feed_bulk_runs
+from local.events import LocalEvents
 from local.machines import Machines
 from local.nested import NestedExecutions
 from local.put_events import PutEvents

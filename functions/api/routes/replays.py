@@ -82,6 +82,8 @@ async def _ensure_listens(deps: Deps, trigger_id: str) -> None:
     if trigger is None:
         raise NotFound(f"There is no trigger '{trigger_id}'.")
     if trigger.type is not TriggerType.EVENT:
-        raise InvalidParameter(f"The trigger '{trigger_id}' is of type '{trigger.type}'; events go to those of 'event'.")
+        raise InvalidParameter(
+            f"The trigger '{trigger_id}' is of type '{trigger.type}'; events go to those of 'event'."
+        )
     if not trigger.is_active:
         raise TriggerInactive(f"The trigger '{trigger_id}' is switched off. Switch it on before the replay.")

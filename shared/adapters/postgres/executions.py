@@ -139,7 +139,9 @@ def cancelling(at: datetime, *unfinished: ColumnElement[bool]) -> Insert:
     ended = ExecutionStatus.CANCELLED.value
     columns = (_c.id, _c.project_id, _c.status, _c.completed_at)
     changed = update(workflow_executions).where(*unfinished).values(_cancelled(at)).returning(*columns).cte("changed")
-    listening = exists().where(triggers.c.project_id == changed.c.project_id, triggers.c.type == "event", triggers.c.is_active)
+    listening = exists().where(
+        triggers.c.project_id == changed.c.project_id, triggers.c.type == "event", triggers.c.is_active
+    )
     noted = select(*changed.c).where(changed.c.status == ended, listening)
     return insert(execution_outbox).from_select(["execution_id", "project_id", "status", "at"], noted)
 

@@ -6,8 +6,8 @@ write, and it takes every JSON text, where `jsonb` refuses strings with U+0000. 
 
 from shared.adapters.postgres.tables.approvals import approvals
 from shared.adapters.postgres.tables.base import metadata
-from shared.adapters.postgres.tables.events import dead_letters, event_queue, event_replays, events, execution_outbox
 from shared.adapters.postgres.tables.bulk import bulk_runs
+from shared.adapters.postgres.tables.events import dead_letters, event_queue, event_replays, events, execution_outbox
 from shared.adapters.postgres.tables.executions import (
     UNFINISHED,
     execution_events,

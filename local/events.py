@@ -8,6 +8,7 @@ import contextlib
 import logging
 
 from functions.event import core as event
+from functions.event import replays
 from shared.adapters.postgres.events import PostgresEvents
 from shared.errors import StoreUnavailable
 from shared.ports import EventBus
@@ -21,8 +22,9 @@ log = logging.getLogger(__name__)
 class Dispatcher:
     """Shows events to triggers until it is cancelled."""
 
-    def __init__(self, deps: event.Deps) -> None:
+    def __init__(self, deps: event.Deps, replaying: replays.Deps) -> None:
         self._deps = deps
+        self._replaying = replaying
         self._listeners = event.Listeners(deps.triggers)
         self._wanted = asyncio.Event()
 
@@ -47,7 +49,8 @@ class Dispatcher:
         while True:
             changes = await event.relay(self._deps, self._listeners)
             events = await event.dispatch(self._deps, self._listeners)
-            if not changes and not events:
+            replayed = await replays.step(self._replaying)
+            if not changes and not events and not replayed:
                 return total
             total += events
 

@@ -33,6 +33,7 @@ from shared.errors import StoreUnavailable
 from shared.executions.starting import WorkflowStarts
 from shared.executions.task_tokens import TaskTokens
 from shared.ids import new_id
+from shared.ports import TaskRunner
 from shared.settings import Settings
 from shared.workflow.node_lambda import NodeServices, Run
 from statemachines.interpreter import Interpreter
@@ -52,6 +53,7 @@ class Running:
     queue: LocalQueue
     completions: LocalTaskCompletions
     tokens: TaskTokens
+    runner: TaskRunner
     events: LocalEvents
 
 
@@ -98,7 +100,7 @@ def start(stack: AsyncExitStack, settings: Settings, stores: Stores, name: str) 
     stack.push_async_callback(_ended, asyncio.create_task(timed.run(), name="scheduler"))
     events.attach(listening := dispatcher(stores, queue=queue, clock=clock))
     stack.push_async_callback(_ended, asyncio.create_task(listening.run(), name="dispatcher"))
-    return Running(worker, queue, completions, tokens, events)
+    return Running(worker, queue, completions, tokens, runner, events)
 
 
 async def _tell_decisions(stores: Stores, completions: LocalTaskCompletions) -> None:

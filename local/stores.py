@@ -15,7 +15,9 @@ from shared.adapters.postgres.backlog import PostgresBacklog
 from shared.adapters.postgres.bulk import PostgresBulkRuns
 from shared.adapters.postgres.completions import PostgresTaskCompletions
 from shared.adapters.postgres.connections import PostgresConnections
+from shared.adapters.postgres.dead_letters import PostgresDeadLetters
 from shared.adapters.postgres.engine import create_engine
+from shared.adapters.postgres.event_archive import PostgresEventArchive, PostgresEventReplays
 from shared.adapters.postgres.events import PostgresEvents
 from shared.adapters.postgres.executions import PostgresExecutions
 from shared.adapters.postgres.journal import PostgresJournal
@@ -46,6 +48,9 @@ class Stores:
     queue: PostgresQueue
     journal: PostgresJournal
     events: PostgresEvents
+    archive: PostgresEventArchive
+    replays: PostgresEventReplays
+    dead_letters: PostgresDeadLetters
     lifecycle: PostgresLifecycle
     feed: RedisLiveFeed
     redis: Redis
@@ -80,6 +85,9 @@ def open_stores(stack: AsyncExitStack, settings: Settings) -> Stores:
         queue=PostgresQueue(database_url, max_queued=settings.max_queued),
         journal=PostgresJournal(database_url, on_commit=feed.publish),
         events=PostgresEvents(database_url, engine),
+        archive=PostgresEventArchive(engine),
+        replays=PostgresEventReplays(engine),
+        dead_letters=PostgresDeadLetters(engine),
         lifecycle=PostgresLifecycle(database_url),
         feed=feed,
         redis=redis,

@@ -1,6 +1,7 @@
 """What the event bus is made of in the local stage."""
 
 from functions.event import core as event
+from functions.event import replays
 from local.events import Dispatcher
 from local.stores import Stores
 from shared.adapters.postgres.events import PostgresEventTriggers
@@ -18,4 +19,5 @@ def dispatcher(stores: Stores, *, queue: StartQueue, clock: Clock) -> Dispatcher
         lifecycle=stores.lifecycle,
         clock=clock,
     )
-    return Dispatcher(deps)
+    replaying = replays.Deps(stores.replays, stores.archive, stores.triggers, stores.workflows, queue, clock)
+    return Dispatcher(deps, replaying)

@@ -18,12 +18,16 @@ from shared.ports import (
     BulkRuns,
     Circuits,
     ConnectionStore,
+    DeadLetters,
+    EventArchive,
     EventBus,
+    EventReplays,
     ExecutionStore,
     LiveFeed,
     SecretBox,
     StartQueue,
     TaskCompletions,
+    TaskRunner,
     TriggerStates,
     TriggerStore,
     WorkflowStore,
@@ -52,9 +56,14 @@ class Deps:
     approval_links: ApprovalLinks
     trigger_states: TriggerStates
     events: EventBus
+    archive: EventArchive
+    replays: EventReplays
+    dead_letters: DeadLetters
     circuits: Circuits
     bulk_runs: BulkRuns
     access: Access
+    runner: TaskRunner
+    """Calls the functions of nodes, for what is not part of an execution."""
     probes: Mapping[str, Probe] = field(default_factory=dict)
     """By name (`database`, `cache`): what `/readyz` asks."""
     principal: Principal | None = None

@@ -53,6 +53,11 @@ async def step(deps: Deps) -> bool:
     except TooManyRequests as error:
         log.warning("replay kept for later", extra={"replay_id": replay.id, "reason": error.message})
         return False
+    except StoreUnavailable:
+        raise
+    except Exception:
+        log.exception("replay failed inside the platform", extra={"replay_id": replay.id})
+        return False
     undelivered = [each for each in results if each is not None]
     now = deps.clock.now()
     after = replace(

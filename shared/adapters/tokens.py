@@ -7,7 +7,7 @@ and `jwk` would choose the key, `crit` would ask for what is not built.
 
 import time
 from collections.abc import Mapping, Sequence
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import jwt
@@ -25,6 +25,8 @@ from shared.ports.identity import AccessTokens, SessionStore
 ISSUER, AUDIENCE = "millrace", "millrace-api"
 ALGORITHM, TYPE = "EdDSA", "at+jwt"
 LIFETIME = timedelta(minutes=15)
+SIGNS_FOR = timedelta(days=30)
+"""How long a key signs; then the next token is signed by a new one."""
 KEYS_READ_EVERY = 30.0
 """Seconds. A retired key verifies in another process for so long at most."""
 UNKNOWN_KEY_READ_EVERY = 1.0
@@ -35,20 +37,24 @@ _KINDS = frozenset({"user", "service"})
 
 
 class JwtTokens(AccessTokens):
-    """Signs with the newest key and verifies with every one that is not retired; makes the first key itself."""
+    """Signs with the newest key and verifies with every one that is not retired; makes each key itself, when it is
+    time."""
 
     def __init__(self, sessions: SessionStore, secrets: SecretBox, clock: Clock) -> None:
         self._sessions = sessions
         self._secrets = secrets
         self._clock = clock
         self._keys: dict[str, Ed25519PrivateKey] = {}
+        self._signs_until = datetime.min.replace(tzinfo=UTC)
         self._read_at = float("-inf")
 
     async def sign(self, claims: Mapping[str, Any]) -> str:
         """A token of 15 minutes. `claims` brings `sub` and `kind`, and `scope` where the kind is `service`."""
-        keys = await self._fresh() or await self._with_first_key()
-        kid, key = next(iter(keys.items()))
         now = self._clock.now()
+        keys = await self._fresh()
+        if now >= self._signs_until:
+            keys = await self._with_new_key()
+        kid, key = next(iter(keys.items()))
         times = {"iat": now, "nbf": now, "exp": now + LIFETIME}
         body = {"iss": ISSUER, "aud": AUDIENCE, "jti": new_id(), **times, **claims}
         return jwt.encode(body, key, ALGORITHM, {"kid": kid, "typ": TYPE})
@@ -76,7 +82,7 @@ class JwtTokens(AccessTokens):
 
     async def public_keys(self) -> Sequence[Mapping[str, Any]]:
         """As JSON Web Keys (RFC 7517), newest first."""
-        keys = await self._fresh() or await self._with_first_key()
+        keys = await self._fresh() or await self._with_new_key()
         use = {"use": "sig", "alg": ALGORITHM}
         return [{**OKPAlgorithm.to_jwk(key.public_key(), as_dict=True), "kid": kid, **use} for kid, key in keys.items()]
 
@@ -111,12 +117,14 @@ class JwtTokens(AccessTokens):
         if time.monotonic() - self._read_at > seconds:
             found = await self._sessions.signing_keys()
             self._keys = {each.kid: self._opened(each) for each in found}
+            if found:
+                self._signs_until = found[0].created_at + SIGNS_FOR
             self._read_at = time.monotonic()
         return self._keys
 
     def _opened(self, key: SigningKey) -> Ed25519PrivateKey:
         return Ed25519PrivateKey.from_private_bytes(bytes.fromhex(self._secrets.decrypt(key.sealed)))
 
-    async def _with_first_key(self) -> dict[str, Ed25519PrivateKey]:
+    async def _with_new_key(self) -> dict[str, Ed25519PrivateKey]:
         await self.rotate()
         return await self._fresh()

@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import httpx
@@ -11,15 +12,19 @@ from sqlalchemy import text
 
 from functions.api.app import create_app as create_api
 from functions.api.deps import Deps as ApiDeps
+from functions.nodes.tool import core as tool
 from functions.webhook.app import create_app as create_webhook
 from functions.webhook.deps import Deps as WebhookDeps
 from local.access import owner_key
+from local.tasks import LocalTasks
 from shared.approvals.links import ApprovalLinks
 from shared.clock import SystemClock
+from shared.connections.resolve import Connections
 from shared.executions.records import StatusChange
 from shared.executions.task_tokens import TaskTokens
 from shared.ports import Completions
 from shared.settings import Settings
+from shared.workflow.node_lambda import NodeServices
 from tests.support.stores import Stores
 
 BASE_URL = "http://127.0.0.1:8000"
@@ -74,6 +79,9 @@ async def doors(stores: Stores, tmp_path_factory: pytest.TempPathFactory) -> Asy
     async with stores.engine.begin() as connection:
         await connection.execute(text("TRUNCATE workflows, execution_events CASCADE"))
     settings, clock = Settings(), SystemClock()
+    tools = tool.tool_deps("127.0.0.1")
+    services = NodeServices(connections=Connections(stores.connections, stores.secrets))
+    runner = LocalTasks({"${ToolFunctionArn}": partial(tool.run, deps=tools)}, services)
     api_app = create_api(
         ApiDeps(
             stores.workflows,
@@ -92,9 +100,13 @@ async def doors(stores: Stores, tmp_path_factory: pytest.TempPathFactory) -> Asy
             ApprovalLinks(stores.secrets.derive("approval links")),
             stores.trigger_states,
             stores.events,
+            stores.archive,
+            stores.replays,
+            stores.dead_letters,
             stores.circuits,
             stores.bulk_runs,
             stores.access,
+            runner,
         )
     )
     completions = Scripted()
@@ -102,6 +114,7 @@ async def doors(stores: Stores, tmp_path_factory: pytest.TempPathFactory) -> Asy
         WebhookDeps(stores.triggers, stores.queue, completions, stores.secrets, clock, settings)
     )
     async with AsyncExitStack() as stack:
+        stack.push_async_callback(tools.aclose)
         clients = [
             await stack.enter_async_context(httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url=BASE_URL))
             for app in (api_app, webhook_app)

@@ -13,6 +13,7 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from sqlalchemy import text
 
 from shared.adapters.tokens import AUDIENCE, ISSUER, LIFETIME, JwtTokens
 from shared.clock import SystemClock
@@ -164,7 +165,8 @@ async def mint(doors: Doors) -> Mint:
     user = User(new_id(), f"{new_id()}@example.org", "Ada", None, now())
     await access.members.create_user(user)
     await access.members.put_membership(Membership(DEFAULT_PROJECT_ID, user.id, Role.VIEWER, now()))
-    await access.tokens.public_keys()
+    if not await access.sessions.signing_keys():
+        await access.tokens.rotate()
     newest = (await access.sessions.signing_keys())[0]
     private = bytes.fromhex(doors.stores.secrets.decrypt(newest.sealed))
     return Mint(user, newest.kid, Ed25519PrivateKey.from_private_bytes(private))
@@ -212,3 +214,16 @@ async def test_keys_rotate_and_old_tokens_last_as_long_as_they_live(doors: Doors
     fresh = JwtTokens(access.sessions, doors.stores.secrets, SystemClock())
     with pytest.raises(Exception, match="not valid"):
         await fresh.verify(old)
+
+
+async def test_a_key_signs_for_thirty_days_and_then_the_next_one_does(doors: Doors, mint: Mint):
+    access, subject = doors.stores.access, {"sub": mint.user.id, "kind": "user"}
+    old = await access.tokens.sign(subject)
+    async with doors.stores.engine.begin() as connection:
+        await connection.execute(text("UPDATE signing_keys SET created_at = created_at - interval '30 days'"))
+    later = JwtTokens(access.sessions, doors.stores.secrets, SystemClock())
+
+    new = await later.sign(subject)
+
+    assert jwt.get_unverified_header(new)["kid"] != jwt.get_unverified_header(old)["kid"]
+    assert (await later.verify(old))["sub"] == mint.user.id

@@ -71,7 +71,7 @@ async def world() -> AsyncIterator[World]:
         yield made
 
 
-async def start(base_url: str) -> None:
+async def start(stage: stages.Stage) -> None:
     config: dict[str, Any] = {
         "model": "openai:tested",
         "prompt": "Go.",
@@ -80,7 +80,7 @@ async def start(base_url: str) -> None:
         "max_turns": 10,
     }
     node = {"id": "help", "type": "agent", "config": config}
-    async with httpx.AsyncClient(base_url=base_url) as http:
+    async with httpx.AsyncClient(base_url=stage.url, headers=stage.headers) as http:
         made = await http.post("/api/workflows", json={"name": "agent-kill", "nodes": [node], "output": "{% $help %}"})
         assert made.status_code == 201, made.text
         workflow_id = made.json()["id"]
@@ -101,14 +101,14 @@ async def test_an_agent_that_is_killed_at_every_point(tmp_path: Path) -> None:
             stage = await asyncio.to_thread(stages.start, tmp_path / "data", **settings)
             try:
                 if number == 0:
-                    await start(stage.url)
+                    await start(stage)
                 async with asyncio.timeout(30):
                     killed.append(await there.reached.get())
             finally:
                 await asyncio.to_thread(stage.kill)
         with stages.running(tmp_path / "data", **settings) as stage:
-            ((execution_id, ended),) = (await wait_until_all_end(stage.url)).items()
-            async with httpx.AsyncClient(base_url=stage.url) as http:
+            ((execution_id, ended),) = (await wait_until_all_end(stage.url, stage.headers)).items()
+            async with httpx.AsyncClient(base_url=stage.url, headers=stage.headers) as http:
                 shown = (await http.get(f"/api/executions/{execution_id}")).json()
     assert killed == POINTS
     assert ended["status"] == "succeeded", shown

@@ -20,7 +20,7 @@ DEFINITION: dict[str, Any] = {
 
 async def test_every_published_event_starts_every_trigger_once(tmp_path: Path) -> None:
     with stages.running(tmp_path / "data") as stage:
-        async with httpx.AsyncClient(base_url=stage.url) as client:
+        async with httpx.AsyncClient(base_url=stage.url, headers=stage.headers) as client:
             workflow = (await client.post("/api/workflows", json=DEFINITION)).raise_for_status().json()["id"]
             (await client.post(f"/api/workflows/{workflow}/activate")).raise_for_status()
             for _ in range(TRIGGERS):
@@ -28,7 +28,7 @@ async def test_every_published_event_starts_every_trigger_once(tmp_path: Path) -
                 (await client.post(f"/api/workflows/{workflow}/triggers", json=body)).raise_for_status()
             accepted = await publish_and_kill(client, stage)
     with stages.running(tmp_path / "data") as stage:
-        async with httpx.AsyncClient(base_url=stage.url) as client:
+        async with httpx.AsyncClient(base_url=stage.url, headers=stage.headers) as client:
             found = await wait_until_all_end(client, workflow, accepted)
     counted = Counter(each["output"] for each in found)
     assert {n: counted[n] for n in accepted} == dict.fromkeys(accepted, TRIGGERS)

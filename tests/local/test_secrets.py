@@ -115,9 +115,9 @@ def forms(secret: str) -> set[bytes]:
     }
 
 
-async def run_all(base_url: str, url: str, port: int) -> list[str]:
+async def run_all(stage: stages.Stage, url: str, port: int) -> list[str]:
     """Starts everything, waits, and gives all that the API answers about it."""
-    async with httpx.AsyncClient(base_url=base_url, timeout=30) as http:
+    async with httpx.AsyncClient(base_url=stage.url, headers=stage.headers, timeout=30) as http:
         answers = []
         for name, given in credentials(url, port).items():
             made = await http.post("/api/connections", json={"name": name, "credentials": given})
@@ -128,7 +128,7 @@ async def run_all(base_url: str, url: str, port: int) -> list[str]:
             (await http.post(f"/api/workflows/{workflow_id}/activate")).raise_for_status()
             (await http.post(f"/api/workflows/{workflow_id}/execute", json={"input": {}})).raise_for_status()
             answers += [made.text, (await http.put(made.headers["location"], json={"name": name})).text]
-        ended = await wait_until_all_end(base_url)
+        ended = await wait_until_all_end(stage.url, stage.headers)
         assert len(ended) == len(SECRETS)
         for execution_id in ended:
             for path in ("", "/logs"):
@@ -158,7 +158,7 @@ async def test_no_secret_is_found_anywhere(tmp_path: Path) -> None:
         settings = {"MILLRACE_ALLOWED_HOSTS": "127.0.0.1", "MILLRACE_LOG_LEVEL": "debug"}
         stage = await asyncio.to_thread(stages.start, tmp_path / "data", **settings)
         try:
-            answers = await run_all(stage.url, url, int(url.rpartition(":")[2]))
+            answers = await run_all(stage, url, int(url.rpartition(":")[2]))
         finally:
             await asyncio.to_thread(stage.stop)
     places = [*written(tmp_path), *((f"answer {number}", text.encode()) for number, text in enumerate(answers))]

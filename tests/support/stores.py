@@ -18,7 +18,9 @@ from shared.adapters.postgres.backlog import PostgresBacklog
 from shared.adapters.postgres.bulk import PostgresBulkRuns
 from shared.adapters.postgres.completions import PostgresTaskCompletions
 from shared.adapters.postgres.connections import PostgresConnections
+from shared.adapters.postgres.dead_letters import PostgresDeadLetters
 from shared.adapters.postgres.engine import create_engine
+from shared.adapters.postgres.event_archive import PostgresEventArchive, PostgresEventReplays
 from shared.adapters.postgres.events import PostgresEvents, PostgresEventTriggers
 from shared.adapters.postgres.executions import PostgresExecutions
 from shared.adapters.postgres.journal import PostgresJournal
@@ -62,6 +64,9 @@ class Stores:
     trigger_runs: PostgresTriggerRuns
     poll_sources: PostgresPollSources
     events: PostgresEvents
+    archive: PostgresEventArchive
+    replays: PostgresEventReplays
+    dead_letters: PostgresDeadLetters
     event_triggers: PostgresEventTriggers
     lifecycle: PostgresLifecycle
     redis: Redis
@@ -106,6 +111,9 @@ def open_stores(postgres_url: str, redis_url: str, encryption_keys: str, blob_fo
         trigger_runs=PostgresTriggerRuns(engine),
         poll_sources=PostgresPollSources(engine),
         events=PostgresEvents(postgres_url, engine),
+        archive=PostgresEventArchive(engine),
+        replays=PostgresEventReplays(engine),
+        dead_letters=PostgresDeadLetters(engine),
         event_triggers=PostgresEventTriggers(engine),
         lifecycle=PostgresLifecycle(postgres_url),
         redis=redis,

@@ -26,6 +26,27 @@ class UpdateConnection(Body):
     credentials: dict[str, Any] | None = Field(default=None, examples=[_EXAMPLE])
 
 
+class TestConnection(Body):
+    __test__ = False  # pytest would take it for a class of tests
+
+    url: str | None = Field(
+        default=None,
+        max_length=2_000,
+        examples=["https://api.example.com/me"],
+        description="What to GET with the credentials. Not needed for OAuth 2.0, smtp and postgres.",
+    )
+
+
+class ConnectionTested(BaseModel):
+    """`ok`, and what was checked; else why it does not work."""
+
+    ok: bool
+    checked: str | None = Field(default=None, examples=["api.example.com answered 200"])
+    error: str | None = Field(default=None, examples=["DestinationRefused"])
+    message: str | None = None
+    duration_ms: float
+
+
 class ConnectionOut(BaseModel):
     id: str
     name: str

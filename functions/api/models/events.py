@@ -1,6 +1,6 @@
 """Events, as the API takes and shows them."""
 
-from typing import Any
+from typing import Any, Self
 
 from pydantic import AwareDatetime, BaseModel, Field
 
@@ -109,7 +109,7 @@ class DeadLetterOut(BaseModel):
     updated_at: Timestamp
 
     @classmethod
-    def of(cls, letter: replays.DeadLetter) -> "DeadLetterOut":
+    def of(cls, letter: replays.DeadLetter) -> Self:
         """The stored letter without its payload: a list stays small."""
         return cls(**{name: getattr(letter, name) for name in cls.model_fields})
 

@@ -1,5 +1,6 @@
 """Connections: named credentials for other services, which nodes name and never see."""
 
+import time
 from dataclasses import replace
 from typing import Any
 
@@ -10,12 +11,19 @@ from functions.api.access import requires
 from functions.api.deps import Deps, Wired
 from functions.api.errors import documented
 from functions.api.models.common import Listed
-from functions.api.models.connections import ConnectionOut, CreateConnection, UpdateConnection
+from functions.api.models.connections import (
+    ConnectionOut,
+    ConnectionTested,
+    CreateConnection,
+    TestConnection,
+    UpdateConnection,
+)
 from functions.api.requests import Id, JsonRoute, checked_id
 from shared.connections.kinds import credentials_of, public, revealed
 from shared.connections.records import Connection
 from shared.errors import NotFound
 from shared.ids import new_id
+from shared.ports import TaskCall, TaskFailed
 
 router = APIRouter(prefix="/api/connections", tags=["connections"], route_class=JsonRoute)
 
@@ -67,6 +75,43 @@ async def delete_connection(connection_id: Id, deps: Wired) -> None:
     """Removes it; nodes that name it fail with `ConnectionUnusable` from then on."""
     found = await _found(deps, connection_id)
     await deps.connections.delete(deps.project_id, found.id)
+
+
+@router.post("/{connection_id}/test", dependencies=[requires("connections:write")], responses=documented(400, 404, 413))
+async def test_connection(connection_id: Id, body: TestConnection, deps: Wired) -> ConnectionTested:
+    """Asks the service whether it takes the credentials. That it does not is an answer too: `ok` is false then."""
+    connection = await _found(deps, connection_id)
+    began = time.perf_counter()
+    try:
+        found = await deps.runner.run(_test_call(connection, body))
+        outcome: dict[str, Any] = {"ok": True, "checked": found["Payload"]["output"]["checked"]}
+    except TaskFailed as failure:
+        outcome = {"ok": False, "error": failure.error, "message": _message(failure.cause)}
+    return ConnectionTested(**outcome, duration_ms=round((time.perf_counter() - began) * 1000, 1))
+
+
+def _test_call(connection: Connection, body: TestConnection) -> TaskCall:
+    """Credentials are resolved in the function of tools, not here."""
+    execution = {
+        "id": connection.id,
+        "project_id": connection.project_id,
+        "workflow_id": connection.id,
+        "workflow": "",
+        "version": 0,
+        "correlation_id": f"connection:{connection.id}",
+    }
+    config = {"tool": "connection.test", "connection": connection.name, "arguments": body.model_dump()}
+    payload = {"node": "test", "type": "tool", "config": config, "execution": execution}
+    arguments = {"FunctionName": "${ToolFunctionArn}", "Payload": payload}
+    resource = "arn:aws:states:::lambda:invoke"
+    return TaskCall(connection.id, connection.project_id, "test", resource, arguments, 0)
+
+
+def _message(cause: str) -> str:
+    try:
+        return str(orjson.loads(cause)["errorMessage"])
+    except (orjson.JSONDecodeError, KeyError, TypeError):
+        return "The test could not be made."
 
 
 async def _found(deps: Deps, connection_id: str) -> Connection:

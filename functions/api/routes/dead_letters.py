@@ -6,13 +6,14 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query
 
+from functions.api.access import requires
 from functions.api.deps import Deps, Wired
 from functions.api.errors import documented
 from functions.api.models.common import Listed
 from functions.api.models.events import DeadLetterOut, DeadLetterWhole, ManyLetters, SettledLetter, SettledLetters
-from functions.api.redriving import redrive
+from functions.api.redriving import no_longer_waiting, redrive
 from functions.api.requests import Cursor, Id, JsonRoute, Limit, checked_id
-from shared.errors import Conflict, InvalidParameter, MillraceError, NotFound
+from shared.errors import InvalidParameter, MillraceError, NotFound
 from shared.ids import is_id
 from shared.triggers.events.replays import DeadLetter, LetterStatus
 
@@ -30,7 +31,7 @@ async def _found(letter_id: Id, deps: Wired) -> DeadLetter:
     return await _letter(deps, letter_id)
 
 
-@router.get("", responses=documented())
+@router.get("", dependencies=[requires("dead_letters:read")], responses=documented())
 async def list_dead_letters(
     deps: Wired,
     status: Annotated[LetterStatus | None, Query(description="In this status only.")] = LetterStatus.WAITING,
@@ -47,31 +48,33 @@ async def list_dead_letters(
     return Listed(items=[DeadLetterOut.of(each) for each in page.items], next_cursor=page.next_cursor)
 
 
-@router.get("/{letter_id}", responses=documented(404))
+@router.get("/{letter_id}", dependencies=[requires("dead_letters:read")], responses=documented(404))
 async def get_dead_letter(letter: Annotated[DeadLetter, Depends(_found)]) -> DeadLetterWhole:
     """One dead letter, with the event that it is about."""
     return DeadLetterWhole.of(letter)
 
 
-@router.post("/redrive", responses=documented(400))
+@router.post("/redrive", dependencies=[requires("dead_letters:write")], responses=documented(400))
 async def redrive_dead_letters(body: ManyLetters, deps: Wired) -> SettledLetters:
     """Tries several again, each by itself."""
     return await _many(deps, body, redrive)
 
 
-@router.post("/discard", responses=documented(400))
+@router.post("/discard", dependencies=[requires("dead_letters:write")], responses=documented(400))
 async def discard_dead_letters(body: ManyLetters, deps: Wired) -> SettledLetters:
     """Puts several aside, each by itself."""
     return await _many(deps, body, _discard)
 
 
-@router.post("/{letter_id}/redrive", responses=documented(404, 409, 410, 413))
+@router.post(
+    "/{letter_id}/redrive", dependencies=[requires("dead_letters:write")], responses=documented(404, 409, 410, 413)
+)
 async def redrive_dead_letter(letter: Annotated[DeadLetter, Depends(_found)], deps: Wired) -> DeadLetterOut:
     """Tries again, with the trigger and the workflow as they are now; starts nothing twice."""
     return DeadLetterOut.of(await redrive(deps, letter))
 
 
-@router.post("/{letter_id}/discard", responses=documented(404, 409))
+@router.post("/{letter_id}/discard", dependencies=[requires("dead_letters:write")], responses=documented(404, 409))
 async def discard_dead_letter(letter: Annotated[DeadLetter, Depends(_found)], deps: Wired) -> DeadLetterOut:
     """Puts it aside for good; it can still be read."""
     return DeadLetterOut.of(await _discard(deps, letter))
@@ -80,7 +83,7 @@ async def discard_dead_letter(letter: Annotated[DeadLetter, Depends(_found)], de
 async def _discard(deps: Deps, letter: DeadLetter) -> DeadLetter:
     settled = replace(letter, status=LetterStatus.DISCARDED, updated_at=deps.clock.now())
     if not await deps.dead_letters.settle(settled):
-        raise Conflict(f"The dead letter '{letter.id}' does not wait any more; it is {letter.status}.")
+        raise no_longer_waiting(letter)
     return settled
 
 

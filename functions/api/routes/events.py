@@ -5,6 +5,7 @@ from typing import Any
 
 from fastapi import APIRouter, Request
 
+from functions.api.access import requires
 from functions.api.deps import Deps, Wired
 from functions.api.errors import documented
 from functions.api.models.events import (
@@ -43,7 +44,13 @@ _BODY: dict[str, Any] = {
 }
 
 
-@router.post("", status_code=202, responses=documented(400, 409, 413), openapi_extra=_BODY)
+@router.post(
+    "",
+    status_code=202,
+    dependencies=[requires("events:write")],
+    responses=documented(400, 409, 413),
+    openapi_extra=_BODY,
+)
 async def publish_events(request: Request, deps: Wired) -> PublishedEvents:
     """Publishes one event, or a list of them. Durable once this answers.
 
@@ -61,7 +68,7 @@ async def publish_events(request: Request, deps: Wired) -> PublishedEvents:
     return PublishedEvents(failed_entry_count=failed, entries=entries)
 
 
-@router.post("/test-pattern", responses=documented(400, 413))
+@router.post("/test-pattern", dependencies=[requires("triggers:read")], responses=documented(400, 413))
 async def test_pattern(body: TestPattern) -> PatternResult:
     """Whether an event matches a pattern; nothing is published."""
     return PatternResult(matches=compile_pattern(body.pattern).matches(body.event))

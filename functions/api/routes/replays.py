@@ -4,6 +4,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends
 
+from functions.api.access import requires
 from functions.api.deps import Deps, Wired
 from functions.api.errors import documented
 from functions.api.models.common import Listed
@@ -25,14 +26,14 @@ async def _found(replay_id: Id, deps: Wired) -> Replay:
     return replay
 
 
-@router.get("", responses=documented())
+@router.get("", dependencies=[requires("events:read")], responses=documented())
 async def list_events(deps: Wired, limit: Limit = 50, cursor: Cursor = None) -> Listed[EventOut]:
     """The archive, newest first."""
     page = await deps.archive.list(deps.project_id, limit=limit, cursor=cursor)
     return Listed(items=[EventOut.of(each) for each in page.items], next_cursor=page.next_cursor)
 
 
-@router.post("/replays", status_code=202, responses=documented(400, 404, 409))
+@router.post("/replays", status_code=202, dependencies=[requires("events:write")], responses=documented(400, 404, 409))
 async def create_replay(body: CreateReplay, deps: Wired) -> ReplayOut:
     """Shows events of the archive to chosen triggers once more. They carry the replay's name as `replay-name`.
 
@@ -57,20 +58,22 @@ async def create_replay(body: CreateReplay, deps: Wired) -> ReplayOut:
     return ReplayOut.of(await deps.replays.create(replay))
 
 
-@router.get("/replays", responses=documented())
+@router.get("/replays", dependencies=[requires("events:read")], responses=documented())
 async def list_replays(deps: Wired, limit: Limit = 50, cursor: Cursor = None) -> Listed[ReplayOut]:
     """Newest first."""
     page = await deps.replays.list(deps.project_id, limit=limit, cursor=cursor)
     return Listed(items=[ReplayOut.of(each) for each in page.items], next_cursor=page.next_cursor)
 
 
-@router.get("/replays/{replay_id}", responses=documented(404))
+@router.get("/replays/{replay_id}", dependencies=[requires("events:read")], responses=documented(404))
 async def get_replay(replay: Annotated[Replay, Depends(_found)]) -> ReplayOut:
     """One replay, and how far it got."""
     return ReplayOut.of(replay)
 
 
-@router.post("/replays/{replay_id}/cancel", status_code=202, responses=documented(404))
+@router.post(
+    "/replays/{replay_id}/cancel", status_code=202, dependencies=[requires("events:write")], responses=documented(404)
+)
 async def cancel_replay(replay: Annotated[Replay, Depends(_found)], deps: Wired) -> ReplayOut:
     """Stops a replay at its next page; what it started goes on."""
     await deps.replays.cancel(deps.project_id, replay.id, deps.clock.now())

@@ -65,6 +65,11 @@ class Requester:
             answer = await self._exchange(await self._authorised(request, credentials), limits)
         return answer
 
+    async def fetch_token(self, credentials: OAuth2ClientCredentials) -> None:
+        """Raises ConnectionUnusable where the connection gets no token; also where it had one before."""
+        self._tokens.forget(credentials)
+        await self._tokens.token(credentials)
+
     async def _exchange(self, request: Request, limits: Limits) -> Answer:
         if self._circuits is None or not self.project_id:
             return await exchange(self.client, request, limits)

@@ -6,6 +6,8 @@ Source: RFC 5321 (SMTP), RFC 3207 (STARTTLS), RFC 8314 (TLS from the start)
 import asyncio
 import socket
 import ssl
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from email.message import EmailMessage
 
 from aiosmtplib import (
@@ -44,13 +46,30 @@ async def send(
         DestinationServerError: the server cannot take it now (4yz).
         DestinationRefused: the server does not take it (5yz).
     """
+    async with _named(server, seconds), _session(client, server, seconds) as smtp:
+        sender = message["From"].addresses[0].addr_spec
+        refused, _ = await smtp.send_message(message, sender=sender, recipients=recipients)
+        await smtp.quit()
+        return sorted(refused)
+
+
+async def check(client: GuardedClient, server: Smtp, seconds: float = 15.0) -> None:
+    """Signs in and leaves again. Raises as `send`."""
+    async with _named(server, seconds), _session(client, server, seconds) as smtp:
+        await smtp.noop()
+        await smtp.quit()
+
+
+@asynccontextmanager
+async def _named(server: Smtp, seconds: float) -> AsyncIterator[None]:
+    """What goes wrong inside, as an error of a node."""
     try:
         async with asyncio.timeout(seconds):
-            return await _send(client, server, message, recipients, seconds)
+            yield
     except NodeError:
         raise
     except (TimeoutError, SMTPTimeoutError):
-        raise DestinationTimeout(f"{server.host} did not take the message in {seconds:.0f} s.") from None
+        raise DestinationTimeout(f"{server.host} did not take it in {seconds:.0f} s.") from None
     except ssl.SSLError as error:
         raise ConnectionUnusable(f"TLS with {server.host} fails: {error.reason}.") from None
     except SMTPNotSupported as error:
@@ -69,11 +88,11 @@ async def send(
         raise DestinationUnreachable(f"The mail server {server.host} does not answer: {error}.") from None
 
 
-async def _send(
-    client: GuardedClient, server: Smtp, message: EmailMessage, recipients: list[str], seconds: float
-) -> list[str]:
-    encrypted = server.security == "tls"
+@asynccontextmanager
+async def _session(client: GuardedClient, server: Smtp, seconds: float) -> AsyncIterator[SMTP]:
+    """Connected, encrypted and signed in, as the connection says."""
     connection = await _connected(client, server)
+    encrypted = server.security == "tls"
     smtp = SMTP(hostname=server.host, sock=connection, use_tls=encrypted, start_tls=False, timeout=seconds)
     try:
         await smtp.connect()
@@ -84,10 +103,7 @@ async def _send(
             await smtp.starttls(server_hostname=server.host)
         if server.username is not None and server.password is not None:
             await smtp.login(server.username, server.password.get_secret_value())
-        sender = message["From"].addresses[0].addr_spec
-        refused, _ = await smtp.send_message(message, sender=sender, recipients=recipients)
-        await smtp.quit()
-        return sorted(refused)
+        yield smtp
     finally:
         smtp.close()
         connection.close()

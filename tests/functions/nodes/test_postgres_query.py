@@ -176,3 +176,14 @@ async def test_tls_is_asked_for_unless_the_connection_says_otherwise(ask, databa
 def test_a_socket_of_this_machine_is_no_host(host):
     with pytest.raises(InvalidParameter):
         credentials_of({"kind": "postgres", "host": host, "database": "d", "username": "u"})
+
+
+async def test_a_connection_to_a_database_is_tested(node_call, database):
+    async with GuardedClient(EgressPolicy.parse("127.0.0.1")) as client:
+        call = node_call("tool", {"tool": "connection.test", "arguments": {}})
+        works = await run(call, ToolDeps(Requester(client)), credentials=database)
+        unknown = database.model_copy(update={"database": "nowhere"})
+        with pytest.raises(ConnectionUnusable, match="nowhere"):
+            await run(call, ToolDeps(Requester(client)), credentials=unknown)
+
+    assert works.output == {"kind": "postgres", "checked": f"asked the database {database.database} at 127.0.0.1"}

@@ -36,7 +36,7 @@ def test_the_catalogue_documents_every_tool():
     [
         ("http.requst", "Did you mean http.request?"),
         ("csv_parse", "Did you mean csv.parse?"),
-        ("zzz", "There are csv.parse, csv.write, date.convert"),
+        ("zzz", "There are connection.test, csv.parse, csv.write"),
     ],
 )
 def test_an_unknown_tool_gets_the_nearest_name(name, hint):

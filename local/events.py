@@ -11,7 +11,7 @@ from functions.event import core as event
 from functions.event import replays
 from shared.adapters.postgres.events import PostgresEvents
 from shared.errors import StoreUnavailable
-from shared.ports import EventBus
+from shared.ports.events import EventBus
 from shared.triggers.events.records import Event, Published
 
 _LOOK_SECONDS = 0.5

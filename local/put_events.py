@@ -10,7 +10,8 @@ import orjson
 
 from shared.clock import Clock
 from shared.errors import MillraceError, StoreUnavailable
-from shared.ports import EventBus, ExecutionStore, TaskCall, TaskFailed
+from shared.ports import ExecutionStore, TaskCall, TaskFailed
+from shared.ports.events import EventBus
 from shared.triggers.events.records import Event, event_of, with_depth
 
 PUT_EVENTS = "arn:aws:states:::events:putEvents"

@@ -18,10 +18,6 @@ from shared.ports import (
     BulkRuns,
     Circuits,
     ConnectionStore,
-    DeadLetters,
-    EventArchive,
-    EventBus,
-    EventReplays,
     ExecutionStore,
     LiveFeed,
     SecretBox,
@@ -32,6 +28,7 @@ from shared.ports import (
     TriggerStore,
     WorkflowStore,
 )
+from shared.ports.events import DeadLetters, EventArchive, EventBus, EventReplays
 from shared.settings import Settings
 
 Probe = Callable[[], Awaitable[object]]

@@ -14,15 +14,8 @@ from typing import Any
 
 from shared.clock import Clock
 from shared.errors import MillraceError, StoreUnavailable, TooManyRequests
-from shared.ports import (
-    ClaimedEvent,
-    EventQueue,
-    EventTriggers,
-    LifecycleOutbox,
-    StartQueue,
-    Undelivered,
-    WorkflowStore,
-)
+from shared.ports import StartQueue, WorkflowStore
+from shared.ports.events import ClaimedEvent, EventQueue, EventTriggers, LifecycleOutbox, Undelivered
 from shared.triggers.events.delivery import Deliveries, Targets, deliver, listener_of
 from shared.triggers.events.index import Listener, PatternIndex
 from shared.triggers.events.lifecycle import event_of_change

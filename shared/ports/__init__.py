@@ -6,7 +6,8 @@ Terms:
   journal   takes the events of running executions, in batches
   runner    does the work of Task states
 
-The ports of shared/ports/identity.py are imported from there: the node functions need none of them.
+The ports of shared/ports/identity.py and shared/ports/events.py are imported from there: the node functions and the
+receiver need none of them.
 """
 
 from shared.ports.approvals import ApprovalStore
@@ -14,17 +15,6 @@ from shared.ports.bulk import BulkItem, BulkRuns
 from shared.ports.circuits import Circuit, Circuits, CircuitState, Permit
 from shared.ports.common import Page
 from shared.ports.connections import ConnectionStore, SecretBox
-from shared.ports.events import (
-    ClaimedEvent,
-    DeadLetters,
-    EventArchive,
-    EventBus,
-    EventQueue,
-    EventReplays,
-    EventTriggers,
-    LifecycleOutbox,
-    Undelivered,
-)
 from shared.ports.executions import (
     Admission,
     Backlog,
@@ -68,21 +58,13 @@ __all__ = [
     "Circuit",
     "CircuitState",
     "Circuits",
-    "ClaimedEvent",
     "ClaimedTrigger",
     "Completions",
     "ConnectionStore",
-    "DeadLetters",
-    "EventArchive",
-    "EventBus",
-    "EventQueue",
-    "EventReplays",
-    "EventTriggers",
     "ExecutionStore",
     "Histories",
     "Journal",
     "KeyValues",
-    "LifecycleOutbox",
     "LiveFeed",
     "MemoryKey",
     "Page",
@@ -101,7 +83,6 @@ __all__ = [
     "TriggerState",
     "TriggerStates",
     "TriggerStore",
-    "Undelivered",
     "UnfinishedRun",
     "WorkflowStore",
 ]

@@ -9,7 +9,7 @@ from sqlalchemy import text
 
 from shared.errors import IdempotencyMismatch
 from shared.ids import new_id
-from shared.ports import Undelivered
+from shared.ports.events import Undelivered
 from shared.settings import DEFAULT_PROJECT_ID
 from shared.triggers.events.records import Event, Published, event_of
 from tests.support.stores import Stores, now

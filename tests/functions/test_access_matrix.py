@@ -16,7 +16,7 @@ from shared.identity.api_keys import digest_of, new_key
 from shared.identity.permissions import PERMISSIONS, Role, permissions_of
 from shared.identity.records import DEFAULT_ORGANISATION_ID, ApiKey, Project
 from shared.ids import new_id
-from shared.ports import Undelivered
+from shared.ports.events import Undelivered
 from shared.settings import DEFAULT_PROJECT_ID
 from shared.triggers.events.records import event_of
 from shared.triggers.events.replays import Replay, ReplayStatus

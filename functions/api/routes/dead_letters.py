@@ -11,10 +11,11 @@ from functions.api.deps import Deps, Wired
 from functions.api.errors import documented
 from functions.api.models.common import Listed
 from functions.api.models.events import DeadLetterOut, DeadLetterWhole, ManyLetters, SettledLetter, SettledLetters
-from functions.api.redriving import no_longer_waiting, redrive
 from functions.api.requests import Cursor, Id, JsonRoute, Limit, checked_id
 from shared.errors import InvalidParameter, MillraceError, NotFound
 from shared.ids import is_id
+from shared.triggers.events.delivery import Deliveries, Targets
+from shared.triggers.events.redriving import no_longer_waiting, redrive
 from shared.triggers.events.replays import DeadLetter, LetterStatus
 
 router = APIRouter(prefix="/api/dead-letters", tags=["dead letters"], route_class=JsonRoute)
@@ -57,7 +58,7 @@ async def get_dead_letter(letter: Annotated[DeadLetter, Depends(_found)]) -> Dea
 @router.post("/redrive", dependencies=[requires("dead_letters:write")], responses=documented(400))
 async def redrive_dead_letters(body: ManyLetters, deps: Wired) -> SettledLetters:
     """Tries several again, each by itself."""
-    return await _many(deps, body, redrive)
+    return await _many(deps, body, _redrive)
 
 
 @router.post("/discard", dependencies=[requires("dead_letters:write")], responses=documented(400))
@@ -71,13 +72,18 @@ async def discard_dead_letters(body: ManyLetters, deps: Wired) -> SettledLetters
 )
 async def redrive_dead_letter(letter: Annotated[DeadLetter, Depends(_found)], deps: Wired) -> DeadLetterOut:
     """Tries again, with the trigger and the workflow as they are now; starts nothing twice."""
-    return DeadLetterOut.of(await redrive(deps, letter))
+    return DeadLetterOut.of(await _redrive(deps, letter))
 
 
 @router.post("/{letter_id}/discard", dependencies=[requires("dead_letters:write")], responses=documented(404, 409))
 async def discard_dead_letter(letter: Annotated[DeadLetter, Depends(_found)], deps: Wired) -> DeadLetterOut:
     """Puts it aside for good; it can still be read."""
     return DeadLetterOut.of(await _discard(deps, letter))
+
+
+async def _redrive(deps: Deps, letter: DeadLetter) -> DeadLetter:
+    deliveries = Deliveries(Targets(deps.workflows), deps.queue, deps.clock)
+    return await redrive(letter, letters=deps.dead_letters, triggers=deps.triggers, deliveries=deliveries)
 
 
 async def _discard(deps: Deps, letter: DeadLetter) -> DeadLetter:

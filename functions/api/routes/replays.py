@@ -11,7 +11,7 @@ from functions.api.models.common import Listed
 from functions.api.models.events import CreateReplay, EventOut, ReplayOut
 from functions.api.requests import Cursor, Id, JsonRoute, Limit, checked_id
 from shared.errors import InvalidParameter, NotFound, TriggerInactive
-from shared.ids import new_id
+from shared.ids import is_id, new_id
 from shared.triggers.events import compile_pattern
 from shared.triggers.events.replays import Replay, ReplayStatus
 from shared.triggers.records import TriggerType
@@ -33,7 +33,7 @@ async def list_events(deps: Wired, limit: Limit = 50, cursor: Cursor = None) -> 
     return Listed(items=[EventOut.of(each) for each in page.items], next_cursor=page.next_cursor)
 
 
-@router.post("/replays", status_code=202, dependencies=[requires("events:write")], responses=documented(400, 404, 409))
+@router.post("/replays", status_code=202, dependencies=[requires("events:write")], responses=documented(400, 409))
 async def create_replay(body: CreateReplay, deps: Wired) -> ReplayOut:
     """Shows events of the archive to chosen triggers once more. They carry the replay's name as `replay-name`.
 
@@ -81,9 +81,11 @@ async def cancel_replay(replay: Annotated[Replay, Depends(_found)], deps: Wired)
 
 
 async def _ensure_listens(deps: Deps, trigger_id: str) -> None:
-    trigger = await deps.triggers.get(deps.project_id, checked_id("trigger", trigger_id))
+    trigger = await deps.triggers.get(deps.project_id, trigger_id) if is_id(trigger_id) else None
     if trigger is None:
-        raise NotFound(f"There is no trigger '{trigger_id}'.")
+        raise InvalidParameter(
+            f"There is no trigger '{trigger_id[:64]}'. 'trigger_ids' names triggers of type 'event'."
+        )
     if trigger.type is not TriggerType.EVENT:
         raise InvalidParameter(
             f"The trigger '{trigger_id}' is of type '{trigger.type}'; events go to those of 'event'."

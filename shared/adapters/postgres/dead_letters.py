@@ -12,7 +12,8 @@ from shared.adapters.postgres.cursor import decode_cursor, page
 from shared.adapters.postgres.engine import transaction
 from shared.adapters.postgres.tables import dead_letters, trigger_state, triggers, workflow_executions
 from shared.ids import is_id, new_id
-from shared.ports import DeadLetters, Page, Undelivered
+from shared.ports import Page
+from shared.ports.events import DeadLetters, Undelivered
 from shared.triggers.events.replays import DeadLetter, LetterStatus
 from shared.triggers.events.trigger import EventTriggerConfig
 from shared.triggers.records import Trigger

@@ -15,7 +15,8 @@ from shared.adapters.postgres.events import event_of_row, keep_failures
 from shared.adapters.postgres.tables import event_queue, event_replays, events
 from shared.errors import Conflict
 from shared.ids import is_id, lowest_id
-from shared.ports import EventArchive, EventReplays, Page, Undelivered
+from shared.ports import Page
+from shared.ports.events import EventArchive, EventReplays, Undelivered
 from shared.triggers.events.records import Event
 from shared.triggers.events.replays import Replay, ReplayStatus
 

@@ -16,7 +16,7 @@ from shared.adapters.postgres.group_commit import GroupCommit
 from shared.adapters.postgres.session import Connection, Session
 from shared.adapters.postgres.tables import event_queue, triggers, workflows
 from shared.errors import IdempotencyMismatch
-from shared.ports import ClaimedEvent, EventBus, EventQueue, EventTriggers, Undelivered
+from shared.ports.events import ClaimedEvent, EventBus, EventQueue, EventTriggers, Undelivered
 from shared.triggers.events.lifecycle import event_of_pause
 from shared.triggers.events.records import Event, Published
 from shared.triggers.records import Trigger, TriggerType

@@ -7,7 +7,7 @@ from shared.adapters.postgres.engine import store_errors
 from shared.adapters.postgres.events import INSERT_EVENTS, columns_of
 from shared.adapters.postgres.session import Connection, Session
 from shared.executions.records import Execution, ExecutionStatus
-from shared.ports import LifecycleOutbox
+from shared.ports.events import LifecycleOutbox
 from shared.triggers.events.lifecycle import Change
 from shared.triggers.events.records import Event
 

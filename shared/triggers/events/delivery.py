@@ -8,7 +8,8 @@ from shared.clock import Clock
 from shared.errors import LoopSuspected, RequestError, TooManyRequests
 from shared.executions.records import Accepted
 from shared.executions.start import Origin, Startable, start
-from shared.ports import StartQueue, Undelivered, WorkflowStore
+from shared.ports import StartQueue, WorkflowStore
+from shared.ports.events import Undelivered
 from shared.triggers.events.index import Listener
 from shared.triggers.events.pattern import compile_pattern
 from shared.triggers.events.records import MAX_DEPTH, Event

@@ -24,11 +24,14 @@ from local.tasks import LocalTasks
 from local.wiring_events import dispatcher
 from local.wiring_schedules import scheduler
 from local.worker import Worker
+from shared.adapters.http.client import GuardedClient
+from shared.adapters.http.oauth2 import OAuth2Grants
 from shared.adapters.redis import RedisResultCache
 from shared.approvals.deciding import tell_all
 from shared.bulk.feeding import Feeding
 from shared.clock import SystemClock
 from shared.connections.resolve import Connections
+from shared.egress import EgressPolicy
 from shared.errors import StoreUnavailable
 from shared.executions.starting import WorkflowStarts
 from shared.executions.task_tokens import TaskTokens
@@ -62,15 +65,17 @@ def start(stack: AsyncExitStack, settings: Settings, stores: Stores, name: str) 
     clock = SystemClock()
     tokens = TaskTokens(stores.secrets.derive("task tokens"))
     queue = LocalQueue(stores.queue)
+    connections = _connections(stack, settings, stores)
     services = NodeServices(
         blobs=stores.blobs,
         cache=RedisResultCache(stores.redis),
-        connections=Connections(stores.connections, stores.secrets),
+        connections=connections,
     )
     nested = NestedExecutions(stores.workflows, stores.executions, queue, clock)
     events = LocalEvents(stores.events)
     puts = PutEvents(events, stores.executions, clock)
-    runner = LocalTasks(_functions(stack, settings, stores, queue), services, nested, stores.approvals, puts)
+    functions = _functions(stack, settings, stores, queue, connections)
+    runner = LocalTasks(functions, services, nested, stores.approvals, puts)
     interpreter = Interpreter(
         journal=stores.journal,
         runner=runner,
@@ -111,12 +116,14 @@ async def _tell_decisions(stores: Stores, completions: LocalTaskCompletions) -> 
         await asyncio.sleep(_TELL_EVERY_SECONDS)
 
 
-def _functions(stack: AsyncExitStack, settings: Settings, stores: Stores, queue: LocalQueue) -> dict[str, Run]:
+def _functions(
+    stack: AsyncExitStack, settings: Settings, stores: Stores, queue: LocalQueue, connections: Connections
+) -> dict[str, Run]:
     """The node functions, by the names that compiled definitions give them."""
     requests = http.http_deps(settings.allowed_hosts, stores.circuits)
     services = ToolServices(stores.blobs, stores.values, WorkflowStarts(stores.workflows, queue, SystemClock()))
     tools = tool.tool_deps(settings.allowed_hosts, stores.circuits, services)
-    mcp = McpTools(tools.requester, Connections(stores.connections, stores.secrets))
+    mcp = McpTools(tools.requester, connections)
     agents = agent.AgentDeps(settings.default_model, turns=stores.turns, memory=stores.memory, mcp=mcp)
     asks = approval.ApprovalDeps(stores.approvals, stores.secrets, SystemClock())
     for deps in (requests, tools, agents):
@@ -127,6 +134,12 @@ def _functions(stack: AsyncExitStack, settings: Settings, stores: Stores, queue:
         "${HttpFunctionArn}": partial(http.run, deps=requests),
         "${ToolFunctionArn}": partial(tool.run, deps=tools),
     }
+
+
+def _connections(stack: AsyncExitStack, settings: Settings, stores: Stores) -> Connections:
+    client = GuardedClient(EgressPolicy.parse(settings.allowed_hosts))
+    stack.push_async_callback(client.aclose)
+    return Connections(stores.connections, stores.secrets, OAuth2Grants(client, SystemClock()))
 
 
 async def _ended(task: asyncio.Task[None]) -> None:

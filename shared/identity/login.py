@@ -106,5 +106,6 @@ async def _slow_down(access: Access, subject: str, now: datetime) -> None:
 async def _tokens(access: Access, user_id: str, family_id: str) -> Tokens:
     now, text = access.clock.now(), f"mrr_{secrets.token_urlsafe(32)}"
     kept = RefreshToken(new_id(), family_id, user_id, digest_of(text), now, now + REFRESH_LIFETIME)
-    await access.sessions.keep(kept)
+    if not await access.sessions.keep(kept):
+        raise Unauthenticated(REFUSED)
     return Tokens(await access.tokens.sign({"sub": user_id, "kind": "user"}), text)

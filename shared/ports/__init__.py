@@ -14,7 +14,7 @@ from shared.ports.approvals import ApprovalStore
 from shared.ports.bulk import BulkItem, BulkRuns
 from shared.ports.circuits import Circuit, Circuits, CircuitState, Permit
 from shared.ports.common import Page
-from shared.ports.connections import ConnectionStore, SecretBox
+from shared.ports.connections import ConnectionStore, Grants, SecretBox
 from shared.ports.executions import (
     Admission,
     Backlog,
@@ -62,6 +62,7 @@ __all__ = [
     "Completions",
     "ConnectionStore",
     "ExecutionStore",
+    "Grants",
     "Histories",
     "Journal",
     "KeyValues",

@@ -77,7 +77,8 @@ class MemberStore(Protocol):
 class SessionStore(Protocol):
     """What signing in leaves behind."""
 
-    async def keep(self, token: RefreshToken) -> None: ...
+    async def keep(self, token: RefreshToken) -> bool:
+        """False where the token's family is revoked: then it is not kept."""
 
     async def use(self, digest: str, at: datetime) -> tuple[RefreshToken | None, bool]:
         """The token of this digest and whether this is its first use; a second use revokes its family."""

@@ -17,6 +17,7 @@ from functions.webhook.app import create_app as create_webhook
 from functions.webhook.deps import Deps as WebhookDeps
 from local.access import owner_key
 from local.tasks import LocalTasks
+from shared.adapters.http.oauth2 import OAuth2Grants
 from shared.approvals.links import ApprovalLinks
 from shared.clock import SystemClock
 from shared.connections.resolve import Connections
@@ -80,7 +81,8 @@ async def doors(stores: Stores, tmp_path_factory: pytest.TempPathFactory) -> Asy
         await connection.execute(text("TRUNCATE workflows, execution_events CASCADE"))
     settings, clock = Settings(), SystemClock()
     tools = tool.tool_deps("127.0.0.1")
-    services = NodeServices(connections=Connections(stores.connections, stores.secrets))
+    grants = OAuth2Grants(tools.requester.client, clock)
+    services = NodeServices(connections=Connections(stores.connections, stores.secrets, grants))
     runner = LocalTasks({"${ToolFunctionArn}": partial(tool.run, deps=tools)}, services)
     api_app = create_api(
         ApiDeps(

@@ -52,6 +52,7 @@ BODIES: dict[str, Any] = {
     "POST /api/connections": {"name": "c", "credentials": {"kind": "bearer", "token": "t", "hosts": ["example.org"]}},
     "PUT /api/connections/{connection_id}": {"name": "d"},
     "POST /api/connections/{connection_id}/test": {},
+    "POST /api/connections/{connection_id}/authorize": {},
     "POST /api/members": {"email": "new@example.org", "role": "viewer", "name": "N", "password": "long enough 12"},
     "PUT /api/members/{user_id}": {"role": "viewer"},
     "POST /api/roles": {"name": "auditor", "permissions": ["workflows:read"]},

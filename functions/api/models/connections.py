@@ -15,7 +15,8 @@ class CreateConnection(Body):
     name: ConnectionName = Field(examples=["ops-slack"])
     credentials: dict[str, Any] = Field(
         examples=[_EXAMPLE],
-        description="By `kind`: bearer, basic, api_key, oauth2_client_credentials, hmac, smtp or postgres.",
+        description="By `kind`: bearer, basic, api_key, oauth2_client_credentials, oauth2_authorization_code, hmac, "
+        "smtp or postgres.",
     )
 
 
@@ -45,6 +46,17 @@ class ConnectionTested(BaseModel):
     error: str | None = Field(default=None, examples=["DestinationRefused"])
     message: str | None = None
     duration_ms: float
+
+
+class AuthorizeConnection(BaseModel):
+    """Open `url` in a browser."""
+
+    url: str = Field(examples=["https://millrace.example.com/oauth/start?state=…"])
+    redirect_uri: str = Field(
+        examples=["https://millrace.example.com/oauth/callback"],
+        description="Where the service sends its answer; it has to know it beforehand.",
+    )
+    expires_in: int = Field(description="Seconds.", examples=[600])
 
 
 class ConnectionOut(BaseModel):

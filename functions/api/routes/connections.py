@@ -1,17 +1,19 @@
 """Connections: named credentials for other services, which nodes name and never see."""
 
-import time
 from dataclasses import replace
 from typing import Any
+from urllib.parse import urlencode
 
-import orjson
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Request, Response
 
 from functions.api.access import requires
+from functions.api.authorising import LASTS, ask, state_of
+from functions.api.connection_test import tried
 from functions.api.deps import Deps, Wired
 from functions.api.errors import documented
 from functions.api.models.common import Listed
 from functions.api.models.connections import (
+    AuthorizeConnection,
     ConnectionOut,
     ConnectionTested,
     CreateConnection,
@@ -19,11 +21,11 @@ from functions.api.models.connections import (
     UpdateConnection,
 )
 from functions.api.requests import Id, JsonRoute, checked_id
-from shared.connections.kinds import credentials_of, public, revealed
+from shared.connections.kinds import credentials_of
 from shared.connections.records import Connection
+from shared.connections.sealing import sealed
 from shared.errors import NotFound
 from shared.ids import new_id
-from shared.ports import TaskCall, TaskFailed
 
 router = APIRouter(prefix="/api/connections", tags=["connections"], route_class=JsonRoute)
 
@@ -43,7 +45,7 @@ async def create_connection(body: CreateConnection, response: Response, deps: Wi
         id=new_id(),
         project_id=deps.project_id,
         name=body.name,
-        **_sealed(deps, body.credentials),
+        **sealed(deps.secrets, credentials_of(body.credentials)),
         created_at=now,
         updated_at=now,
     )
@@ -62,10 +64,16 @@ async def get_connection(connection_id: Id, deps: Wired) -> ConnectionOut:
 async def update_connection(connection_id: Id, body: UpdateConnection, deps: Wired) -> ConnectionOut:
     """Changes what is given; the next call of every node that names it uses the new credentials."""
     had = await _found(deps, connection_id)
-    changes = {} if body.credentials is None else _sealed(deps, body.credentials)
-    changed = replace(had, name=body.name or had.name, **changes, updated_at=deps.clock.now())
-    await deps.connections.update(changed)
-    return ConnectionOut.of(changed)
+    changes: dict[str, Any] = {"updated_at": deps.clock.now()}
+    if body.name is not None:
+        changes["name"] = body.name
+    if body.credentials is not None:
+        changes |= {**sealed(deps.secrets, credentials_of(body.credentials)), "grant": None}
+
+    async def change(connection: Connection) -> Connection:
+        return replace(connection, **changes)
+
+    return ConnectionOut.of(await deps.connections.update(deps.project_id, had.id, change) or had)
 
 
 @router.delete(
@@ -80,38 +88,19 @@ async def delete_connection(connection_id: Id, deps: Wired) -> None:
 @router.post("/{connection_id}/test", dependencies=[requires("connections:write")], responses=documented(400, 404, 413))
 async def test_connection(connection_id: Id, body: TestConnection, deps: Wired) -> ConnectionTested:
     """Asks the service whether it takes the credentials. That it does not is an answer too: `ok` is false then."""
-    connection = await _found(deps, connection_id)
-    began = time.perf_counter()
-    try:
-        found = await deps.runner.run(_test_call(connection, body))
-        outcome: dict[str, Any] = {"ok": True, "checked": found["Payload"]["output"]["checked"]}
-    except TaskFailed as failure:
-        outcome = {"ok": False, "error": failure.error, "message": _message(failure.cause)}
-    return ConnectionTested(**outcome, duration_ms=round((time.perf_counter() - began) * 1000, 1))
+    return await tried(deps.runner, await _found(deps, connection_id), body.model_dump())
 
 
-def _test_call(connection: Connection, body: TestConnection) -> TaskCall:
-    """Credentials are resolved in the function of tools, not here."""
-    execution = {
-        "id": connection.id,
-        "project_id": connection.project_id,
-        "workflow_id": connection.id,
-        "workflow": "",
-        "version": 0,
-        "correlation_id": f"connection:{connection.id}",
-    }
-    config = {"tool": "connection.test", "connection": connection.name, "arguments": body.model_dump()}
-    payload = {"node": "test", "type": "tool", "config": config, "execution": execution}
-    arguments = {"FunctionName": "${ToolFunctionArn}", "Payload": payload}
-    resource = "arn:aws:states:::lambda:invoke"
-    return TaskCall(connection.id, connection.project_id, "test", resource, arguments, 0)
+@router.post("/{connection_id}/authorize", dependencies=[requires("connections:write")], responses=documented(404, 409))
+async def authorize_connection(connection_id: Id, request: Request, deps: Wired) -> AuthorizeConnection:
+    """A link for the person whose access an `oauth2_authorization_code` connection is to have; good for 10 minutes.
 
-
-def _message(cause: str) -> str:
-    try:
-        return str(orjson.loads(cause)["errorMessage"])
-    except (orjson.JSONDecodeError, KeyError, TypeError):
-        return "The test could not be made."
+    Register `redirect_uri` with the service first.
+    """
+    base = str(request.base_url).rstrip("/")
+    asked = ask(await _found(deps, connection_id), base, deps.clock.now())
+    link = f"{base}/oauth/start?{urlencode({'state': state_of(deps.secrets, asked)})}"
+    return AuthorizeConnection(url=link, redirect_uri=asked.redirect_uri, expires_in=int(LASTS.total_seconds()))
 
 
 async def _found(deps: Deps, connection_id: str) -> Connection:
@@ -119,9 +108,3 @@ async def _found(deps: Deps, connection_id: str) -> Connection:
     if connection is None:
         raise NotFound(f"There is no connection '{connection_id}'. GET /api/connections lists those that are.")
     return connection
-
-
-def _sealed(deps: Deps, given: dict[str, Any]) -> dict[str, Any]:
-    credentials = credentials_of(given)
-    sealed = deps.secrets.encrypt(orjson.dumps(revealed(credentials)).decode())
-    return {"kind": credentials.kind, "public": public(credentials), "sealed": sealed}

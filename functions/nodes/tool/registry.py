@@ -22,7 +22,8 @@ from shared.workflow.node_config import mistakes
 _SUGGESTIONS = 3
 
 
-HTTP_KINDS = ("bearer", "basic", "api_key", "oauth2_client_credentials", "hmac")
+TOKEN_KINDS = ("bearer", "oauth2_authorization_code")
+HTTP_KINDS = (*TOKEN_KINDS, "basic", "api_key", "oauth2_client_credentials", "hmac")
 """The kinds of connections that authorise an HTTP request."""
 
 REQUEST_ERRORS = (

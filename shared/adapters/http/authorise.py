@@ -23,6 +23,7 @@ from shared.connections.kinds import (
     Credentials,
     HmacSigned,
     HttpConnection,
+    OAuth2AuthorizationCode,
     OAuth2ClientCredentials,
 )
 from shared.connections.redaction import keep_secret
@@ -101,8 +102,17 @@ class Requester:
                 return _api_key(request, credentials)
             case HmacSigned():
                 return _signed(request, credentials)
+            case OAuth2AuthorizationCode():
+                return _with_header(request, "authorization", f"Bearer {token_given(credentials)}")
             case OAuth2ClientCredentials():
                 return _with_header(request, "authorization", f"Bearer {await self._tokens.token(credentials)}")
+
+
+def token_given(credentials: OAuth2AuthorizationCode) -> str:
+    """The access token. Raises ConnectionUnusable where nobody gave access yet."""
+    if credentials.access_token is None:
+        raise ConnectionUnusable("Nobody has authorised the connection: POST /api/connections/{id}/authorize.")
+    return credentials.access_token.get_secret_value()
 
 
 def _matches(host: str, pattern: str) -> bool:

@@ -8,9 +8,10 @@ from typing import Any
 from pydantic import Field
 
 from functions.nodes.tool.registry import HTTP_KINDS, SERVICE_ERRORS, Arguments, Tool, ToolContext
+from shared.adapters.http.authorise import token_given
 from shared.adapters.http.exchange import Limits
 from shared.adapters.http.request import compose
-from shared.connections.kinds import Credentials, OAuth2ClientCredentials, Postgres, Smtp
+from shared.connections.kinds import Credentials, OAuth2AuthorizationCode, OAuth2ClientCredentials, Postgres, Smtp
 from shared.errors import ConnectionUnusable, NodeConfigInvalid
 
 _LIMITS = Limits(body_bytes=1_000_000, total_seconds=15.0)
@@ -46,6 +47,9 @@ async def _checked(credentials: Credentials, url: str | None, context: ToolConte
         case OAuth2ClientCredentials() if url is None:
             await context.requester.fetch_token(credentials)
             return "got an access token"
+        case OAuth2AuthorizationCode() if url is None:
+            token_given(credentials)
+            return "has an access token"
     if url is None:
         raise NodeConfigInvalid(
             f"A connection of the kind {credentials.kind} is tested by a request; give the `url` to GET."

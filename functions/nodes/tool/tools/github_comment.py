@@ -5,7 +5,7 @@ from typing import Any
 from pydantic import Field
 
 from functions.nodes.tool.github import GitHubArguments, post
-from functions.nodes.tool.registry import SERVICE_ERRORS, Tool, ToolContext
+from functions.nodes.tool.registry import SERVICE_ERRORS, TOKEN_KINDS, Tool, ToolContext
 
 
 class CommentArguments(GitHubArguments):
@@ -23,6 +23,6 @@ TOOL = Tool(
     summary="Comments on an issue or a pull request of GitHub.",
     arguments=CommentArguments,
     run=run,
-    connections=("bearer",),
+    connections=TOKEN_KINDS,
     raises=SERVICE_ERRORS,
 )

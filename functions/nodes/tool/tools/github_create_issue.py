@@ -5,7 +5,7 @@ from typing import Any
 from pydantic import Field
 
 from functions.nodes.tool.github import GitHubArguments, post
-from functions.nodes.tool.registry import SERVICE_ERRORS, Tool, ToolContext
+from functions.nodes.tool.registry import SERVICE_ERRORS, TOKEN_KINDS, Tool, ToolContext
 
 
 class IssueArguments(GitHubArguments):
@@ -26,6 +26,6 @@ TOOL = Tool(
     summary="Opens an issue in a repository of GitHub.",
     arguments=IssueArguments,
     run=run,
-    connections=("bearer",),
+    connections=TOKEN_KINDS,
     raises=SERVICE_ERRORS,
 )

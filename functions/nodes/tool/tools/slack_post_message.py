@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import Field
 
-from functions.nodes.tool.registry import SERVICE_ERRORS, Arguments, Tool, ToolContext, check_api
+from functions.nodes.tool.registry import SERVICE_ERRORS, TOKEN_KINDS, Arguments, Tool, ToolContext, check_api
 from shared.adapters.http.exchange import Limits
 from shared.adapters.http.request import compose
 from shared.errors import (
@@ -62,6 +62,6 @@ TOOL = Tool(
     summary="Posts a message to Slack.",
     arguments=SlackArguments,
     run=run,
-    connections=("bearer",),
+    connections=TOKEN_KINDS,
     raises=SERVICE_ERRORS,
 )

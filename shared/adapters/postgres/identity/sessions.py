@@ -22,12 +22,20 @@ class PostgresSessions(SessionStore):
     def __init__(self, engine: AsyncEngine) -> None:
         self._engine = engine
 
-    async def keep(self, token: RefreshToken) -> None:
-        """Forgets tokens of the same user that have expired."""
+    async def keep(self, token: RefreshToken) -> bool:
+        """Forgets tokens of the same user that have expired.
+
+        The rows of the family are locked: a second use that revokes it comes before, and is seen, or after, and
+        revokes this token as well.
+        """
+        family = select(_r.revoked_at).where(_r.family_id == token.family_id).order_by(_r.id).with_for_update()
         async with transaction(self._engine) as connection:
+            if any((await connection.execute(family)).scalars()):
+                return False
             expired = delete(refresh_tokens).where(_r.user_id == token.user_id, _r.expires_at < token.created_at)
             await connection.execute(expired)
             await connection.execute(insert(refresh_tokens).values(asdict(token)))
+        return True
 
     async def use(self, digest: str, at: datetime) -> tuple[RefreshToken | None, bool]:
         """The token of this digest and whether this is its first use; a second use revokes its family.

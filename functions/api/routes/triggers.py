@@ -2,19 +2,19 @@
 
 from fastapi import APIRouter, Request, Response
 
-from functions.api import event_triggers, timed_triggers, webhooks
 from functions.api.access import requires
 from functions.api.deps import Deps, Wired
 from functions.api.errors import documented
 from functions.api.models.common import Listed
 from functions.api.models.triggers import CreateTrigger, TriggerOut, UpdateTrigger, WebhookOut
 from functions.api.requests import Cursor, Id, JsonRoute, Limit, checked_id, workflow_of
+from functions.api.triggering import events, timed, webhooks
 from shared.errors import NotFound
 from shared.triggers.records import Trigger, TriggerType
 
 router = APIRouter(prefix="/api", tags=["triggers"], route_class=JsonRoute)
 
-_KINDS = {**dict.fromkeys(timed_triggers.TYPES, timed_triggers), TriggerType.EVENT: event_triggers}
+_KINDS = {**dict.fromkeys(timed.TYPES, timed), TriggerType.EVENT: events}
 
 
 @router.get(

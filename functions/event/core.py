@@ -15,8 +15,9 @@ from typing import Any
 from shared.clock import Clock
 from shared.errors import MillraceError, StoreUnavailable, TooManyRequests
 from shared.ports import StartQueue, WorkflowStore
-from shared.ports.events import ClaimedEvent, EventQueue, EventTriggers, LifecycleOutbox, Undelivered
-from shared.triggers.events.delivery import Deliveries, Targets, deliver, listener_of
+from shared.ports.events import ClaimedEvent, EventQueue, EventTriggers, LifecycleOutbox
+from shared.triggers.dead_letters import Undelivered
+from shared.triggers.events.delivery import Deliveries, Targets, deliver, listener_of, undelivered
 from shared.triggers.events.index import Listener, PatternIndex
 from shared.triggers.events.lifecycle import event_of_change
 
@@ -113,5 +114,5 @@ async def _seen(deliveries: Deliveries, listeners: Listeners, claimed: ClaimedEv
         if claimed.attempts < MAX_ATTEMPTS:
             return None
         reason = f"Millrace failed on this event {claimed.attempts} times: {type(error).__name__}."
-        return [Undelivered(f"event:{event.id}", event, None, MillraceError.code, reason)]
+        return [undelivered(f"event:{event.id}", event, None, code=MillraceError.code, reason=reason)]
     return [each for each in results if isinstance(each, Undelivered)]

@@ -12,7 +12,8 @@ from datetime import timedelta
 from shared.clock import Clock
 from shared.errors import StoreUnavailable, TooManyRequests
 from shared.ports import StartQueue, TriggerStore, WorkflowStore
-from shared.ports.events import EventArchive, EventReplays, Undelivered
+from shared.ports.events import EventArchive, EventReplays
+from shared.triggers.dead_letters import Undelivered
 from shared.triggers.events.delivery import Deliveries, Targets, deliver, listener_of
 from shared.triggers.events.index import Listener
 from shared.triggers.events.pattern import compile_pattern

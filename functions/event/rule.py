@@ -6,7 +6,8 @@ from typing import Any
 from shared.clock import Clock
 from shared.ids import new_id
 from shared.ports import StartQueue, TriggerStore, WorkflowStore
-from shared.ports.events import EventQueue, Undelivered
+from shared.ports.events import EventQueue
+from shared.triggers.dead_letters import Undelivered
 from shared.triggers.events.delivery import Deliveries, Targets, deliver, listener_of
 from shared.triggers.events.records import OWN_SOURCES, Event
 from shared.triggers.records import TriggerType

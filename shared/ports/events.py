@@ -6,9 +6,10 @@ from datetime import datetime, timedelta
 from typing import Any, Protocol
 
 from shared.ports.common import Page
+from shared.triggers.dead_letters import DeadLetter, LetterStatus, Stage, Undelivered
 from shared.triggers.events.lifecycle import Change
 from shared.triggers.events.records import Event, Published
-from shared.triggers.events.replays import DeadLetter, LetterStatus, Replay
+from shared.triggers.events.replays import Replay
 from shared.triggers.records import Trigger
 
 
@@ -21,20 +22,6 @@ class EventBus(Protocol):
             IdempotencyMismatch: an event of this id said something else.
             StoreUnavailable: whether it was taken is unknown; the same id may be sent again.
         """
-
-
-@dataclass(frozen=True, slots=True)
-class Undelivered:
-    """An event that could not start what its trigger starts."""
-
-    key: str
-    """Of the start; the same failure is kept once."""
-    event: Event
-    trigger: Trigger | None
-    """None where it is no one trigger's fault."""
-    code: str
-    reason: str
-    replay: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +101,8 @@ class DeadLetters(Protocol):
         *,
         status: LetterStatus | None = None,
         trigger_id: str | None = None,
+        workflow_id: str | None = None,
+        stage: Stage | None = None,
         limit: int = 50,
         cursor: str | None = None,
     ) -> Page[DeadLetter]:

@@ -9,8 +9,8 @@ from sqlalchemy import text
 
 from shared.errors import IdempotencyMismatch
 from shared.ids import new_id
-from shared.ports.events import Undelivered
 from shared.settings import DEFAULT_PROJECT_ID
+from shared.triggers.events.delivery import undelivered
 from shared.triggers.events.records import Event, Published, event_of
 from tests.support.stores import Stores, now
 
@@ -94,7 +94,7 @@ async def test_dispatchers_that_claim_at_once_get_each_event_once(stores: Stores
 async def test_finished_events_are_gone_and_failures_are_kept_once(stores: Stores):
     event = new_event()
     await stores.events.publish(event)
-    failed = Undelivered("event:1:t", event, None, "event.input", "it does not fit")
+    failed = undelivered("event:1:t", event, None, code="event.input", reason="it does not fit")
 
     for _ in range(2):
         await stores.events.finish([event], [failed], now())

@@ -16,8 +16,8 @@ from shared.identity.api_keys import digest_of, new_key
 from shared.identity.permissions import PERMISSIONS, Role, permissions_of
 from shared.identity.records import DEFAULT_ORGANISATION_ID, ApiKey, Project
 from shared.ids import new_id
-from shared.ports.events import Undelivered
 from shared.settings import DEFAULT_PROJECT_ID
+from shared.triggers.events.delivery import undelivered
 from shared.triggers.events.records import event_of
 from shared.triggers.events.replays import Replay, ReplayStatus
 from tests.functions.conftest import BASE_URL, Doors, assert_problem, definition
@@ -161,7 +161,7 @@ async def asked(stores: Stores) -> Approval:
 async def failed(stores: Stores) -> str:
     """The id of a dead letter."""
     event = event_of({"source": "s", "detail-type": "t"}, project_id=DEFAULT_PROJECT_ID, now=now())
-    await stores.events.finish([], [Undelivered(event.id, event, None, "internal", "It failed.")], now())
+    await stores.events.finish([], [undelivered(event.id, event, None, code="internal", reason="It failed.")], now())
     return (await stores.dead_letters.list(DEFAULT_PROJECT_ID, limit=1)).items[0].id
 
 

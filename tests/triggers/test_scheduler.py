@@ -198,8 +198,8 @@ async def test_a_claim_that_ran_out_keeps_nothing(bench: Bench):
     (quick,) = await bench.stores.trigger_states.claim(TriggerType.SCHEDULE, bench.clock.now(), lease=LEASE)
     state = core.TriggerState({}, None)
 
-    assert not await bench.stores.trigger_states.keep(slow, state)
-    assert await bench.stores.trigger_states.keep(quick, state)
+    assert not await bench.stores.trigger_states.keep(slow, state, T0)
+    assert await bench.stores.trigger_states.keep(quick, state, T0)
 
 
 async def test_overlap_skip(bench: Bench):

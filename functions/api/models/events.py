@@ -5,8 +5,10 @@ from typing import Any, Self
 from pydantic import AwareDatetime, BaseModel, Field
 
 from functions.api.models.common import Body, Timestamp
+from shared.triggers import dead_letters
+from shared.triggers.dead_letters import LetterStatus, Stage
 from shared.triggers.events import records, replays
-from shared.triggers.events.replays import LetterStatus, ReplayStatus
+from shared.triggers.events.replays import ReplayStatus
 
 MAX_ENTRIES = 100
 
@@ -97,7 +99,7 @@ class DeadLetterOut(BaseModel):
     """What could not be started, and why."""
 
     id: str
-    stage: str = Field(examples=["event"])
+    stage: Stage
     trigger_id: str | None
     workflow_id: str | None
     code: str = Field(examples=["input.invalid"])
@@ -109,7 +111,7 @@ class DeadLetterOut(BaseModel):
     updated_at: Timestamp
 
     @classmethod
-    def of(cls, letter: replays.DeadLetter) -> Self:
+    def of(cls, letter: dead_letters.DeadLetter) -> Self:
         """The stored letter without its payload: a list stays small."""
         return cls(**{name: getattr(letter, name) for name in cls.model_fields})
 

@@ -14,9 +14,9 @@ from functions.api.models.events import DeadLetterOut, DeadLetterWhole, ManyLett
 from functions.api.requests import Cursor, Id, JsonRoute, Limit, checked_id
 from shared.errors import InvalidParameter, MillraceError, NotFound
 from shared.ids import is_id
+from shared.triggers.dead_letters import DeadLetter, LetterStatus, Stage
 from shared.triggers.events.delivery import Deliveries, Targets
-from shared.triggers.events.redriving import no_longer_waiting, redrive
-from shared.triggers.events.replays import DeadLetter, LetterStatus
+from shared.triggers.redriving import no_longer_waiting, redrive
 
 router = APIRouter(prefix="/api/dead-letters", tags=["dead letters"], route_class=JsonRoute)
 
@@ -34,17 +34,22 @@ async def _found(letter_id: Id, deps: Wired) -> DeadLetter:
 
 @router.get("", dependencies=[requires("dead_letters:read")], responses=documented())
 async def list_dead_letters(
+    *,
     deps: Wired,
     status: Annotated[LetterStatus | None, Query(description="In this status only.")] = LetterStatus.WAITING,
     trigger_id: Annotated[str | None, Query(description="Of this trigger only.")] = None,
+    workflow_id: Annotated[str | None, Query(description="Of this workflow only.")] = None,
+    stage: Annotated[Stage | None, Query(description="That failed there only.")] = None,
     limit: Limit = 50,
     cursor: Cursor = None,
 ) -> Listed[DeadLetterOut]:
     """Newest first, without payloads; by default those that wait."""
-    if trigger_id is not None and not is_id(trigger_id):
-        raise InvalidParameter(f"trigger_id is '{trigger_id[:64]}'; it must be the id of a trigger, a UUID.")
+    wanted = {"trigger_id": trigger_id, "workflow_id": workflow_id}
+    for name, given in wanted.items():
+        if given is not None and not is_id(given):
+            raise InvalidParameter(f"{name} is '{given[:64]}'; it must be an id, a UUID.")
     page = await deps.dead_letters.list(
-        deps.project_id, status=status, trigger_id=trigger_id, limit=limit, cursor=cursor
+        deps.project_id, status=status, stage=stage, limit=limit, cursor=cursor, **wanted
     )
     return Listed(items=[DeadLetterOut.of(each) for each in page.items], next_cursor=page.next_cursor)
 

@@ -11,12 +11,14 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from shared.adapters.postgres.cursor import decode_cursor, encode_cursor, page
 from shared.adapters.postgres.engine import transaction
-from shared.adapters.postgres.events import event_of_row, keep_failures
+from shared.adapters.postgres.event_rows import event_of_row
+from shared.adapters.postgres.failures import keep_failures
 from shared.adapters.postgres.tables import event_queue, event_replays, events
 from shared.errors import Conflict
 from shared.ids import is_id, lowest_id
 from shared.ports import Page
-from shared.ports.events import EventArchive, EventReplays, Undelivered
+from shared.ports.events import EventArchive, EventReplays
+from shared.triggers.dead_letters import Undelivered
 from shared.triggers.events.records import Event
 from shared.triggers.events.replays import Replay, ReplayStatus
 

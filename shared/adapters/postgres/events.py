@@ -5,37 +5,24 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-import orjson
-from psycopg.types.json import Json
 from sqlalchemy import Row, and_, delete, func, select, text
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncEngine
 
-from shared.adapters.postgres import dead_letters
 from shared.adapters.postgres.engine import store_errors, transaction
+from shared.adapters.postgres.event_rows import INSERT_EVENTS, columns_of, event_of_row
+from shared.adapters.postgres.failures import keep_failures
 from shared.adapters.postgres.group_commit import GroupCommit
 from shared.adapters.postgres.session import Connection, Session
 from shared.adapters.postgres.tables import event_queue, triggers, workflows
 from shared.errors import IdempotencyMismatch
-from shared.ports.events import ClaimedEvent, EventBus, EventQueue, EventTriggers, Undelivered
-from shared.triggers.events.lifecycle import event_of_pause
+from shared.ports.events import ClaimedEvent, EventBus, EventQueue, EventTriggers
+from shared.triggers.dead_letters import Undelivered
 from shared.triggers.events.records import Event, Published
 from shared.triggers.records import Trigger, TriggerType
 
 _PATIENCE_SECONDS = 3.0
 _MAX_WAITING = 5_000
 
-# Both tables in one statement, so that no event is kept without being dispatched. Last come the keys that are wanted.
-INSERT_EVENTS = """
-WITH taken AS (
-    INSERT INTO events (key, project_id, id, received_at, depth, document, digest)
-    SELECT * FROM unnest(%b::uuid[], %b::uuid[], %b::text[], %b::timestamptz[], %b::int2[], %b::json[], %b::text[])
-    ON CONFLICT (project_id, id) DO NOTHING
-    RETURNING key, project_id
-)
-INSERT INTO event_queue (key, project_id, claimable_at)
-SELECT key, project_id, '-infinity' FROM taken WHERE key = ANY(%b::uuid[])
-RETURNING key
-"""
 _FIND = """
 SELECT project_id, id, digest FROM events
 WHERE (project_id, id) IN (SELECT * FROM unnest(%b::uuid[], %b::text[]))
@@ -125,32 +112,6 @@ class PostgresEventTriggers(EventTriggers):
 
 _JOINED = triggers.join(workflows, workflows.c.id == triggers.c.workflow_id)
 _LISTENING = and_(triggers.c.type == text("'event'"), triggers.c.is_active, workflows.c.status == "active")
-
-
-def event_of_row(row: Row[Any]) -> Event:
-    """The event in a row of `events`."""
-    return Event(str(row.key), str(row.project_id), row.id, row.received_at, row.document, row.depth)
-
-
-async def keep_failures(connection: AsyncConnection, undelivered: Sequence[Undelivered], now: datetime) -> None:
-    """Keeps what failed, and tells on the bus which triggers were switched off for it."""
-    paused = [event_of_pause(trigger, now) for trigger in await dead_letters.keep(connection, undelivered, now)]
-    if paused:
-        await connection.exec_driver_sql(INSERT_EVENTS, columns_of(paused, [True] * len(paused)))
-
-
-def columns_of(batch: Sequence[Event], wanted: Sequence[bool]) -> tuple[list[Any], ...]:
-    """The arrays of INSERT_EVENTS; triggers see the events that are `wanted`."""
-    return (
-        [UUID(event.key) for event in batch],
-        [UUID(event.project_id) for event in batch],
-        [event.id for event in batch],
-        [event.received_at for event in batch],
-        [event.depth for event in batch],
-        [Json(event.document, dumps=orjson.dumps) for event in batch],
-        [event.digest() for event in batch],
-        [UUID(event.key) for event, seen in zip(batch, wanted, strict=True) if seen],
-    )
 
 
 async def _find(connection: Connection, events: Sequence[Event]) -> dict[tuple[str, str], str]:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from shared.adapters.postgres.engine import store_errors
-from shared.adapters.postgres.events import INSERT_EVENTS, columns_of
+from shared.adapters.postgres.event_rows import INSERT_EVENTS, columns_of
 from shared.adapters.postgres.session import Connection, Session
 from shared.executions.records import Execution, ExecutionStatus
 from shared.ports.events import LifecycleOutbox

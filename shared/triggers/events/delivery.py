@@ -9,7 +9,7 @@ from shared.errors import LoopSuspected, RequestError, TooManyRequests
 from shared.executions.records import Accepted
 from shared.executions.start import Origin, Startable, start
 from shared.ports import StartQueue, WorkflowStore
-from shared.ports.events import Undelivered
+from shared.triggers.dead_letters import Stage, Undelivered
 from shared.triggers.events.index import Listener
 from shared.triggers.events.pattern import compile_pattern
 from shared.triggers.events.records import MAX_DEPTH, Event
@@ -74,7 +74,15 @@ async def deliver(
     except (RequestError, ExpressionError) as error:
         code = error.code if isinstance(error, RequestError) else "event.input"
         log.warning("event started nothing", extra={"event_id": event.id, "trigger_id": trigger.id, "code": code})
-        return Undelivered(key, event, trigger, code, error.message, replay)
+        return undelivered(key, event, trigger, code=code, reason=error.message, replay=replay)
+
+
+def undelivered(
+    key: str, event: Event, trigger: Trigger | None, *, code: str, reason: str, replay: str | None = None
+) -> Undelivered:
+    """An event that started nothing."""
+    payload = {"event": event.document, "depth": event.depth, "replay": replay}
+    return Undelivered(key, event.project_id, Stage.EVENT, trigger, code, reason, payload)
 
 
 def _ensure_no_loop(event: Event) -> None:

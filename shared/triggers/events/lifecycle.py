@@ -65,14 +65,19 @@ def event_of_change(change: Change, now: datetime) -> Event:
     )
 
 
-def event_of_pause(trigger: Trigger, now: datetime) -> Event:
+def event_of_pause(trigger: Trigger, reason: str, now: datetime) -> Event:
     """`trigger.paused`: a trigger failed so often in a row that it was switched off at `now`."""
     return made(
         project_id=trigger.project_id,
         event_id=derived_id(trigger.id, f"paused {iso(now)}"),
         source=TRIGGERS,
         detail_type="trigger.paused",
-        detail={"trigger_id": trigger.id, "workflow_id": trigger.workflow_id, "type": trigger.type.value},
+        detail={
+            "trigger_id": trigger.id,
+            "workflow_id": trigger.workflow_id,
+            "type": trigger.type.value,
+            "reason": reason,
+        },
         at=now,
         now=now,
     )

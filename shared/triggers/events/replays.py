@@ -1,4 +1,4 @@
-"""Replays: events of the archive that are shown to chosen triggers once more, and what could not be delivered."""
+"""Replays: events of the archive that are shown to chosen triggers once more."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -33,30 +33,3 @@ class Replay:
     scanned: int = 0
     delivered: int = 0
     """Executions started, or found to be started."""
-
-
-class LetterStatus(StrEnum):
-    WAITING = "waiting"
-    REDRIVEN = "redriven"
-    DISCARDED = "discarded"
-
-
-@dataclass(frozen=True, slots=True)
-class DeadLetter:
-    """What could not be started, and why."""
-
-    id: str
-    project_id: str
-    stage: str
-    trigger_id: str | None
-    workflow_id: str | None
-    code: str
-    reason: str
-    payload: dict[str, Any]
-    """`{"event", "depth", "replay"}`."""
-    status: LetterStatus
-    attempts: int
-    execution_id: str | None
-    """What a redrive started."""
-    created_at: datetime
-    updated_at: datetime

@@ -47,9 +47,8 @@ async def step(deps: Deps) -> bool:
     replay = await deps.replays.claim(deps.clock.now(), lease=LEASE)
     if replay is None:
         return False
-    found = await deps.archive.between(
-        replay.project_id, replay.starts_at, replay.ends_at, after=replay.cursor, limit=PAGE
-    )
+    until = min(replay.ends_at, replay.created_at)  # what comes later was shown to the triggers as it came
+    found = await deps.archive.between(replay.project_id, replay.starts_at, until, after=replay.cursor, limit=PAGE)
     try:
         results = await _shown(deps, replay, found)
     except TooManyRequests as error:

@@ -51,7 +51,7 @@ async def create_replay(body: CreateReplay, deps: Wired) -> ReplayOut:
         pattern=body.pattern,
         trigger_ids=sorted(set(body.trigger_ids)),
         starts_at=body.starts_at,
-        ends_at=min(body.ends_at, deps.clock.now()),
+        ends_at=body.ends_at,
         status=ReplayStatus.RUNNING,
         created_at=deps.clock.now(),
     )

@@ -5,7 +5,7 @@ from dataclasses import asdict
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Row, and_, delete, func, or_, select, update
+from sqlalchemy import Row, and_, delete, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -130,7 +130,8 @@ class PostgresEventReplays(EventReplays):
             "completed_at": replay.completed_at,
             "claimed_until": None,
         }
-        further = or_(_r.cursor.is_(None), func.coalesce(replay.cursor, _r.cursor) >= _r.cursor)
+        fresh = _r.cursor.is_(None)
+        further = fresh if replay.cursor is None else or_(fresh, _r.cursor <= replay.cursor)
         async with transaction(self._engine) as connection:
             await connection.execute(update(event_replays).where(running, further).values(values))
             await keep_failures(connection, undelivered, now)

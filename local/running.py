@@ -18,7 +18,7 @@ from local.events import LocalEvents
 from local.machines import Machines
 from local.nested import NestedExecutions
 from local.put_events import PutEvents
-from local.queue import LocalQueue, LocalTaskCompletions
+from local.queue import LocalAdmission, LocalQueue, LocalTaskCompletions
 from local.stores import Stores
 from local.tasks import LocalTasks
 from local.wiring_events import dispatcher
@@ -26,6 +26,7 @@ from local.wiring_schedules import scheduler
 from local.worker import Worker
 from shared.adapters.http.client import GuardedClient
 from shared.adapters.http.oauth2 import OAuth2Grants
+from shared.adapters.postgres.flow import PostgresFlow
 from shared.adapters.redis import RedisResultCache
 from shared.approvals.deciding import tell_all
 from shared.bulk.feeding import Feeding
@@ -64,7 +65,8 @@ def start(stack: AsyncExitStack, settings: Settings, stores: Stores, name: str) 
     """Starts the worker of this process, under a name that is the same after a restart; it ends with `stack`."""
     clock = SystemClock()
     tokens = TaskTokens(stores.secrets.derive("task tokens"))
-    queue = LocalQueue(stores.queue)
+    flow = PostgresFlow(stores.engine, clock)
+    queue = LocalQueue(stores.queue, flow)
     connections = _connections(stack, settings, stores)
     services = NodeServices(
         blobs=stores.blobs,
@@ -88,7 +90,7 @@ def start(stack: AsyncExitStack, settings: Settings, stores: Stores, name: str) 
         name=f"{name}/{new_id()}",
         interpreter=interpreter,
         backlog=stores.backlog,
-        admission=stores.admission,
+        admission=LocalAdmission(flow, stores.admission),
         journal=stores.journal,
         machines=Machines(stores.workflows),
         clock=clock,

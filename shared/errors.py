@@ -19,6 +19,8 @@ MillraceError
 │   │   └── IdempotencyMismatch   the key was used before with another request
 │   ├── TooManyRequests           (retryable) a limit of how much is taken in
 │   │   └── QueueFull             (retryable) as many executions wait as the queue may hold
+│   ├── FlowRateLimited           (retryable) the workflow's own rate limit refuses an arrival
+│   ├── FlowExpressionFailed      an expression of flow control says nothing about this input
 │   ├── InvalidDefinition         a workflow that cannot be published; carries diagnostics
 │   ├── InvalidPattern            an event pattern that cannot be; carries diagnostics
 │   ├── InvalidInput              an input that breaks the workflow's input_schema; carries diagnostics
@@ -122,6 +124,15 @@ class Unauthenticated(RequestError):
 class TooManyRequests(RequestError):
     code = "request.too_many"
     retryable = True
+
+
+class FlowRateLimited(RequestError):
+    code = "flow.rate_limited"
+    retryable = True
+
+
+class FlowExpressionFailed(RequestError):
+    code = "flow.expression_failed"
 
 
 class QueueFull(TooManyRequests):

@@ -22,6 +22,7 @@ async def startable_of(workflows: WorkflowStore, trigger: Trigger) -> Startable:
         status=workflow.status,
         version=workflow.version,
         input_schema=workflow.definition.get("input_schema"),
+        flow_control=(workflow.definition.get("settings") or {}).get("flow_control"),
     )
 
 

@@ -1,6 +1,6 @@
 """Settings of flow control: what becomes of the arrivals that start a workflow. shared/executions/flow.py does it."""
 
-from typing import Annotated, Any, Self, TypeAlias
+from typing import Annotated, Self, TypeAlias
 
 from pydantic import AfterValidator, Field, model_validator
 
@@ -89,14 +89,3 @@ class FlowControl(Model):
         if self.debounce is not None and self.batch is not None:
             raise ValueError("give one of 'debounce' and 'batch': the one keeps the last arrival, the other all")
         return self
-
-    @property
-    def is_ordered(self) -> bool:
-        """Whether arrivals may be held, made to wait or refused; else only what they are called is decided."""
-        return any((self.concurrency, self.throttle, self.rate_limit, self.debounce, self.batch))
-
-
-def flow_control_of(definition: dict[str, Any]) -> dict[str, Any] | None:
-    """The settings in a stored definition."""
-    found: dict[str, Any] | None = (definition.get("settings") or {}).get("flow_control")
-    return found

@@ -32,6 +32,8 @@ STATUSES: dict[type[errors.MillraceError], int] = {
     errors.Gone: 410,
     errors.Conflict: 409,
     errors.TooManyRequests: 429,
+    errors.FlowRateLimited: 429,
+    errors.FlowExpressionFailed: 422,
     errors.InvalidDefinition: 422,
     errors.InvalidInput: 422,
     errors.InvalidPattern: 422,

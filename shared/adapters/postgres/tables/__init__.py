@@ -14,6 +14,7 @@ from shared.adapters.postgres.tables.executions import (
     task_completions,
     workflow_executions,
 )
+from shared.adapters.postgres.tables.flow import flow_arrivals, flow_entries
 from shared.adapters.postgres.tables.identity import (
     api_keys,
     login_attempts,
@@ -44,6 +45,8 @@ __all__ = [
     "events",
     "execution_events",
     "execution_outbox",
+    "flow_arrivals",
+    "flow_entries",
     "key_values",
     "login_attempts",
     "memberships",

@@ -24,7 +24,7 @@ class SimulatedArrival:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One line of the timeline. `ended` is no decision, but what gives room."""
+    """One line of the timeline. `ended`, which gives room, is no decision; nor is what expressions say of an input."""
 
     at: datetime
     key: str
@@ -32,6 +32,7 @@ class Step:
     id: str
     into: str | None = None
     until: datetime | None = None
+    reason: str | None = None
 
 
 @dataclass(slots=True)

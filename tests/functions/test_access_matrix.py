@@ -74,6 +74,7 @@ BODIES: dict[str, Any] = {
         "ends_at": "2026-01-02T00:00:00Z",
         "trigger_ids": [new_id()],
     },
+    "POST /api/workflows/{workflow_id}/flow-control/simulate": {"arrivals": [{"at": "2026-01-01T00:00:00Z"}]},
     "POST /api/dead-letters/redrive": {"ids": [new_id()]},
     "POST /api/dead-letters/discard": {"ids": [new_id()]},
 }

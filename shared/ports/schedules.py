@@ -3,10 +3,12 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
-from shared.triggers.dead_letters import Undelivered
 from shared.triggers.records import Trigger, TriggerType
+
+if TYPE_CHECKING:
+    from shared.triggers.dead_letters import Undelivered  # the node functions go without it
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +46,7 @@ class TriggerStates(Protocol):
         now: datetime,
         *,
         hold: bool = False,
-        undelivered: Sequence[Undelivered] = (),
+        undelivered: Sequence["Undelivered"] = (),
         paused: str | None = None,
     ) -> bool:
         """Keeps what the trigger remembers now, and gives it back unless this process is to `hold` it.

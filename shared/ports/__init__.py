@@ -17,6 +17,7 @@ from shared.ports.common import Page
 from shared.ports.connections import ConnectionStore, Grants, SecretBox
 from shared.ports.executions import (
     Admission,
+    AgentText,
     Backlog,
     Completions,
     ExecutionStore,
@@ -37,7 +38,9 @@ from shared.ports.nodes import (
     BlobStore,
     KeyValues,
     MemoryKey,
+    Observation,
     ResultCache,
+    Tracing,
 )
 from shared.ports.schedules import ClaimedTrigger, PollSources, TriggerRuns, TriggerState, TriggerStates, UnfinishedRun
 from shared.ports.tasks import TaskCall, TaskFailed, TaskRunner
@@ -47,6 +50,7 @@ __all__ = [
     "Admission",
     "AgentMemory",
     "AgentRun",
+    "AgentText",
     "AgentTurnRecord",
     "AgentTurns",
     "ApprovalStore",
@@ -68,6 +72,7 @@ __all__ = [
     "KeyValues",
     "LiveFeed",
     "MemoryKey",
+    "Observation",
     "Page",
     "PendingExecution",
     "Permit",
@@ -80,6 +85,7 @@ __all__ = [
     "TaskCompletions",
     "TaskFailed",
     "TaskRunner",
+    "Tracing",
     "TriggerRuns",
     "TriggerState",
     "TriggerStates",

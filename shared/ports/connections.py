@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Protocol
 from shared.connections.records import Connection, Grant
 
 if TYPE_CHECKING:
-    from shared.connections.kinds import OAuth2AuthorizationCode  # the interpreter goes without pydantic
+    from shared.connections.kinds import OAuth2AuthorizationCode
 
 
 class ConnectionStore(Protocol):

@@ -115,6 +115,7 @@ class AgentConfig(Model):
     max_turns: int = Field(default=10, ge=1, le=100)
     budget: Budget | None = None
     memory: Memory | None = None
+    stream: bool = Field(default=False, description="Show what the model says in the live events, as it says it.")
 
 
 class ToolConfig(Model):

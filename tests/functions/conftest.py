@@ -29,6 +29,8 @@ from shared.workflow.node_lambda import NodeServices
 from tests.support.stores import Stores
 
 BASE_URL = "http://127.0.0.1:8000"
+UNKNOWN_ID = "01a20aa4-93d3-70c1-9a97-cb0fcef4a4be"
+"""An id of nothing. Not made anew: processes that share the tests have to give them the same names."""
 
 SCHEMA = {"type": "object", "required": ["body"], "properties": {"body": {"type": "object", "required": ["who"]}}}
 

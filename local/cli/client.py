@@ -211,6 +211,18 @@ class MillraceClient:
         """Lets its executions that failed go on."""
         return cast("dict[str, Any]", await self._call("POST", f"/api/bulk/{bulk_id}/retry"))
 
+    async def dead_letters(self, **query: str | int | None) -> list[dict[str, Any]]:
+        """Dead letters, newest first."""
+        return cast("list[dict[str, Any]]", (await self._page("/api/dead-letters", query)).items)
+
+    async def dead_letter(self, letter_id: str) -> dict[str, Any]:
+        """One dead letter with its payload."""
+        return cast("dict[str, Any]", await self._call("GET", f"/api/dead-letters/{letter_id}"))
+
+    async def settle_dead_letters(self, how: str, ids: Sequence[str]) -> dict[str, Any]:
+        """Redrives or discards several: `{failed_count, items}`."""
+        return cast("dict[str, Any]", await self._call("POST", f"/api/dead-letters/{how}", json={"ids": list(ids)}))
+
     async def approvals(self, *, status: str | None = None, limit: int = 50) -> list[dict[str, Any]]:
         """Approvals, newest first."""
         query = {"status": status, "limit": limit}

@@ -17,6 +17,7 @@ from local.cli.credentials import KEY_FILE
 from local.running import Running, start
 from local.stores import Stores, open_stores
 from shared.adapters.asgi.overload import InFlightLimit
+from shared.adapters.redis import RedisRateLimits
 from shared.approvals.links import ApprovalLinks
 from shared.bulk.records import MAX_BYTES
 from shared.clock import SystemClock
@@ -43,7 +44,15 @@ def _app(settings: Settings, stores: Stores, running: Running) -> ASGIApp:
     """The receiver behind `/webhooks`, the API behind everything else."""
     clock = SystemClock()
     receiver = create_receiver(
-        ReceiverDeps(stores.triggers, running.queue, running.worker, stores.secrets, clock, settings)
+        ReceiverDeps(
+            stores.triggers,
+            running.queue,
+            running.worker,
+            stores.secrets,
+            clock,
+            settings,
+            RedisRateLimits(stores.redis),
+        )
     )
     api = create_api(
         ApiDeps(

@@ -8,8 +8,10 @@ A delivery is checked in this order, so that a caller who cannot sign learns not
   4. address        403  not on the allow-list
   5. handshake      200  of Meta, Microsoft Graph, or a HEAD; 403 the wrong token
   6. method         405  with `Allow`
-  7. size           413  above the webhook's own limit
+  7. rate           429  of the sender's address
+     size           413  above the webhook's own limit
   8. proof          401  a signature over the raw body, or a credential
+     rate           429  of the webhook
   9. body           400  not what its content type says; 415 a type that is not taken in
  10. handshake      200  Slack's url_verification
  11. trigger        409  switched off
@@ -82,11 +84,13 @@ async def _answer(deps: Deps, target: WebhookTarget, config: WebhookTriggerConfi
         return response
     if request.method not in config.methods:
         raise HTTPException(405, headers={"Allow": ", ".join(config.methods)})
-    body = await doors.limited_body(config, request)
     registration = target.registration
+    await doors.check_rate_of_sender(deps, config, request, registration.trigger_id)
+    body = await doors.limited_body(config, request)
     if config.needs_secret:
         delivery = _delivery(request, body, deps, config)
         verify(config.verification, opened(deps.secrets, registration.secret), delivery)
+    await doors.check_rate(deps, config, registration.trigger_id)
     parsed = parse_body(request.headers.get("content-type", ""), body)
     challenge = slack_challenge(config.verification.scheme, parsed)
     if challenge is not None:

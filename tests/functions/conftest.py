@@ -18,6 +18,7 @@ from functions.webhook.deps import Deps as WebhookDeps
 from local.access import owner_key
 from local.tasks import LocalTasks
 from shared.adapters.http.oauth2 import OAuth2Grants
+from shared.adapters.redis import RedisRateLimits
 from shared.approvals.links import ApprovalLinks
 from shared.clock import SystemClock
 from shared.connections.resolve import Connections
@@ -115,7 +116,15 @@ async def doors(stores: Stores, tmp_path_factory: pytest.TempPathFactory) -> Asy
     )
     completions = Scripted()
     webhook_app = create_webhook(
-        WebhookDeps(stores.triggers, stores.queue, completions, stores.secrets, clock, settings)
+        WebhookDeps(
+            stores.triggers,
+            stores.queue,
+            completions,
+            stores.secrets,
+            clock,
+            settings,
+            RedisRateLimits(stores.redis),
+        )
     )
     async with AsyncExitStack() as stack:
         stack.push_async_callback(tools.aclose)

@@ -52,6 +52,7 @@ def _app(settings: Settings, stores: Stores, running: Running) -> ASGIApp:
             clock,
             settings,
             RedisRateLimits(stores.redis),
+            stores.blobs,
         )
     )
     api = create_api(

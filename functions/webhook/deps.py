@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from shared.clock import Clock
 from shared.errors import NotImplementedYet
-from shared.ports import Completions, SecretBox, StartQueue, TriggerStore
+from shared.ports import BlobStore, Completions, SecretBox, StartQueue, TriggerStore
 from shared.ports.rate_limits import RateLimits
 from shared.settings import Settings
 
@@ -18,6 +18,7 @@ class Deps:
     clock: Clock
     settings: Settings
     limits: RateLimits
+    blobs: BlobStore
 
 
 def from_environment() -> Deps:

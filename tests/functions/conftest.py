@@ -124,6 +124,7 @@ async def doors(stores: Stores, tmp_path_factory: pytest.TempPathFactory) -> Asy
             clock,
             settings,
             RedisRateLimits(stores.redis),
+            stores.blobs,
         )
     )
     async with AsyncExitStack() as stack:

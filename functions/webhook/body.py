@@ -54,14 +54,18 @@ def checked_in(parsed: Any, prefix: str) -> tuple[Any, dict[str, bytes]]:
     `base64` is a claim check: a node that reads it gets the text, and the state machine does not carry it.
     """
     blobs: dict[str, bytes] = {}
+    if isinstance(parsed, dict):  # of a form: files are nowhere deeper
+        return {name: _form_value(each, prefix, blobs) for name, each in parsed.items()}, blobs
     return _checked_in(parsed, prefix, blobs), blobs
 
 
-def _checked_in(value: Any, prefix: str, blobs: dict[str, bytes]) -> Any:
-    if isinstance(value, dict):
-        return {name: _checked_in(each, prefix, blobs) for name, each in value.items()}
+def _form_value(value: Any, prefix: str, blobs: dict[str, bytes]) -> Any:
     if isinstance(value, list):
         return [_checked_in(each, prefix, blobs) for each in value]
+    return _checked_in(value, prefix, blobs)
+
+
+def _checked_in(value: Any, prefix: str, blobs: dict[str, bytes]) -> Any:
     if not isinstance(value, File):
         return value
     text = orjson.dumps(base64.b64encode(value.data).decode())

@@ -61,6 +61,8 @@ class Projector:
             "EvaluationFailed": self._evaluation_failed,
             "ParallelStateStarted": self._container_started,
             "MapStateStarted": self._container_started,
+            "ParallelStateSucceeded": self._container_succeeded,
+            "MapStateSucceeded": self._container_succeeded,
             "ParallelStateFailed": self._container_failed,
             "MapStateFailed": self._container_failed,
             "MapIterationStarted": self._iteration_started,
@@ -113,7 +115,6 @@ class Projector:
     def _entered(self, event: HistoryEvent, visit: Visit, changes: list[Change]) -> Visit:
         state = str(event.details["name"])
         entered = visit.enter(state)
-        entered.container = event.type in ("ParallelStateEntered", "MapStateEntered")
         meaning = self._states.get(state, {})
         node = meaning.get("node")
         if node is None:
@@ -241,6 +242,7 @@ class Projector:
 
     def _container_started(self, event: HistoryEvent, visit: Visit, changes: list[Change]) -> Visit:
         """A Parallel or Map state begins, or begins anew after it failed."""
+        visit.at_work = True
         if visit.failed:
             visit.failed, visit.error = False, None
             if visit.run is not None:
@@ -249,9 +251,15 @@ class Projector:
                 changes.append(_change(event, visit.run))
         return visit
 
+    def _container_succeeded(self, _event: HistoryEvent, visit: Visit, _: list[Change]) -> Visit:
+        """If the state fails now, by an expression of its own, it is that of the states around it that says so."""
+        succeeded = visit.nearest(lambda each: each.at_work and not each.failed)
+        succeeded.at_work = False
+        return succeeded
+
     def _container_failed(self, event: HistoryEvent, visit: Visit, changes: list[Change]) -> Visit:
         """A Parallel or Map state failed because of something inside; its event does not say what."""
-        failed = visit.nearest(lambda each: each.container and not each.failed)
+        failed = visit.nearest(lambda each: each.at_work and not each.failed)
         failed.failed = True
         failed.error = _error(event) if "error" in event.details else failed.error or failed.error_inside()
         if failed.run is not None and not failed.run.status.finished:

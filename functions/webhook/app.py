@@ -22,6 +22,8 @@ A delivery is checked in this order, so that a caller who cannot sign learns not
  16. submit         202  durable; a repeated delivery id answers with the first execution and `duplicate: true`
  17. finish         200  with `respond: finished`: the output, or the webhook's own response; 502 the execution failed
 
+`/webhooks/{path}/test` goes as far as 10 and then keeps a sample; see capture.py.
+
 No `Host` or `Origin` is asked for, other than by the API: deliveries come through tunnels and proxies, and what a page
 could send here proves nothing without the signature. One query reads the target; submitting shares its commit with the
 deliveries that arrive together.
@@ -40,6 +42,7 @@ from starlette.routing import Route
 
 from functions.webhook import answers, doors
 from functions.webhook.body import checked_in, parse_body
+from functions.webhook.capture import captured
 from functions.webhook.deps import Deps
 from shared.adapters.asgi.middleware import BodyLimit, Correlation
 from shared.adapters.asgi.problems import correlation_id, on_http_error, on_millrace_error
@@ -54,11 +57,17 @@ from shared.triggers.secrets import opened
 from shared.triggers.signatures import Delivery, reads_url, verify
 from shared.triggers.webhook import METHODS, WebhookTriggerConfig, config_of, is_path, webhook_input
 
+TEST = "test"
+"""The route of test URLs, which keep samples and start nothing."""
+
 
 def create_app(deps: Deps) -> Starlette:
     """The receiver as an ASGI app; its route includes the `/webhooks` prefix."""
     app = Starlette(
-        routes=[Route("/webhooks/{path}", deliver, methods=[*METHODS, "HEAD", "OPTIONS"])],
+        routes=[
+            Route("/webhooks/{path}", deliver, methods=[*METHODS, "HEAD", "OPTIONS"]),
+            Route("/webhooks/{path}/test", deliver, methods=[*METHODS, "HEAD", "OPTIONS"], name=TEST),
+        ],
         middleware=[Middleware(Correlation), Middleware(BodyLimit, limit=deps.settings.max_body_bytes)],
         exception_handlers={MillraceError: on_millrace_error, HTTPException: on_http_error},
     )
@@ -93,6 +102,17 @@ async def _answer(deps: Deps, target: WebhookTarget, config: WebhookTriggerConfi
     challenge = slack_challenge(config.verification.scheme, parsed)
     if challenge is not None:
         return Response(orjson.dumps({"challenge": challenge}), 200, media_type="application/json")
+    if request.scope["route"].name == TEST:
+        given, _ = checked_in(parsed, f"{registration.project_id}/{registration.trigger_id}")
+        return await captured(deps, target, config, _input(config, request, given))
+    return await _started(deps, target, config, request, body=body, parsed=parsed)
+
+
+async def _started(
+    deps: Deps, target: WebhookTarget, config: WebhookTriggerConfig, request: Request, *, body: bytes, parsed: Any
+) -> Response:
+    """The answer to a proven delivery to the webhook's own URL."""
+    registration = target.registration
     if not registration.is_active:
         raise TriggerInactive("This webhook is switched off. Switch it on: PUT /api/triggers/{id} {'is_active': true}.")
     startable = _startable(target)

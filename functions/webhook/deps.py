@@ -6,6 +6,7 @@ from shared.clock import Clock
 from shared.errors import NotImplementedYet
 from shared.ports import BlobStore, Completions, SecretBox, StartQueue, TriggerStore
 from shared.ports.rate_limits import RateLimits
+from shared.ports.samples import WebhookSamples
 from shared.settings import Settings
 
 
@@ -19,6 +20,7 @@ class Deps:
     settings: Settings
     limits: RateLimits
     blobs: BlobStore
+    samples: WebhookSamples
 
 
 def from_environment() -> Deps:

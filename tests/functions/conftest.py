@@ -18,6 +18,7 @@ from functions.webhook.deps import Deps as WebhookDeps
 from local.access import owner_key
 from local.tasks import LocalTasks
 from shared.adapters.http.oauth2 import OAuth2Grants
+from shared.adapters.postgres.samples import PostgresWebhookSamples
 from shared.adapters.redis import RedisRateLimits
 from shared.approvals.links import ApprovalLinks
 from shared.clock import SystemClock
@@ -104,6 +105,7 @@ async def doors(stores: Stores, tmp_path_factory: pytest.TempPathFactory) -> Asy
             stores.approvals,
             ApprovalLinks(stores.secrets.derive("approval links")),
             stores.trigger_states,
+            PostgresWebhookSamples(stores.engine),
             stores.events,
             stores.archive,
             stores.replays,
@@ -125,6 +127,7 @@ async def doors(stores: Stores, tmp_path_factory: pytest.TempPathFactory) -> Asy
             settings,
             RedisRateLimits(stores.redis),
             stores.blobs,
+            PostgresWebhookSamples(stores.engine),
         )
     )
     async with AsyncExitStack() as stack:

@@ -17,6 +17,8 @@ from local.cli.credentials import KEY_FILE
 from local.running import Running, start
 from local.stores import Stores, open_stores
 from shared.adapters.asgi.overload import InFlightLimit
+from shared.adapters.postgres.samples import PostgresWebhookSamples
+from shared.adapters.redis import RedisRateLimits
 from shared.approvals.links import ApprovalLinks
 from shared.bulk.records import MAX_BYTES
 from shared.clock import SystemClock
@@ -41,9 +43,19 @@ async def stage(settings: Settings, worker: str) -> AsyncIterator[ASGIApp]:
 
 def _app(settings: Settings, stores: Stores, running: Running) -> ASGIApp:
     """The receiver behind `/webhooks`, the API behind everything else."""
-    clock = SystemClock()
+    clock, samples = SystemClock(), PostgresWebhookSamples(stores.engine)
     receiver = create_receiver(
-        ReceiverDeps(stores.triggers, running.queue, running.worker, stores.secrets, clock, settings)
+        ReceiverDeps(
+            stores.triggers,
+            running.queue,
+            running.worker,
+            stores.secrets,
+            clock,
+            settings,
+            RedisRateLimits(stores.redis),
+            stores.blobs,
+            samples,
+        )
     )
     api = create_api(
         ApiDeps(
@@ -61,6 +73,7 @@ def _app(settings: Settings, stores: Stores, running: Running) -> ASGIApp:
             connections=stores.connections,
             access=access_of(stores.engine, stores.secrets),
             trigger_states=stores.trigger_states,
+            samples=samples,
             events=running.events,
             archive=stores.archive,
             replays=stores.replays,

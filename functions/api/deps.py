@@ -29,6 +29,7 @@ from shared.ports import (
     WorkflowStore,
 )
 from shared.ports.events import DeadLetters, EventArchive, EventBus, EventReplays
+from shared.ports.samples import WebhookSamples
 from shared.settings import Settings
 
 Probe = Callable[[], Awaitable[object]]
@@ -52,6 +53,7 @@ class Deps:
     approvals: ApprovalStore
     approval_links: ApprovalLinks
     trigger_states: TriggerStates
+    samples: WebhookSamples
     events: EventBus
     archive: EventArchive
     replays: EventReplays

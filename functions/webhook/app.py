@@ -8,9 +8,11 @@ A delivery is checked in this order, so that a caller who cannot sign learns not
   4. address        403  not on the allow-list
   5. handshake      200  of Meta, Microsoft Graph, or a HEAD; 403 the wrong token
   6. method         405  with `Allow`
-  7. size           413  above the webhook's own limit
+  7. rate           429  of the sender's address
+     size           413  above the webhook's own limit
   8. proof          401  a signature over the raw body, or a credential
-  9. body           400  not what its content type says; 415 a type that is not taken in
+     rate           429  of the webhook
+  9. body           400  not what its content type says
  10. handshake      200  Slack's url_verification
  11. trigger        409  switched off
  12. workflow       410  deleted; 409 a draft or paused
@@ -20,11 +22,14 @@ A delivery is checked in this order, so that a caller who cannot sign learns not
  16. submit         202  durable; a repeated delivery id answers with the first execution and `duplicate: true`
  17. finish         200  with `respond: finished`: the output, or the webhook's own response; 502 the execution failed
 
+`/webhooks/{path}/test` goes as far as 10 and then keeps a sample; see capture.py.
+
 No `Host` or `Origin` is asked for, other than by the API: deliveries come through tunnels and proxies, and what a page
 could send here proves nothing without the signature. One query reads the target; submitting shares its commit with the
 deliveries that arrive together.
 """
 
+from dataclasses import replace
 from typing import Any
 
 import orjson
@@ -36,12 +41,15 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from functions.webhook import answers, doors
-from functions.webhook.body import parse_body
+from functions.webhook.body import checked_in, parse_body
+from functions.webhook.capture import captured
 from functions.webhook.deps import Deps
 from shared.adapters.asgi.middleware import BodyLimit, Correlation
 from shared.adapters.asgi.problems import correlation_id, on_http_error, on_millrace_error
 from shared.errors import MillraceError, TriggerInactive, WebhookNotFound
+from shared.executions.records import Accepted
 from shared.executions.start import Origin, Startable, ensure_startable, start
+from shared.ids import new_id
 from shared.triggers.challenges import slack_challenge
 from shared.triggers.records import TriggerType, WebhookRegistration, WebhookTarget
 from shared.triggers.reshaping import reshaped
@@ -49,11 +57,17 @@ from shared.triggers.secrets import opened
 from shared.triggers.signatures import Delivery, reads_url, verify
 from shared.triggers.webhook import METHODS, WebhookTriggerConfig, config_of, is_path, webhook_input
 
+TEST = "test"
+"""The route of test URLs, which keep samples and start nothing."""
+
 
 def create_app(deps: Deps) -> Starlette:
     """The receiver as an ASGI app; its route includes the `/webhooks` prefix."""
     app = Starlette(
-        routes=[Route("/webhooks/{path}", deliver, methods=[*METHODS, "HEAD", "OPTIONS"])],
+        routes=[
+            Route("/webhooks/{path}", deliver, methods=[*METHODS, "HEAD", "OPTIONS"]),
+            Route("/webhooks/{path}/test", deliver, methods=[*METHODS, "HEAD", "OPTIONS"], name=TEST),
+        ],
         middleware=[Middleware(Correlation), Middleware(BodyLimit, limit=deps.settings.max_body_bytes)],
         exception_handlers={MillraceError: on_millrace_error, HTTPException: on_http_error},
     )
@@ -82,34 +96,72 @@ async def _answer(deps: Deps, target: WebhookTarget, config: WebhookTriggerConfi
         return response
     if request.method not in config.methods:
         raise HTTPException(405, headers={"Allow": ", ".join(config.methods)})
-    body = await doors.limited_body(config, request)
     registration = target.registration
-    if config.needs_secret:
-        delivery = _delivery(request, body, deps, config)
-        verify(config.verification, opened(deps.secrets, registration.secret), delivery)
-    parsed = parse_body(request.headers.get("content-type", ""), body)
+    body = await _proven(deps, registration, config, request)
+    parsed = await parse_body(request.headers.get("content-type", ""), body)
     challenge = slack_challenge(config.verification.scheme, parsed)
     if challenge is not None:
         return Response(orjson.dumps({"challenge": challenge}), 200, media_type="application/json")
+    if request.scope["route"].name == TEST:
+        given, _ = checked_in(parsed, f"{registration.project_id}/{registration.trigger_id}")
+        return await captured(deps, target, config, _input(config, request, given))
+    return await _started(deps, target, config, request, body=body, parsed=parsed)
+
+
+async def _started(
+    deps: Deps, target: WebhookTarget, config: WebhookTriggerConfig, request: Request, *, body: bytes, parsed: Any
+) -> Response:
+    """The answer to a proven delivery to the webhook's own URL."""
+    registration = target.registration
     if not registration.is_active:
         raise TriggerInactive("This webhook is switched off. Switch it on: PUT /api/triggers/{id} {'is_active': true}.")
     startable = _startable(target)
     ensure_startable(startable)
-    data: Any = webhook_input(
-        config.verification,
-        method=request.method,
-        headers=request.headers.items(),
-        query=request.query_params.multi_items(),
-        body=parsed,
-    )
+    execution_id = new_id()
+    given, blobs = checked_in(parsed, f"{registration.project_id}/{execution_id}")
+    data = _input(config, request, given)
     if config.filter is not None and await reshaped("filter", config.filter, data) is not True:
         return Response(orjson.dumps({"ignored": True}), 200, media_type="application/json")
     if config.transform is not None:
         data = await reshaped("transform", config.transform, data)
     delivery_id = config.delivery_id(request.headers, parsed)
     fingerprint = delivery_id.encode() if delivery_id and config.delivery_id_in_body else body
-    origin = _origin(request, registration, delivery_id, fingerprint)
+    origin = replace(_origin(request, registration, delivery_id, fingerprint), execution_id=execution_id)
+    for key, blob in blobs.items():
+        await deps.blobs.put(key, blob)
     accepted = await start(startable, data, origin, queue=deps.queue, clock=deps.clock)
+    if accepted.duplicate:
+        for key in blobs:
+            await deps.blobs.delete(key)  # the first delivery has them
+    return await _accepted(deps, config, request, accepted, data)
+
+
+async def _proven(
+    deps: Deps, registration: WebhookRegistration, config: WebhookTriggerConfig, request: Request
+) -> bytes:
+    """The raw body of a delivery that proved itself, and that is not one too many."""
+    await doors.check_rate_of_sender(deps, config, request, registration.trigger_id)
+    body = await doors.limited_body(config, request)
+    if config.needs_secret:
+        delivery = _delivery(request, body, deps, config)
+        verify(config.verification, opened(deps.secrets, registration.secret), delivery)
+    await doors.check_rate(deps, config, registration.trigger_id)
+    return body
+
+
+def _input(config: WebhookTriggerConfig, request: Request, body: Any) -> Any:
+    return webhook_input(
+        config.verification,
+        method=request.method,
+        headers=request.headers.items(),
+        query=request.query_params.multi_items(),
+        body=body,
+    )
+
+
+async def _accepted(
+    deps: Deps, config: WebhookTriggerConfig, request: Request, accepted: Accepted, data: Any
+) -> Response:
     if config.respond == "finished" and not accepted.duplicate:
         change = await deps.completions.wait(accepted.execution_id, config.respond_within_seconds)
         if change is not None:

@@ -4,7 +4,9 @@ from dataclasses import dataclass
 
 from shared.clock import Clock
 from shared.errors import NotImplementedYet
-from shared.ports import Completions, SecretBox, StartQueue, TriggerStore
+from shared.ports import BlobStore, Completions, SecretBox, StartQueue, TriggerStore
+from shared.ports.rate_limits import RateLimits
+from shared.ports.samples import WebhookSamples
 from shared.settings import Settings
 
 
@@ -16,6 +18,9 @@ class Deps:
     secrets: SecretBox
     clock: Clock
     settings: Settings
+    limits: RateLimits
+    blobs: BlobStore
+    samples: WebhookSamples
 
 
 def from_environment() -> Deps:

@@ -1,29 +1,64 @@
 """What a delivery passes before its proof is looked at: the allow-list, the size limit, CORS and handshakes."""
 
+from ipaddress import IPv4Address, IPv6Address, ip_network
+from math import ceil
+
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
-from shared.errors import AddressNotAllowed, RequestTooLarge
+from functions.webhook.deps import Deps
+from shared.errors import AddressNotAllowed, RequestTooLarge, TooManyRequests
 from shared.triggers import challenges
 from shared.triggers.callers import caller, networks, within
-from shared.triggers.webhook import WebhookTriggerConfig
+from shared.triggers.webhook import DeliveryRate, WebhookTriggerConfig
 
 PREFLIGHT_SECONDS = 600
+_SENDER_BITS = 64
+"""Whoever has one IPv6 address has all of its /64 (RFC 6177)."""
 
 
 def check_address(config: WebhookTriggerConfig, request: Request, trusted_proxies: str) -> None:
     """Raises AddressNotAllowed unless the allow-list is empty or holds the sender's address."""
     if not config.allowed_ips:
         return
-    trusted = networks(tuple(each.strip() for each in trusted_proxies.split(",") if each.strip()))
-    peer = request.client.host if request.client else None
-    address = caller(peer, request.headers.getlist("x-forwarded-for"), trusted)
+    address = _sender(request, trusted_proxies)
     if address is None or not within(address, networks(tuple(config.allowed_ips))):
         raise AddressNotAllowed(
             f"Deliveries from {address or 'this address'} are not taken in here. Add the address to allowed_ips of the "
             "webhook; where a proxy of yours stands in between, name it in MILLRACE_TRUSTED_PROXIES."
         )
+
+
+async def check_rate_of_sender(deps: Deps, config: WebhookTriggerConfig, request: Request, trigger_id: str) -> None:
+    """Raises TooManyRequests where the address has delivered as often as it may."""
+    if config.rate_limit_per_ip is None:
+        return
+    address = _sender(request, deps.settings.trusted_proxies)
+    network = ip_network((address, _SENDER_BITS), strict=False) if isinstance(address, IPv6Address) else address
+    await _check_rate(deps, config.rate_limit_per_ip, f"{trigger_id}:{network}", "from this address")
+
+
+async def check_rate(deps: Deps, config: WebhookTriggerConfig, trigger_id: str) -> None:
+    """Raises TooManyRequests where as much was delivered as may be."""
+    if config.rate_limit is not None:
+        await _check_rate(deps, config.rate_limit, trigger_id, "to this webhook")
+
+
+async def _check_rate(deps: Deps, rate: DeliveryRate, name: str, what: str) -> None:
+    wait = await deps.limits.take(f"webhook:{name}", rate.limit, rate.period_seconds)
+    if wait > 0:
+        seconds = ceil(wait)
+        raise TooManyRequests(
+            f"More than {rate.limit} deliveries {what} within {rate.period_seconds} s. Send it again in {seconds} s.",
+            retry_after_seconds=seconds,
+        )
+
+
+def _sender(request: Request, trusted_proxies: str) -> IPv4Address | IPv6Address | None:
+    trusted = networks(tuple(each.strip() for each in trusted_proxies.split(",") if each.strip()))
+    peer = request.client.host if request.client else None
+    return caller(peer, request.headers.getlist("x-forwarded-for"), trusted)
 
 
 async def limited_body(config: WebhookTriggerConfig, request: Request) -> bytes:

@@ -1,6 +1,6 @@
 """The project's event bus."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Protocol
@@ -109,6 +109,9 @@ class DeadLetters(Protocol):
         """Newest first. Raises InvalidParameter for a bad cursor."""
 
     async def get(self, project_id: str, letter_id: str) -> DeadLetter | None: ...
+
+    async def waiting(self, project_id: str) -> Mapping[Stage, int]:
+        """How many wait, by where they failed; stages without any are left out."""
 
     async def settle(self, letter: DeadLetter) -> bool:
         """Stores status, reason, attempts and execution. False where it does not wait any more."""

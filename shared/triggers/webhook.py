@@ -47,6 +47,13 @@ class _Model(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
 
+class DeliveryRate(_Model):
+    """At most so many deliveries within any period of this length; further ones are answered with 429."""
+
+    limit: int = Field(ge=1, le=10_000)
+    period_seconds: int = Field(ge=1, le=86_400)
+
+
 class WebhookTriggerConfig(_Model):
     """Config of a trigger of type `webhook`. The signing secret is not part of it; it is kept encrypted."""
 
@@ -59,6 +66,10 @@ class WebhookTriggerConfig(_Model):
         default=[],
         max_length=256,
         description="Addresses and CIDRs that may deliver; empty: any. Behind proxies, set MILLRACE_TRUSTED_PROXIES.",
+    )
+    rate_limit: DeliveryRate | None = Field(default=None, description="Of deliveries that were proven, all senders.")
+    rate_limit_per_ip: DeliveryRate | None = Field(
+        default=None, description="Of deliveries from one address (IPv6: one /64), before they are proven."
     )
     max_body_bytes: int | None = Field(
         default=None, ge=1, description="The largest body; at most, and by default, MILLRACE_MAX_BODY_BYTES."

@@ -104,3 +104,19 @@ async def test_finished_events_are_gone_and_failures_are_kept_once(stores: Store
         rows = (await connection.execute(text("SELECT key, code, reason, status, payload FROM dead_letters"))).all()
     assert [tuple(row)[:4] for row in rows] == [("event:1:t", "event.input", "it does not fit", "waiting")]
     assert rows[0].payload["event"] == event.document
+
+
+async def test_old_events_are_forgotten_unless_they_wait(stores: Stores):
+    waiting, old = new_event(), new_event()
+    for each in (waiting, old):
+        await stores.events.publish(each)
+    await stores.events.finish([old], [], now())
+    await asyncio.sleep(0.002)  # keys are ordered by the millisecond
+    border = now()
+    young = new_event()
+    await stores.events.publish(young)
+
+    assert await stores.archive.prune(border) == 1
+
+    kept = (await stores.archive.list(DEFAULT_PROJECT_ID)).items
+    assert {each.key for each in kept} == {waiting.key, young.key}

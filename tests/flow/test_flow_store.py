@@ -2,21 +2,27 @@
 
 import asyncio
 from collections import Counter
+from contextlib import suppress
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import strategies as st
 from sqlalchemy import select, text, update
 
 from shared.adapters.postgres.flow import PostgresFlow
-from shared.adapters.postgres.tables import workflow_executions
+from shared.adapters.postgres.tables import flow_entries, workflow_executions
 from shared.clock import ManualClock
 from shared.errors import FlowRateLimited, IdempotencyMismatch
-from shared.executions.records import Accepted, ExecutionStatus
+from shared.executions.flow import Action
+from shared.executions.flow_simulation import SimulatedArrival, Simulation
+from shared.executions.records import Accepted, ExecutionStatus, Priority
 from shared.executions.start import Origin, Startable, start
 from shared.ports import StartQueue
 from shared.settings import DEFAULT_PROJECT_ID
+from shared.workflow.flow_control import FlowControl
 from shared.workflow.records import Workflow
 from tests.support.stores import Stores, new_workflow
 
@@ -268,3 +274,57 @@ async def test_a_batch_that_many_fill_at_once_loses_nothing(bench: Any):
     batches = [each["items"] for each in await b.claimable()]
     assert sorted(n for items in batches for n in items) == list(range(22))
     assert sorted(map(len, batches)) == [2, 4, 4, 4, 4, 4]
+
+
+CONTROLS = st.fixed_dictionaries(
+    {},
+    optional={
+        "concurrency": st.fixed_dictionaries({"limit": st.integers(1, 3)}),
+        "throttle": st.fixed_dictionaries({"limit": st.integers(1, 3), "period_seconds": st.integers(1, 12)}),
+        "rate_limit": st.fixed_dictionaries({"limit": st.integers(1, 4), "period_seconds": st.integers(1, 12)}),
+    },
+)
+HOLDS = st.one_of(
+    st.just({}),
+    st.builds(lambda period: {"debounce": {"period_seconds": period}}, st.integers(1, 6)),
+    st.builds(
+        lambda size, wait: {"batch": {"max_size": size, "max_wait_seconds": wait}}, st.integers(2, 4), st.integers(1, 8)
+    ),
+)
+ARRIVALS = st.lists(st.tuples(st.integers(0, 5), st.sampled_from(["low", "normal", "high"])), min_size=1, max_size=10)
+
+
+@settings(max_examples=25, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(CONTROLS, HOLDS, ARRIVALS)
+async def test_the_database_does_what_the_simulation_says(bench: Any, control: Any, hold: Any, arrivals: Any):
+    """Executions never end here, so that the simulated ones last for ever."""
+    assume(control or hold)
+    control = {**control, **hold, "priority": "{% $input.priority %}"}
+    b = await bench(**control)
+    simulated, ids, at = [], {}, T0
+    for n, (gap, priority) in enumerate(arrivals):
+        at += timedelta(seconds=gap)
+        simulated.append(SimulatedArrival(str(n), at, "", Priority[priority.upper()], timedelta(days=9)))
+    moments = sorted({each.at for each in simulated} | {T0 + timedelta(seconds=s) for s in range(80)})
+
+    for moment in moments:
+        b.clock.advance((moment - b.clock.now()).total_seconds())
+        for n, each in enumerate(simulated):
+            if each.at == moment:
+                with suppress(FlowRateLimited):
+                    given_ = {"n": n, "priority": arrivals[n][1]}
+                    ids[str(n)] = (await b.arrive(given_)).execution_id
+        await b.flow.advance()
+
+    timeline = [
+        step for step in Simulation(FlowControl.model_validate(control)).run(simulated) if step.at <= moments[-1]
+    ]
+    begun = {ids[step.id]: step.at for step in timeline if step.action is Action.BEGUN}
+    query = select(flow_entries.c.execution_id, flow_entries.c.begun_at).where(
+        flow_entries.c.workflow_id == b.workflow.id, flow_entries.c.state == "begun"
+    )
+    async with b.stores.engine.connect() as connection:
+        found = {row.execution_id: row.begun_at for row in await connection.execute(query)}
+    assert found == begun
+    refused = {step.id for step in timeline if step.action is Action.REFUSED}
+    assert ids.keys() == {each.id for each in simulated} - refused

@@ -18,6 +18,8 @@ from functions.webhook.deps import Deps as WebhookDeps
 from local.access import owner_key
 from local.tasks import LocalTasks
 from shared.adapters.http.oauth2 import OAuth2Grants
+from shared.adapters.postgres.samples import PostgresWebhookSamples
+from shared.adapters.redis import RedisRateLimits
 from shared.approvals.links import ApprovalLinks
 from shared.clock import SystemClock
 from shared.connections.resolve import Connections
@@ -103,6 +105,7 @@ async def doors(stores: Stores, tmp_path_factory: pytest.TempPathFactory) -> Asy
             stores.approvals,
             ApprovalLinks(stores.secrets.derive("approval links")),
             stores.trigger_states,
+            PostgresWebhookSamples(stores.engine),
             stores.events,
             stores.archive,
             stores.replays,
@@ -115,7 +118,17 @@ async def doors(stores: Stores, tmp_path_factory: pytest.TempPathFactory) -> Asy
     )
     completions = Scripted()
     webhook_app = create_webhook(
-        WebhookDeps(stores.triggers, stores.queue, completions, stores.secrets, clock, settings)
+        WebhookDeps(
+            stores.triggers,
+            stores.queue,
+            completions,
+            stores.secrets,
+            clock,
+            settings,
+            RedisRateLimits(stores.redis),
+            stores.blobs,
+            PostgresWebhookSamples(stores.engine),
+        )
     )
     async with AsyncExitStack() as stack:
         stack.push_async_callback(tools.aclose)

@@ -33,6 +33,7 @@ def app_over(workflows=None, **deps):
         "approvals": None,
         "approval_links": None,
         "trigger_states": None,
+        "samples": None,
         "circuits": None,
         "bulk_runs": None,
         "access": None,

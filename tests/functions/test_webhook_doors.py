@@ -8,8 +8,10 @@ from dataclasses import replace
 import httpx
 import orjson
 import pytest
+from redis.asyncio import Redis
 
 from functions.webhook.app import create_app
+from shared.adapters.redis import RedisRateLimits
 from shared.settings import Settings
 from tests.functions.conftest import BASE_URL, assert_problem
 
@@ -149,3 +151,46 @@ async def test_microsoft_graph_and_senders_that_knock(doors, workflow):
     assert answer.headers["x-content-type-options"] == "nosniff"
     assert (knock.status_code, knock.content) == (200, b"")
     assert await doors.executions(workflow["id"]) == []
+
+
+async def test_so_many_deliveries_and_no_more(doors, workflow):
+    config = {"path": "x", "verification": {"scheme": "bearer"}, "rate_limit": {"limit": 2, "period_seconds": 60}}
+    await doors.trigger(workflow["id"], config=config, secret="s3cret")
+    proven = {**JSON, "Authorization": "Bearer s3cret"}
+
+    unproven = [await doors.webhook.post("/webhooks/x", content=b"{}", headers=JSON) for _ in range(3)]
+    answers = [await doors.webhook.post("/webhooks/x", content=b"{}", headers=proven) for _ in range(3)]
+
+    assert [each.status_code for each in unproven] == [401, 401, 401]
+    assert [each.status_code for each in answers] == [202, 202, 429], "only what was proven counts"
+    assert "within 60 s" in assert_problem(answers[2], 429, "request.too_many")["detail"]
+    assert 1 <= int(answers[2].headers["retry-after"]) <= 60
+    assert len(await doors.executions(workflow["id"])) == 2
+
+
+async def test_so_many_deliveries_from_one_address(doors, workflow, deliver_from):
+    rate = {"limit": 1, "period_seconds": 60}
+    await doors.trigger(workflow["id"], config={"path": "x", "rate_limit_per_ip": rate})
+
+    first = [(await deliver_from(peer)).status_code for peer in ("192.0.2.7", "192.0.2.8", "2001:db8::1")]
+    again = [(await deliver_from(peer)).status_code for peer in ("192.0.2.7", "2001:db8::2", "2001:db8:0:1::1")]
+    behind = [
+        (await deliver_from("10.0.0.1", [each], trusted="10.0.0.0/8")).status_code
+        for each in ("198.51.100.1", "198.51.100.1", "198.51.100.2")
+    ]
+
+    assert first == [202, 202, 202]
+    assert again == [429, 429, 202], "one /64 of IPv6 is one sender"
+    assert behind == [202, 429, 202]
+
+
+async def test_without_the_cache_deliveries_are_taken(doors, workflow):
+    rate = {"limit": 1, "period_seconds": 60}
+    await doors.trigger(workflow["id"], config={"path": "x", "rate_limit": rate})
+    down = Redis.from_url("redis://127.0.0.1:1", retry=None)
+    deps = replace(doors.webhook_app.state.deps, limits=RedisRateLimits(down))
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(create_app(deps)), base_url=BASE_URL) as client:
+        answers = [await client.post("/webhooks/x", content=b"{}", headers=JSON) for _ in range(3)]
+    await down.aclose()
+
+    assert [each.status_code for each in answers] == [202, 202, 202]

@@ -120,6 +120,13 @@ class DeadLetterWhole(DeadLetterOut):
     payload: dict[str, Any]
 
 
+class WaitingLetters(BaseModel):
+    """What alarms count."""
+
+    waiting: int
+    by_stage: dict[Stage, int]
+
+
 class ManyLetters(Body):
     ids: list[str] = Field(min_length=1, max_length=200)
 

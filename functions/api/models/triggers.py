@@ -1,12 +1,13 @@
 """Triggers and webhooks, as the API shows them. Secrets go in and never come out."""
 
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, Field, SecretStr
 
 from functions.api.models.common import Body, Timestamp
 from shared.triggers import records
 from shared.triggers.records import TriggerType
+from shared.triggers.samples import WebhookSample
 from shared.triggers.webhook import WebhookTriggerConfig
 
 MAX_SECRET = 1_024
@@ -36,6 +37,7 @@ class UpdateTrigger(Body):
 class WebhookRef(BaseModel):
     path: str = Field(examples=["github-issues"])
     url: str = Field(examples=["http://127.0.0.1:8000/webhooks/github-issues"])
+    test_url: str = Field(description="Deliveries there start nothing; what they would have done is kept as a sample.")
     has_secret: bool
 
 
@@ -68,6 +70,22 @@ class TriggerOut(BaseModel):
         )
 
 
+class SampleOut(BaseModel):
+    """A delivery to a webhook's test URL, and what it would have done at the webhook's own."""
+
+    id: str
+    received_at: Timestamp
+    delivery: dict[str, Any] = Field(description="`{body, headers, query, method}`, without credentials.")
+    outcome: Literal["starts", "ignored", "refused"]
+    input: Any = Field(description="The workflow's input, where it starts.")
+    problem: dict[str, Any] | None = Field(description="Where it is refused: `{code, detail}`.")
+
+    @classmethod
+    def of(cls, sample: WebhookSample) -> "SampleOut":
+        """The stored sample."""
+        return cls(**{name: getattr(sample, name) for name in cls.model_fields})
+
+
 class WebhookOut(WebhookRef):
     id: str
     workflow_id: str
@@ -91,4 +109,6 @@ class WebhookOut(WebhookRef):
 
 
 def _reference(path: str, base_url: str, *, has_secret: bool) -> WebhookRef:
-    return WebhookRef(path=path, url=f"{base_url}/webhooks/{path}", has_secret=has_secret)
+    return WebhookRef(
+        path=path, url=f"{base_url}/webhooks/{path}", test_url=f"{base_url}/webhooks/{path}/test", has_secret=has_secret
+    )

@@ -6,7 +6,7 @@ from functions.api.access import requires
 from functions.api.deps import Deps, Wired
 from functions.api.errors import documented
 from functions.api.models.common import Listed
-from functions.api.models.triggers import CreateTrigger, TriggerOut, UpdateTrigger, WebhookOut
+from functions.api.models.triggers import CreateTrigger, SampleOut, TriggerOut, UpdateTrigger, WebhookOut
 from functions.api.requests import Cursor, Id, JsonRoute, Limit, checked_id, workflow_of
 from functions.api.triggering import events, timed, webhooks
 from shared.errors import NotFound
@@ -60,6 +60,26 @@ async def delete_trigger(trigger_id: Id, deps: Wired) -> None:
     """Removes the trigger; a webhook's path answers 404 from then on."""
     trigger = await _trigger_of(deps, trigger_id)
     await deps.triggers.delete(deps.project_id, trigger.id)
+
+
+@router.get("/triggers/{trigger_id}/samples", dependencies=[requires("triggers:read")], responses=documented(404))
+async def list_samples(trigger_id: Id, deps: Wired) -> Listed[SampleOut]:
+    """The newest deliveries to the webhook's test URL, newest first."""
+    trigger = await _trigger_of(deps, trigger_id)
+    found = await deps.samples.list(deps.project_id, trigger.id)
+    return Listed(items=[SampleOut.of(each) for each in found], next_cursor=None)
+
+
+@router.delete(
+    "/triggers/{trigger_id}/samples",
+    status_code=204,
+    dependencies=[requires("triggers:write")],
+    responses=documented(404),
+)
+async def clear_samples(trigger_id: Id, deps: Wired) -> None:
+    """Removes the webhook's samples."""
+    trigger = await _trigger_of(deps, trigger_id)
+    await deps.samples.clear(deps.project_id, trigger.id)
 
 
 @router.get("/webhooks", dependencies=[requires("triggers:read")], responses=documented())

@@ -1,20 +1,20 @@
 """DeadLetters on PostgreSQL."""
 
+from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import Row, and_, select, update
+from sqlalchemy import Row, and_, func, select, update
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from shared.adapters.postgres.cursor import decode_cursor, page
 from shared.adapters.postgres.engine import transaction
-from shared.adapters.postgres.tables import dead_letters, workflow_executions
+from shared.adapters.postgres.tables import dead_letters
 from shared.ids import is_id
 from shared.ports import Page
 from shared.ports.events import DeadLetters
 from shared.triggers.dead_letters import DeadLetter, LetterStatus, Stage
 
 _d = dead_letters.c
-_e = workflow_executions.c
 
 
 class PostgresDeadLetters(DeadLetters):
@@ -57,6 +57,13 @@ class PostgresDeadLetters(DeadLetters):
         async with transaction(self._engine) as connection:
             row = (await connection.execute(query)).one_or_none()
         return None if row is None else _letter(row)
+
+    async def waiting(self, project_id: str) -> Mapping[Stage, int]:
+        """How many wait, by where they failed."""
+        waits = and_(_d.project_id == project_id, _d.status == LetterStatus.WAITING.value)
+        query = select(_d.stage, func.count()).where(waits).group_by(_d.stage)
+        async with transaction(self._engine) as connection:
+            return {Stage(stage): count for stage, count in await connection.execute(query)}
 
     async def settle(self, letter: DeadLetter) -> bool:
         """Stores status, reason, attempts and execution. False where it does not wait any more."""

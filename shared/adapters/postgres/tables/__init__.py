@@ -26,6 +26,7 @@ from shared.adapters.postgres.tables.identity import (
     users,
 )
 from shared.adapters.postgres.tables.nodes import agent_memory, agent_turns, connections
+from shared.adapters.postgres.tables.samples import webhook_samples
 from shared.adapters.postgres.tables.schedules import poll_sources, trigger_state
 from shared.adapters.postgres.tables.triggers import triggers, webhook_registrations
 from shared.adapters.postgres.tables.values import key_values
@@ -62,6 +63,7 @@ __all__ = [
     "triggers",
     "users",
     "webhook_registrations",
+    "webhook_samples",
     "workflow_executions",
     "workflow_versions",
     "workflows",

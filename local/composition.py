@@ -60,6 +60,7 @@ def _app(settings: Settings, stores: Stores, running: Running) -> ASGIApp:
             secrets=stores.secrets,
             connections=stores.connections,
             access=access_of(stores.engine, stores.secrets),
+            audit=stores.audit,
             trigger_states=stores.trigger_states,
             circuits=stores.circuits,
             runner=running.runner,

@@ -11,6 +11,7 @@ from shared.adapters.local.secret_box import FernetBox
 from shared.adapters.postgres.admission import PostgresAdmission
 from shared.adapters.postgres.agents import PostgresAgentMemory, PostgresAgentTurns
 from shared.adapters.postgres.approvals import PostgresApprovals
+from shared.adapters.postgres.audit import PostgresAudit
 from shared.adapters.postgres.backlog import PostgresBacklog
 from shared.adapters.postgres.bulk import PostgresBulkRuns
 from shared.adapters.postgres.completions import PostgresTaskCompletions
@@ -49,6 +50,7 @@ class Stores:
     values: PostgresKeyValues
     blobs: ObjectBlobs
     approvals: PostgresApprovals
+    audit: PostgresAudit
     connections: PostgresConnections
     turns: PostgresAgentTurns
     memory: PostgresAgentMemory
@@ -81,6 +83,7 @@ def open_stores(stack: AsyncExitStack, settings: Settings) -> Stores:
         values=PostgresKeyValues(engine),
         blobs=ObjectBlobs(settings.blob_url or (settings.data / "blobs").resolve().as_uri()),
         approvals=PostgresApprovals(engine),
+        audit=PostgresAudit(engine),
         connections=PostgresConnections(engine),
         turns=PostgresAgentTurns(engine),
         memory=PostgresAgentMemory(engine),

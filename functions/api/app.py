@@ -7,6 +7,7 @@ from functions.api.deps import Deps
 from functions.api.routes import (
     approval_page,
     approvals,
+    audit,
     auth,
     bulk,
     catalogue,
@@ -53,6 +54,7 @@ def create_app(deps: Deps) -> FastAPI:
         auth,
         members,
         keys,
+        audit,
         health,
     ):
         app.include_router(routes.router)

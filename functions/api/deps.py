@@ -28,6 +28,7 @@ from shared.ports import (
     TriggerStore,
     WorkflowStore,
 )
+from shared.ports.audit import AuditLog
 from shared.settings import Settings
 
 Probe = Callable[[], Awaitable[object]]
@@ -54,6 +55,7 @@ class Deps:
     circuits: Circuits
     bulk_runs: BulkRuns
     access: Access
+    audit: AuditLog
     runner: TaskRunner
     """Calls the functions of nodes, for what is not part of an execution."""
     probes: Mapping[str, Probe] = field(default_factory=dict)

@@ -106,6 +106,7 @@ async def doors(stores: Stores, tmp_path_factory: pytest.TempPathFactory) -> Asy
             stores.circuits,
             stores.bulk_runs,
             stores.access,
+            stores.audit,
             runner,
         )
     )

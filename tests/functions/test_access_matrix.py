@@ -111,7 +111,7 @@ async def world(doors: Doors) -> AsyncIterator[World]:
                 "version": "1",
                 "trigger_id": trigger["id"],
                 "execution_id": started.json()["execution_id"],
-                "sha256": "0" * 64,
+                "sha256": "f" * 64,
                 "connection_id": made["connections"]["id"],
                 "role_id": made["roles"]["id"],
                 "key_id": made["keys"]["id"],

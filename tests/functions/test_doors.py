@@ -36,6 +36,7 @@ def app_over(workflows=None, **deps):
         "circuits": None,
         "bulk_runs": None,
         "access": None,
+        "audit": None,
         "runner": None,
     }
     app = create_app(Deps(workflows, clock=SystemClock(), settings=Settings(), **{**nothing, **deps}))

@@ -14,6 +14,7 @@ from shared.adapters.local.secret_box import FernetBox
 from shared.adapters.postgres.admission import PostgresAdmission
 from shared.adapters.postgres.agents import PostgresAgentMemory, PostgresAgentTurns
 from shared.adapters.postgres.approvals import PostgresApprovals
+from shared.adapters.postgres.audit import PostgresAudit
 from shared.adapters.postgres.backlog import PostgresBacklog
 from shared.adapters.postgres.bulk import PostgresBulkRuns
 from shared.adapters.postgres.completions import PostgresTaskCompletions
@@ -51,6 +52,7 @@ class Stores:
     secrets: FernetBox
     blobs: ObjectBlobs
     approvals: PostgresApprovals
+    audit: PostgresAudit
     connections: PostgresConnections
     turns: PostgresAgentTurns
     memory: PostgresAgentMemory
@@ -90,6 +92,7 @@ def open_stores(postgres_url: str, redis_url: str, encryption_keys: str, blob_fo
         secrets=secrets,
         blobs=ObjectBlobs(blob_folder.as_uri()),
         approvals=PostgresApprovals(engine),
+        audit=PostgresAudit(engine),
         connections=PostgresConnections(engine),
         turns=PostgresAgentTurns(engine),
         memory=PostgresAgentMemory(engine),

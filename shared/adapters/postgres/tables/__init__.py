@@ -5,6 +5,7 @@ write, and it takes every JSON text, where `jsonb` refuses strings with U+0000. 
 """
 
 from shared.adapters.postgres.tables.approvals import approvals
+from shared.adapters.postgres.tables.audit import audit_heads, audit_log
 from shared.adapters.postgres.tables.base import metadata
 from shared.adapters.postgres.tables.bulk import bulk_runs
 from shared.adapters.postgres.tables.executions import (
@@ -35,6 +36,8 @@ __all__ = [
     "agent_turns",
     "api_keys",
     "approvals",
+    "audit_heads",
+    "audit_log",
     "bulk_runs",
     "connections",
     "execution_events",

@@ -14,6 +14,7 @@ from functions.nodes.http import core as http
 from functions.nodes.tool import core as tool
 from functions.nodes.tool.registry import ToolServices
 from local.bulk import feed_bulk_runs
+from local.housekeeping import prune_audit_log
 from local.machines import Machines
 from local.nested import NestedExecutions
 from local.queue import LocalQueue, LocalTaskCompletions
@@ -96,6 +97,8 @@ def start(stack: AsyncExitStack, settings: Settings, stores: Stores, name: str) 
     stack.push_async_callback(_ended, asyncio.create_task(feed_bulk_runs(feeding), name="bulk runs"))
     timed = scheduler(stores.engine, runner=runner, blobs=stores.blobs, queue=queue, clock=clock)
     stack.push_async_callback(_ended, asyncio.create_task(timed.run(), name="scheduler"))
+    pruning = prune_audit_log(stores.audit, clock, settings.audit_retention_days)
+    stack.push_async_callback(_ended, asyncio.create_task(pruning, name="retention"))
     return Running(worker, queue, completions, tokens, runner)
 
 

@@ -38,6 +38,8 @@ class Settings(BaseSettings):
     max_body_bytes: int = Field(default=MAX_BODY_BYTES, ge=1024)
     max_queued: int = Field(default=100_000, ge=1)
     """Executions of one project that may wait to begin; further ones are refused with 429 until some have begun."""
+    audit_retention_days: int = Field(default=400, ge=1)
+    """How long entries of the audit log are kept."""
     trusted_proxies: str = ""
     """Addresses and CIDRs of proxies whose X-Forwarded-For is believed, separated by commas."""
     allowed_hosts: str = ""

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from local.cli.audit_app import audit_app
 from local.cli.bulk_app import bulk_app
 from local.cli.shapes import DEFAULT_URL
 from local.cli.trigger_app import trigger_app
@@ -71,6 +72,7 @@ app = typer.Typer(
 
 app.add_typer(trigger_app, name="trigger")
 app.add_typer(bulk_app, name="bulk")
+app.add_typer(audit_app, name="audit")
 
 
 def run(arguments: Sequence[str] | None = None) -> int:

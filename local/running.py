@@ -34,7 +34,7 @@ from shared.errors import StoreUnavailable
 from shared.executions.starting import WorkflowStarts
 from shared.executions.task_tokens import TaskTokens
 from shared.ids import new_id
-from shared.ports import TaskRunner
+from shared.ports import TaskRunner, Tracing
 from shared.settings import Settings
 from shared.workflow.node_lambda import NodeServices, Run
 from statemachines.interpreter import Interpreter
@@ -116,10 +116,16 @@ def _functions(
     """The node functions, by the names that compiled definitions give them."""
     requests = http.http_deps(settings.allowed_hosts, stores.circuits)
     services = ToolServices(stores.blobs, stores.values, WorkflowStarts(stores.workflows, queue, SystemClock()))
-    tools = tool.tool_deps(settings.allowed_hosts, stores.circuits, services)
+    tracing = _tracing(stack, settings)
+    tools = tool.tool_deps(settings.allowed_hosts, stores.circuits, services, tracing)
     mcp = McpTools(tools.requester, connections)
     agents = agent.AgentDeps(
-        settings.default_model, turns=stores.turns, memory=stores.memory, mcp=mcp, feed=stores.feed
+        settings.default_model,
+        turns=stores.turns,
+        memory=stores.memory,
+        mcp=mcp,
+        feed=stores.feed,
+        tracing=tracing,
     )
     asks = approval.ApprovalDeps(stores.approvals, stores.secrets, SystemClock())
     for deps in (requests, tools, agents):
@@ -130,6 +136,17 @@ def _functions(
         "${HttpFunctionArn}": partial(http.run, deps=requests),
         "${ToolFunctionArn}": partial(tool.run, deps=tools),
     }
+
+
+def _tracing(stack: AsyncExitStack, settings: Settings) -> Tracing | None:
+    if settings.langfuse_public_key is None:
+        return None
+    from shared.adapters.langfuse import tracing  # noqa: PLC0415 - takes half a second, which few need
+
+    found = tracing(settings)
+    if found is not None:
+        stack.push_async_callback(asyncio.to_thread, found.close)
+    return found
 
 
 def _connections(stack: AsyncExitStack, settings: Settings, stores: Stores) -> Connections:

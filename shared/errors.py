@@ -40,6 +40,7 @@ MillraceError
 │   ├── ModelRefused              the provider rejected the call (key, model name, policy)
 │   ├── BudgetExceeded            the next model call could exceed the agent's budget
 │   ├── TurnsExceeded             the agent has no answer after its last turn
+│   ├── RecordingMissing          the run to replay has no such turn of the agent
 │   ├── OutputInvalid             the model's output does not match output_schema
 │   ├── NodeConfigInvalid         an evaluated config value is not allowed
 │   └── NodeBug                   the node's code failed; nothing an author can mend
@@ -278,6 +279,10 @@ class BudgetExceeded(NodeError):
 
 class TurnsExceeded(NodeError):
     code = "model.turns_exceeded"
+
+
+class RecordingMissing(NodeError):
+    code = "model.recording_missing"
 
 
 class OutputInvalid(NodeError):

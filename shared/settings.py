@@ -47,6 +47,11 @@ class Settings(BaseSettings):
     default_model: str | None = None
     """The model behind `model: default`; without it the first provider with a key is used, else `demo:triage`."""
 
+    langfuse_public_key: str | None = Field(default=None, validation_alias="LANGFUSE_PUBLIC_KEY")
+    """With the secret key: every call of a model, and every tool that a model calls, is told to Langfuse."""
+    langfuse_secret_key: SecretStr | None = Field(default=None, validation_alias="LANGFUSE_SECRET_KEY")
+    langfuse_base_url: str = Field(default="https://cloud.langfuse.com", validation_alias="LANGFUSE_BASE_URL")
+
     @field_validator("trusted_proxies")
     @classmethod
     def _are_networks(cls, given: str) -> str:

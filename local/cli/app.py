@@ -226,6 +226,10 @@ def run_(
     idempotency_key: Annotated[
         str | None, typer.Option(help="The same key starts nothing twice.", show_default=False)
     ] = None,
+    replay: Annotated[
+        str | None,
+        typer.Option(help="An execution: agents are given what they were told in it.", show_default=False),
+    ] = None,
     url: Url = DEFAULT_URL,
     as_json: Json = False,
 ) -> None:
@@ -234,7 +238,7 @@ def run_(
     from local.cli.session import Session, read_input, run_async
 
     data = read_input(input_)
-    work = executions.run(Session(url, as_json), name, data, following=follow, key=idempotency_key)
+    work = executions.run(Session(url, as_json), name, data, following=follow, key=idempotency_key, replay=replay)
     raise typer.Exit(run_async(work))
 
 

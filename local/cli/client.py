@@ -149,11 +149,15 @@ class MillraceClient:
         """What a trigger that goes by the clock remembers: `{due_at, state}`."""
         return cast("dict[str, Any]", await self._call("GET", f"/api/triggers/{trigger_id}/state"))
 
-    async def execute(self, workflow_id: str, data: Any = None, *, idempotency_key: str | None = None) -> Started:
-        """Starts an execution. The same key, with the same input, starts nothing twice."""
+    async def execute(
+        self, workflow_id: str, data: Any = None, *, idempotency_key: str | None = None, replay: str | None = None
+    ) -> Started:
+        """Starts an execution. The same key, with the same input, starts nothing twice. `replay`: an execution whose
+        agents' turns are taken again."""
         headers = {"Idempotency-Key": idempotency_key} if idempotency_key else {}
         path = f"/api/workflows/{workflow_id}/execute"
-        return cast("Started", await self._call("POST", path, json={"input": data}, headers=headers))
+        body = {"input": data} | ({"replay": replay} if replay else {})
+        return cast("Started", await self._call("POST", path, json=body, headers=headers))
 
     async def execution(self, execution_id: str) -> Execution:
         """One execution with its node runs."""

@@ -16,11 +16,13 @@ from shared.ids import is_id
 LEVEL_STYLES = {"error": "bold red", "warning": "yellow", "debug": "dim"}
 
 
-async def run(session: Session, name: str, data: Any, *, following: bool, key: str | None) -> ExitCode:
+async def run(
+    session: Session, name: str, data: Any, *, following: bool, key: str | None, replay: str | None = None
+) -> ExitCode:
     """Starts an execution by the workflow's name; with `following` shows it until it ends."""
     async with MillraceClient(session.url) as client:
         workflow_id = await workflow_id_of(client, name)
-        started = await client.execute(workflow_id, data, idempotency_key=key)
+        started = await client.execute(workflow_id, data, idempotency_key=key, replay=replay)
         execution_id = started["execution_id"]
         if started["duplicate"]:
             session.note(f"The idempotency key was used before; nothing new was started, this is {execution_id}.")

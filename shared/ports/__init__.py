@@ -37,7 +37,9 @@ from shared.ports.nodes import (
     BlobStore,
     KeyValues,
     MemoryKey,
+    Observation,
     ResultCache,
+    Tracing,
 )
 from shared.ports.schedules import ClaimedTrigger, PollSources, TriggerRuns, TriggerState, TriggerStates, UnfinishedRun
 from shared.ports.tasks import TaskCall, TaskFailed, TaskRunner
@@ -69,6 +71,7 @@ __all__ = [
     "KeyValues",
     "LiveFeed",
     "MemoryKey",
+    "Observation",
     "Page",
     "PendingExecution",
     "Permit",
@@ -81,6 +84,7 @@ __all__ = [
     "TaskCompletions",
     "TaskFailed",
     "TaskRunner",
+    "Tracing",
     "TriggerRuns",
     "TriggerState",
     "TriggerStates",

@@ -1,10 +1,12 @@
 """Credentials, and what keeps them secret."""
 
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from shared.connections.kinds import OAuth2AuthorizationCode
 from shared.connections.records import Connection, Grant
+
+if TYPE_CHECKING:
+    from shared.connections.kinds import OAuth2AuthorizationCode
 
 
 class ConnectionStore(Protocol):
@@ -32,10 +34,10 @@ class ConnectionStore(Protocol):
 class Grants(Protocol):
     """A service's token endpoint, for access that a person gave."""
 
-    async def redeem(self, credentials: OAuth2AuthorizationCode, grant: Grant) -> OAuth2AuthorizationCode:
+    async def redeem(self, credentials: "OAuth2AuthorizationCode", grant: Grant) -> "OAuth2AuthorizationCode":
         """The credentials with tokens for the grant. Raises ConnectionUnusable, and NodeError where nobody answers."""
 
-    async def renew(self, credentials: OAuth2AuthorizationCode) -> OAuth2AuthorizationCode:
+    async def renew(self, credentials: "OAuth2AuthorizationCode") -> "OAuth2AuthorizationCode":
         """The credentials with a new access token. Raises as `redeem`."""
 
 

@@ -1,9 +1,13 @@
 """What the functions of nodes keep."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
+
+if TYPE_CHECKING:
+    from shared.workflow.node_call import NodeCall
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +58,28 @@ class AgentMemory(Protocol):
 
     async def remember(self, key: MemoryKey, execution_id: str, messages: list[Any]) -> None:
         """Adds messages, once for each execution however often it is asked to. Raises StoreUnavailable."""
+
+
+@dataclass(slots=True)
+class Observation:
+    """What came of a model's or a tool's call; whoever makes the call fills it in. `usage` in tokens."""
+
+    output: Any = None
+    model: str | None = None
+    usage: dict[str, int] = field(default_factory=dict)
+    cost_usd: float | None = None
+
+
+class Tracing(Protocol):
+    """Tells a monitor of language models about calls, and never makes one fail or wait."""
+
+    def observe(
+        self, kind: Literal["model", "tool"], call: "NodeCall", name: str, given: Any
+    ) -> AbstractContextManager[Observation]:
+        """The call is made inside; an exception is observed and passes."""
+
+    def close(self) -> None:
+        """Sends what waits to be sent, for a few seconds at most."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -43,7 +43,7 @@ def in_lambda(module: str, forbidden: frozenset[str], modules: int) -> Budget:
 
 
 BUDGETS = {
-    "api": in_lambda("functions.api.handler", AGENTS | {"alembic", "boto3", "statemachines.interpreter"}, 550),
+    "api": in_lambda("functions.api.handler", AGENTS | {"alembic", "boto3", "statemachines.interpreter"}, 600),
     "webhook": in_lambda("functions.webhook.handler", AGENTS | STORES | {"boto3", "fastapi", "statemachines"}, 190),
     "http node": in_lambda("functions.nodes.http.handler", NODE, 230),
     "tool node": in_lambda("functions.nodes.tool.handler", NODE, 230),

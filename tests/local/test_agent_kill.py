@@ -1,4 +1,5 @@
-"""`kill -9` between the turns of an agent: no finished call of a model is made again, and the answer is the same.
+"""`kill -9` between the turns of an agent: no finished call of a model is made again, and the answer is the same; a
+replay of the execution makes none at all.
 
 The model server and the tool's server run here and count. One execution is killed at every point in turn: while each
 model call is under way and while each tool call is. A call that was under way was never answered, so that it has to be
@@ -110,7 +111,12 @@ async def test_an_agent_that_is_killed_at_every_point(tmp_path: Path) -> None:
             ((execution_id, ended),) = (await wait_until_all_end(stage.url, stage.headers)).items()
             async with httpx.AsyncClient(base_url=stage.url, headers=stage.headers) as http:
                 shown = (await http.get(f"/api/executions/{execution_id}")).json()
+                path = f"/api/workflows/{shown['workflow_id']}/execute"
+                again = (await http.post(path, json={"replay": execution_id})).raise_for_status().json()["execution_id"]
+                await wait_until_all_end(stage.url, stage.headers)
+                replayed = (await http.get(f"/api/executions/{again}")).json()
     assert killed == POINTS
     assert ended["status"] == "succeeded", shown
     assert there.answered == {f"model {n}": 1 for n in range(TURNS)} | {f"tool {n}": 1 for n in range(TOOLS)}
     assert shown["output"] == {"seen": [0, 1, 2, 3]}
+    assert (replayed["status"], replayed["output"]) == ("succeeded", shown["output"])

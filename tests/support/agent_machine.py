@@ -18,13 +18,14 @@ class Machine:
     execution_id: str = field(default_factory=new_id)
     metas: list = field(default_factory=list)
     made: list = field(default_factory=list)
+    trigger: dict = field(default_factory=dict)
 
     async def turn(self, number, results=()):
         call = {
             "node": "agent",
             "type": "agent",
             "config": {"model": "openai:tested", "prompt": "Go.", **self.config},
-            "execution": EXECUTION | {"id": self.execution_id},
+            "execution": EXECUTION | {"id": self.execution_id, "trigger": self.trigger},
             "turn": {"number": number, "results": list(results)},
         }
         taken = await run(NodeCall.model_validate(call), self.deps)

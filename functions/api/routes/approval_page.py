@@ -6,9 +6,9 @@ from urllib.parse import parse_qsl
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import HTMLResponse
 
-from functions.api.approval_form import POLICY, question, read_form, told
 from functions.api.callers import address_of
 from functions.api.deps import Deps, Wired
+from functions.api.pages.approval_form import POLICY, question, read_form, told
 from functions.api.requests import Id, checked_id
 from functions.api.routes.approvals import decided
 from shared.adapters.asgi.problems import correlation_id

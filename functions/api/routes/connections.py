@@ -7,7 +7,6 @@ from urllib.parse import urlencode
 from fastapi import APIRouter, Request, Response
 
 from functions.api.access import requires
-from functions.api.authorising import LASTS, ask, state_of
 from functions.api.connection_test import tried
 from functions.api.deps import Deps, Wired
 from functions.api.errors import documented
@@ -20,6 +19,7 @@ from functions.api.models.connections import (
     TestConnection,
     UpdateConnection,
 )
+from functions.api.pages.authorising import LASTS, ask, state_of
 from functions.api.requests import Id, JsonRoute, checked_id
 from shared.connections.kinds import credentials_of
 from shared.connections.records import Connection

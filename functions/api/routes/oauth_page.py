@@ -6,9 +6,9 @@ from typing import Annotated
 from fastapi import APIRouter, Cookie, Header, Query, Request
 from fastapi.responses import HTMLResponse, RedirectResponse
 
-from functions.api import authorising
 from functions.api.connection_test import tried
 from functions.api.deps import Wired
+from functions.api.pages import authorising
 from shared.connections.records import Connection, Grant
 from shared.connections.sealing import sealed_grant
 from shared.errors import Unauthenticated

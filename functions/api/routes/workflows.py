@@ -21,9 +21,10 @@ from functions.api.models.workflows import (
 )
 from functions.api.requests import Cursor, Id, JsonRoute, Limit, checked_id, read_document, workflow_of
 from shared.adapters.asgi.problems import correlation_id
-from shared.errors import InvalidDefinition, NotFound
+from shared.errors import InvalidDefinition, InvalidParameter, NotFound
 from shared.executions.records import ExecutionStatus, Priority
 from shared.executions.start import Origin, Startable, start
+from shared.ids import is_id
 from shared.triggers.records import TriggerType
 from shared.workflow.records import Workflow, WorkflowStatus
 from statemachines.compiler import compile_workflow
@@ -156,7 +157,7 @@ async def execute_workflow(
     workflow = await workflow_of(deps, workflow_id)
     body = body or ExecuteBody()
     origin = Origin(
-        trigger={"type": TriggerType.MANUAL.value},
+        trigger={"type": TriggerType.MANUAL.value, **await _replaying(deps, workflow, body.replay)},
         correlation_id=correlation_id(request.scope) or "",
         idempotency_key=f"api:{idempotency_key}" if idempotency_key else None,
         priority=Priority[body.priority.upper()],
@@ -165,6 +166,18 @@ async def execute_workflow(
     response.headers["Location"] = f"/api/executions/{accepted.execution_id}"
     status = await _status_now(deps, accepted.execution_id) if accepted.duplicate else ExecutionStatus.QUEUED
     return Started(execution_id=accepted.execution_id, status=status, duplicate=accepted.duplicate)
+
+
+async def _replaying(deps: Deps, workflow: Workflow, execution_id: str | None) -> dict[str, Any]:
+    if execution_id is None:
+        return {}
+    recorded = await deps.executions.get(deps.project_id, execution_id) if is_id(execution_id) else None
+    if recorded is None or recorded.workflow_id != workflow.id:
+        raise InvalidParameter(
+            f"`replay` is '{execution_id}', which is no execution of the workflow '{workflow.name}'. "
+            f"GET /api/executions?workflow_id={workflow.id} lists those that are."
+        )
+    return {"replay_of": recorded.id}
 
 
 async def _set_status(deps: Deps, workflow_id: str, status: WorkflowStatus) -> Workflow:

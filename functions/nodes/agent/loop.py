@@ -17,15 +17,18 @@ from pydantic_ai.models import ModelRequestParameters
 from pydantic_ai.settings import ModelSettings
 from pydantic_ai.tools import ToolDefinition
 
+from functions.nodes.agent.asking.providers import build
+from functions.nodes.agent.asking.spending import cost_of, usage_of
+from functions.nodes.agent.asking.streaming import Voice
+from functions.nodes.agent.asking.traced import traced
 from functions.nodes.agent.budget import Spent, allowance, estimate
 from functions.nodes.agent.conversation import as_json, first_request, from_json, next_request
 from functions.nodes.agent.core import AgentDeps, prompt_text
 from functions.nodes.agent.demo import NOTE
 from functions.nodes.agent.models import DEMO_MODEL, resolve
-from functions.nodes.agent.providers import build
-from functions.nodes.agent.streaming import Voice
+from functions.nodes.agent.replay import recorded_in, replayed
 from functions.nodes.agent.toolbox import Toolbox
-from functions.nodes.agent.turn import REPAIR_TURNS, Answer, cost_of, translated, usage_of
+from functions.nodes.agent.turn import REPAIR_TURNS, Answer, translated
 from shared.errors import (
     ModelRefused,
     ModelUnavailable,
@@ -78,6 +81,7 @@ class Loop:
         )
         self._voice: Voice | None = None
         self.toolbox = Toolbox(())  # filled when a model is asked: a turn that is finished needs none
+        self.recording = recorded_in(call.execution.trigger)
         self.answer = Answer(config.output_schema) if config.output_schema is not None else None
 
     async def take(self, turn: AgentTurn) -> NodeResult:
@@ -85,6 +89,7 @@ class Loop:
 
         Raises:
             TurnsExceeded: it would be one more than `max_turns`.
+            RecordingMissing: it is to be replayed, and was never recorded.
             BudgetExceeded: the call of the model could exceed the budget.
             OutputInvalid: the answer still does not match output_schema after the repair turns.
             NodeStoreUnavailable: the turns cannot be read or kept.
@@ -93,8 +98,9 @@ class Loop:
         try:
             before = list(await self._turns.finished(self.run))
             repeated = turn.number < len(before)
-            kept = before[turn.number] if repeated else await self._turns.keep(self.run, await self._new(turn, before))
-            await self._remember(kept)
+            kept = before[turn.number] if repeated else await self._kept(turn, before)
+            if self.recording is None:
+                await self._remember(kept)
         except StoreUnavailable as error:
             raise NodeStoreUnavailable(
                 f"The turns of agent '{self.call.node}' cannot be kept: {error.message}"
@@ -114,6 +120,13 @@ class Loop:
         if self.deps.turns is None:
             raise NodeStoreUnavailable("This stage has no store for the turns of agents.")
         return self.deps.turns
+
+    async def _kept(self, turn: AgentTurn, before: list[AgentTurnRecord]) -> AgentTurnRecord:
+        if self.recording is None:
+            taken = await self._new(turn, before)
+        else:
+            taken = await replayed(self._turns, self.run, self.recording, turn.number)
+        return await self._turns.keep(self.run, taken)
 
     def _check_number(self, turn: AgentTurn, before: list[AgentTurnRecord]) -> None:
         if turn.number >= self.config.max_turns:
@@ -183,7 +196,7 @@ class Loop:
         if most is not None:
             settings["max_tokens"] = most
         try:
-            model = await build(name, self.deps)
+            model = traced(await build(name, self.deps), self.deps.tracing, self.call)
             request = model_request if self._voice is None or name == DEMO_MODEL else self._voice.request
             response = await request(model, messages, model_settings=settings, model_request_parameters=parameters)
         except (AgentRunError, UserError) as error:

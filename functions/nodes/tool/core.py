@@ -8,7 +8,7 @@ from shared.adapters.http.authorise import Requester
 from shared.adapters.http.client import GuardedClient
 from shared.connections.kinds import Credentials
 from shared.egress import EgressPolicy
-from shared.ports import Circuits
+from shared.ports import Circuits, Tracing
 from shared.workflow.definition import ToolConfig
 from shared.workflow.node_call import NodeCall, NodeResult
 from shared.workflow.node_config import config_of
@@ -20,15 +20,22 @@ class ToolDeps:
 
     requester: Requester
     services: ToolServices = field(default_factory=ToolServices)
+    tracing: Tracing | None = None
+    """Whom calls are told to that a model asked for."""
 
     async def aclose(self) -> None:
         await self.requester.client.aclose()
 
 
-def tool_deps(allowed_hosts: str, circuits: Circuits | None = None, services: ToolServices | None = None) -> ToolDeps:
+def tool_deps(
+    allowed_hosts: str,
+    circuits: Circuits | None = None,
+    services: ToolServices | None = None,
+    tracing: Tracing | None = None,
+) -> ToolDeps:
     """For the running event loop; close it there. Raises ConfigInvalid for a bad allow-list."""
     requester = Requester(GuardedClient(EgressPolicy.parse(allowed_hosts)), circuits)
-    return ToolDeps(requester, services or ToolServices())
+    return ToolDeps(requester, services or ToolServices(), tracing)
 
 
 async def run(call: NodeCall, deps: ToolDeps, *, credentials: Credentials | None = None) -> NodeResult:
@@ -45,6 +52,11 @@ async def run(call: NodeCall, deps: ToolDeps, *, credentials: Credentials | None
     arguments = tool.parse(config.arguments)
     requester = deps.requester.of(call.execution.project_id)
     began = time.perf_counter()
-    output = await tool.run(arguments, ToolContext(requester, call, deps.services, credentials))
+    context = ToolContext(requester, call, deps.services, credentials)
+    if deps.tracing is None or not (call.step or "").startswith("call."):
+        output = await tool.run(arguments, context)
+    else:
+        with deps.tracing.observe("tool", call, tool.name, config.arguments) as seen:
+            seen.output = output = await tool.run(arguments, context)
     duration_ms = round((time.perf_counter() - began) * 1000, 2)
     return NodeResult(output=output, meta={"tool": tool.name, "duration_ms": duration_ms})

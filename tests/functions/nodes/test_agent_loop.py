@@ -13,6 +13,7 @@ from shared.errors import (
     NodeConfigInvalid,
     NodeStoreUnavailable,
     OutputInvalid,
+    RecordingMissing,
     TurnsExceeded,
 )
 from shared.ids import new_id
@@ -256,3 +257,23 @@ async def test_an_answer_that_breaks_off_is_the_fallback_models_turn(deps, opena
     machine = Machine(deps, {"stream": True, "fallback_models": ["openai:second"]})
     assert await machine.run() == "Hello from the second."
     assert list(machine.metas[0]["failed_models"]) == ["openai:tested"]
+
+
+async def test_a_replay_asks_no_model_and_calls_no_tool(deps, openai, stores):
+    openai.answers = [calls(("csv_parse", {"text": "x"})), filled_in({"n": "x"}), filled_in({"n": 7})]
+    config = {"tools": ["csv.parse"], "output_schema": SCHEMA, "memory": {"key": new_id()}}
+    recorded = Machine(deps, config, {"csv.parse": lambda _: 1})
+    await recorded.run()
+    for source in (recorded.execution_id, new_id()):
+        again = Machine(deps, config, trigger={"type": "manual", "replay_of": source})
+        if source == recorded.execution_id:
+            assert await again.run() == {"n": 7}
+            assert (len(again.metas), again.made) == (3, [])
+            assert {meta["usage"]["requests"] for meta in again.metas} == {0}
+        else:
+            with pytest.raises(RecordingMissing, match="recorded 0 turns"):
+                await again.run()
+    assert len(openai.requests) == 3
+    openai.answers = [filled_in({"n": 8})]
+    await Machine(deps, config).run()
+    assert sum(each["role"] == "user" for each in openai.messages) == 2  # memory has the recorded run once

@@ -43,7 +43,7 @@ def _app(settings: Settings, stores: Stores, running: Running) -> ASGIApp:
     """The receiver behind `/webhooks`, the API behind everything else."""
     clock = SystemClock()
     receiver = create_receiver(
-        ReceiverDeps(stores.triggers, running.queue, running.worker, stores.secrets, clock, settings)
+        ReceiverDeps(stores.triggers, running.queue, running.worker, stores.secrets, clock, settings, stores.limits)
     )
     api = create_api(
         ApiDeps(
@@ -61,6 +61,7 @@ def _app(settings: Settings, stores: Stores, running: Running) -> ASGIApp:
             connections=stores.connections,
             access=access_of(stores.engine, stores.secrets),
             audit=stores.audit,
+            limits=stores.limits,
             trigger_states=stores.trigger_states,
             circuits=stores.circuits,
             runner=running.runner,

@@ -24,7 +24,7 @@ from shared.adapters.postgres.schedules import PostgresTriggerStates
 from shared.adapters.postgres.triggers import PostgresTriggers
 from shared.adapters.postgres.values import PostgresKeyValues
 from shared.adapters.postgres.workflows import PostgresWorkflows
-from shared.adapters.redis import RedisCircuits, RedisLiveFeed
+from shared.adapters.redis import RedisCircuits, RedisLiveFeed, RedisRateLimits
 from shared.errors import ConfigInvalid
 from shared.settings import Settings
 
@@ -47,6 +47,7 @@ class Stores:
     feed: RedisLiveFeed
     redis: Redis
     circuits: RedisCircuits
+    limits: RedisRateLimits
     values: PostgresKeyValues
     blobs: ObjectBlobs
     approvals: PostgresApprovals
@@ -80,6 +81,7 @@ def open_stores(stack: AsyncExitStack, settings: Settings) -> Stores:
         feed=feed,
         redis=redis,
         circuits=RedisCircuits(redis),
+        limits=RedisRateLimits(redis),
         values=PostgresKeyValues(engine),
         blobs=ObjectBlobs(settings.blob_url or (settings.data / "blobs").resolve().as_uri()),
         approvals=PostgresApprovals(engine),

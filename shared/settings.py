@@ -40,6 +40,16 @@ class Settings(BaseSettings):
     """Executions of one project that may wait to begin; further ones are refused with 429 until some have begun."""
     audit_retention_days: int = Field(default=400, ge=1)
     """How long entries of the audit log are kept."""
+    rate_limit_address: int = Field(default=6_000, ge=0)
+    """Requests a minute to the API from one address that is not loopback; 0 is no limit, here and below."""
+    rate_limit_sign_in: int = Field(default=60, ge=0)
+    """Of these, requests a minute that sign in or try to."""
+    rate_limit_caller: int = Field(default=60_000, ge=0)
+    """Requests a minute to the API by one user or one key."""
+    rate_limit_project: int = Field(default=120_000, ge=0)
+    """Requests a minute to the API for one project."""
+    rate_limit_webhooks: int = Field(default=600_000, ge=0)
+    """Authentic webhook deliveries a minute for one project."""
     trusted_proxies: str = ""
     """Addresses and CIDRs of proxies whose X-Forwarded-For is believed, separated by commas."""
     allowed_hosts: str = ""

@@ -15,11 +15,13 @@ from starlette.routing import BaseRoute
 from functions.api.callers import address_of
 from functions.api.errors import documented
 from shared.adapters.asgi.problems import correlation_id
+from shared.adapters.asgi.rate_limit import check
 from shared.audit.records import Action
 from shared.errors import ConfigInvalid
 from shared.identity.permissions import PERMISSIONS
 from shared.identity.principal import Actor, Principal, acting, acting_project
 from shared.identity.signing_in import Identity
+from shared.ports.limits import RateLimit
 
 if TYPE_CHECKING:
     from functions.api.deps import Deps
@@ -42,10 +44,15 @@ async def identified(
 
     Raises:
         Unauthenticated: no credentials, or none that are valid.
+        TooManyRequests: of the caller.
     """
     deps: Deps = request.app.state.deps
     identity = await deps.access.identify(credentials.credentials if credentials else None)
     address = address_of(request.scope, deps.settings.trusted_proxies)
+    check(
+        request.scope,
+        await deps.limits.hit([RateLimit("caller", f"{identity.kind} {identity.id}", deps.settings.rate_limit_caller)]),
+    )
     acting.set(Actor(identity.kind, identity.id, address, correlation_id(request.scope)))  # put back by the middleware
     return identity
 
@@ -59,8 +66,12 @@ async def authenticated(
         Unauthenticated: no credentials, or none that are valid.
         PermissionMissing: the header names a project that the bearer does not belong to.
         InvalidParameter: they belong to several, and the header names none.
+        TooManyRequests: of the project.
     """
+    deps: Deps = request.app.state.deps
     principal = identity.in_project(project)
+    limit = RateLimit("project", principal.project_id, deps.settings.rate_limit_project)
+    check(request.scope, await deps.limits.hit([limit]))
     request.state.principal = principal
     acting_project.set(principal.project_id)  # put back by the middleware
     return principal
@@ -155,7 +166,7 @@ def declared(routes: Sequence[BaseRoute]) -> dict[str, Requirement | SignedIn | 
 
 
 def describe(app: FastAPI, document: dict[str, Any]) -> None:
-    """Writes what each operation asks for into the OpenAPI document, as `x-permission`, and its 401 and 403."""
+    """Writes what each operation asks for into the OpenAPI document, as `x-permission`, and its 401, 403 and 429."""
     asked = declared(app.routes)
     operations = ((method, path, each) for path, all_ in document["paths"].items() for method, each in all_.items())
     for method, path, operation in operations:
@@ -164,7 +175,7 @@ def describe(app: FastAPI, document: dict[str, Any]) -> None:
         if isinstance(asks, Public):
             operation.pop("security", None)
             continue
-        refusals = documented(401, 403) if isinstance(asks, Requirement) else documented(401)
+        refusals = documented(401, 403, 429) if isinstance(asks, Requirement) else documented(401, 429)
         operation["responses"] = {str(status): each for status, each in refusals.items()} | operation["responses"]
         if isinstance(asks, Requirement):
             operation["description"] += f"\n\nNeeds the permission `{asks.permission}`."

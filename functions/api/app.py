@@ -1,8 +1,11 @@
 """The REST API as an ASGI app."""
 
+from functools import partial
+
 from fastapi import FastAPI
 
 from functions.api import access, errors, openapi
+from functions.api.callers import address_of
 from functions.api.deps import Deps
 from functions.api.routes import (
     approval_page,
@@ -26,6 +29,7 @@ from functions.api.routes import (
     workflows,
 )
 from shared.adapters.asgi.middleware import BodyLimit, Correlation, LoopbackGuard
+from shared.adapters.asgi.rate_limit import RateLimited
 from shared.bulk.records import MAX_BYTES
 
 BULK_PATHS = r"/api/workflows/[^/]+/bulk(/check)?"
@@ -62,6 +66,13 @@ def create_app(deps: Deps) -> FastAPI:
     openapi.describe(app)
     # The one added last is the outermost.
     app.add_middleware(access.ProjectScope)
+    app.add_middleware(
+        RateLimited,
+        limits=deps.limits,
+        address_of=partial(address_of, trusted_proxies=deps.settings.trusted_proxies),
+        address=deps.settings.rate_limit_address,
+        sign_in=deps.settings.rate_limit_sign_in,
+    )
     app.add_middleware(BodyLimit, limit=deps.settings.max_body_bytes, larger={BULK_PATHS: MAX_BYTES})
     if deps.settings.stage == "local":
         app.add_middleware(LoopbackGuard)

@@ -29,6 +29,7 @@ from shared.ports import (
     WorkflowStore,
 )
 from shared.ports.audit import AuditLog
+from shared.ports.limits import RateLimits
 from shared.settings import Settings
 
 Probe = Callable[[], Awaitable[object]]
@@ -56,6 +57,7 @@ class Deps:
     bulk_runs: BulkRuns
     access: Access
     audit: AuditLog
+    limits: RateLimits
     runner: TaskRunner
     """Calls the functions of nodes, for what is not part of an execution."""
     probes: Mapping[str, Probe] = field(default_factory=dict)

@@ -13,12 +13,13 @@ A delivery is checked in this order, so that a caller who cannot sign learns not
   9. body           400  not what its content type says; 415 a type that is not taken in
  10. handshake      200  Slack's url_verification
  11. trigger        409  switched off
- 12. workflow       410  deleted; 409 a draft or paused
- 13. filter         200  `{"ignored": true}`; 422 it fails on this delivery
- 14. transform      422  it fails on this delivery
- 15. input_schema   422  with a diagnostic for each mistake; 413 an input that is too large
- 16. submit         202  durable; a repeated delivery id answers with the first execution and `duplicate: true`
- 17. finish         200  with `respond: finished`: the output, or the webhook's own response; 502 the execution failed
+ 12. rate           429  more authentic deliveries than the project may have; `Retry-After`
+ 13. workflow       410  deleted; 409 a draft or paused
+ 14. filter         200  `{"ignored": true}`; 422 it fails on this delivery
+ 15. transform      422  it fails on this delivery
+ 16. input_schema   422  with a diagnostic for each mistake; 413 an input that is too large
+ 17. submit         202  durable; a repeated delivery id answers with the first execution and `duplicate: true`
+ 18. finish         200  with `respond: finished`: the output, or the webhook's own response; 502 the execution failed
 
 No `Host` or `Origin` is asked for, other than by the API: deliveries come through tunnels and proxies, and what a page
 could send here proves nothing without the signature. One query reads the target; submitting shares its commit with the
@@ -40,8 +41,9 @@ from functions.webhook.body import parse_body
 from functions.webhook.deps import Deps
 from shared.adapters.asgi.middleware import BodyLimit, Correlation
 from shared.adapters.asgi.problems import correlation_id, on_http_error, on_millrace_error
-from shared.errors import MillraceError, TriggerInactive, WebhookNotFound
+from shared.errors import MillraceError, TooManyRequests, TriggerInactive, WebhookNotFound
 from shared.executions.start import Origin, Startable, ensure_startable, start
+from shared.ports.limits import WINDOW_SECONDS, RateLimit
 from shared.triggers.challenges import slack_challenge
 from shared.triggers.records import TriggerType, WebhookRegistration, WebhookTarget
 from shared.triggers.reshaping import reshaped
@@ -93,6 +95,7 @@ async def _answer(deps: Deps, target: WebhookTarget, config: WebhookTriggerConfi
         return Response(orjson.dumps({"challenge": challenge}), 200, media_type="application/json")
     if not registration.is_active:
         raise TriggerInactive("This webhook is switched off. Switch it on: PUT /api/triggers/{id} {'is_active': true}.")
+    await _count(deps, registration.project_id)
     startable = _startable(target)
     ensure_startable(startable)
     data: Any = webhook_input(
@@ -116,6 +119,16 @@ async def _answer(deps: Deps, target: WebhookTarget, config: WebhookTriggerConfi
             return await answers.finished(request, accepted.execution_id, change, config.response, data)
     queued = {"execution_id": accepted.execution_id, "status": "queued", "duplicate": accepted.duplicate}
     return answers.as_json(queued, 202, accepted.execution_id)
+
+
+async def _count(deps: Deps, project_id: str) -> None:
+    """Raises TooManyRequests above the project's limit of authentic deliveries."""
+    state = await deps.limits.spend(RateLimit("webhooks", project_id, deps.settings.rate_limit_webhooks))
+    if not state.allowed:
+        raise TooManyRequests(
+            f"More than {state.limit.amount} deliveries in {WINDOW_SECONDS} s reached this project. Send it again.",
+            retry_after_seconds=state.reset_seconds,
+        )
 
 
 def _delivery(request: Request, body: bytes, deps: Deps, config: WebhookTriggerConfig) -> Delivery:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from shared.clock import Clock
 from shared.errors import NotImplementedYet
 from shared.ports import Completions, SecretBox, StartQueue, TriggerStore
+from shared.ports.limits import RateLimits
 from shared.settings import Settings
 
 
@@ -16,6 +17,7 @@ class Deps:
     secrets: SecretBox
     clock: Clock
     settings: Settings
+    limits: RateLimits
 
 
 def from_environment() -> Deps:

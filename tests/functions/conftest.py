@@ -107,12 +107,13 @@ async def doors(stores: Stores, tmp_path_factory: pytest.TempPathFactory) -> Asy
             stores.bulk_runs,
             stores.access,
             stores.audit,
+            stores.limits,
             runner,
         )
     )
     completions = Scripted()
     webhook_app = create_webhook(
-        WebhookDeps(stores.triggers, stores.queue, completions, stores.secrets, clock, settings)
+        WebhookDeps(stores.triggers, stores.queue, completions, stores.secrets, clock, settings, stores.limits)
     )
     async with AsyncExitStack() as stack:
         stack.push_async_callback(tools.aclose)

@@ -27,7 +27,7 @@ from shared.adapters.postgres.schedules import PostgresPollSources, PostgresTrig
 from shared.adapters.postgres.triggers import PostgresTriggers
 from shared.adapters.postgres.values import PostgresKeyValues
 from shared.adapters.postgres.workflows import PostgresWorkflows
-from shared.adapters.redis import RedisCircuits, RedisLiveFeed
+from shared.adapters.redis import RedisCircuits, RedisLiveFeed, RedisRateLimits
 from shared.executions.records import StartRequest
 from shared.identity.signing_in import Access
 from shared.ids import new_id
@@ -63,6 +63,7 @@ class Stores:
     poll_sources: PostgresPollSources
     redis: Redis
     circuits: RedisCircuits
+    limits: RedisRateLimits
     values: PostgresKeyValues
 
     async def close(self) -> None:
@@ -103,6 +104,7 @@ def open_stores(postgres_url: str, redis_url: str, encryption_keys: str, blob_fo
         poll_sources=PostgresPollSources(engine),
         redis=redis,
         circuits=RedisCircuits(redis),
+        limits=RedisRateLimits(redis),
         values=PostgresKeyValues(engine),
     )
 

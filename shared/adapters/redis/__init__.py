@@ -2,6 +2,7 @@
 
 from shared.adapters.redis.circuits import RedisCircuits
 from shared.adapters.redis.live_feed import RedisLiveFeed
+from shared.adapters.redis.rate_limits import RedisRateLimits
 from shared.adapters.redis.result_cache import RedisResultCache
 
-__all__ = ["RedisCircuits", "RedisLiveFeed", "RedisResultCache"]
+__all__ = ["RedisCircuits", "RedisLiveFeed", "RedisRateLimits", "RedisResultCache"]

@@ -12,7 +12,7 @@ from functions.api.app import create_app as create_api
 from functions.api.deps import Deps as ApiDeps
 from functions.webhook.app import create_app as create_receiver
 from functions.webhook.deps import Deps as ReceiverDeps
-from local.access import access_of, owner_key
+from local.access import access_of, owner_key, sign_in_providers
 from local.cli.credentials import KEY_FILE
 from local.running import Running, start
 from local.stores import Stores, open_stores
@@ -20,6 +20,7 @@ from shared.adapters.asgi.overload import InFlightLimit
 from shared.approvals.links import ApprovalLinks
 from shared.bulk.records import MAX_BYTES
 from shared.clock import SystemClock
+from shared.ports.oidc import OidcProviders
 from shared.settings import Settings
 
 
@@ -36,10 +37,11 @@ async def stage(settings: Settings, worker: str) -> AsyncIterator[ASGIApp]:
     async with AsyncExitStack() as stack:
         stores = open_stores(stack, settings)
         await owner_key(access_of(stores.engine, stores.secrets), settings.data / KEY_FILE)
-        yield _app(settings, stores, start(stack, settings, stores, worker))
+        oidc = sign_in_providers(stack, settings)
+        yield _app(settings, stores, start(stack, settings, stores, worker), oidc)
 
 
-def _app(settings: Settings, stores: Stores, running: Running) -> ASGIApp:
+def _app(settings: Settings, stores: Stores, running: Running, oidc: OidcProviders) -> ASGIApp:
     """The receiver behind `/webhooks`, the API behind everything else."""
     clock = SystemClock()
     receiver = create_receiver(
@@ -62,6 +64,7 @@ def _app(settings: Settings, stores: Stores, running: Running) -> ASGIApp:
             access=access_of(stores.engine, stores.secrets),
             audit=stores.audit,
             limits=stores.limits,
+            oidc=oidc,
             trigger_states=stores.trigger_states,
             circuits=stores.circuits,
             runner=running.runner,

@@ -40,6 +40,8 @@ class Settings(BaseSettings):
     """Executions of one project that may wait to begin; further ones are refused with 429 until some have begun."""
     audit_retention_days: int = Field(default=400, ge=1)
     """How long entries of the audit log are kept."""
+    oidc: SecretStr | None = None
+    """Providers to sign in through, a JSON array of `{"name", "issuer", "client_id", "client_secret"}`."""
     rate_limit_address: int = Field(default=6_000, ge=0)
     """Requests a minute to the API from one address that is not loopback; 0 is no limit, here and below."""
     rate_limit_sign_in: int = Field(default=60, ge=0)

@@ -30,6 +30,7 @@ from shared.ports import (
 )
 from shared.ports.audit import AuditLog
 from shared.ports.limits import RateLimits
+from shared.ports.oidc import OidcProviders
 from shared.settings import Settings
 
 Probe = Callable[[], Awaitable[object]]
@@ -58,6 +59,7 @@ class Deps:
     access: Access
     audit: AuditLog
     limits: RateLimits
+    oidc: OidcProviders
     runner: TaskRunner
     """Calls the functions of nodes, for what is not part of an execution."""
     probes: Mapping[str, Probe] = field(default_factory=dict)

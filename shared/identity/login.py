@@ -61,6 +61,14 @@ async def log_in(access: Access, email: str, password: str) -> SignedIn:
     return SignedIn(active.id, await _tokens(access, active.id, new_id()), failures)
 
 
+async def vouched(access: Access, user_id: str) -> SignedIn:
+    """Tokens for a user whom a provider vouched for. Raises Unauthenticated where they may not come in any more."""
+    user = await access.members.user(user_id)
+    if user is None or user.disabled_at is not None:
+        raise Unauthenticated(REFUSED)
+    return SignedIn(user.id, await _tokens(access, user.id, new_id()))
+
+
 async def refresh(access: Access, text: str) -> Tokens:
     """The next tokens of a family.
 

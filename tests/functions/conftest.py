@@ -18,6 +18,7 @@ from functions.webhook.deps import Deps as WebhookDeps
 from local.access import owner_key
 from local.tasks import LocalTasks
 from shared.adapters.http.oauth2 import OAuth2Grants
+from shared.adapters.http.oidc import HttpOidcProviders
 from shared.approvals.links import ApprovalLinks
 from shared.clock import SystemClock
 from shared.connections.resolve import Connections
@@ -108,6 +109,7 @@ async def doors(stores: Stores, tmp_path_factory: pytest.TempPathFactory) -> Asy
             stores.access,
             stores.audit,
             stores.limits,
+            HttpOidcProviders(tools.requester.client, {}),
             runner,
         )
     )

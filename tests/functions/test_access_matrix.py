@@ -34,6 +34,8 @@ PUBLIC = [
     "POST /api/auth/refresh",
     "POST /api/auth/logout",
     "POST /api/auth/token",
+    "GET /api/auth/providers",
+    "POST /api/auth/oidc",
     "GET /.well-known/jwks.json",
     "GET /healthz",
     "GET /readyz",

@@ -43,6 +43,7 @@ def app_over(workflows=None, **deps):
         "access": None,
         "audit": None,
         "limits": Unlimited(),
+        "oidc": None,
         "runner": None,
     }
     app = create_app(Deps(workflows, clock=SystemClock(), settings=Settings(), **{**nothing, **deps}))

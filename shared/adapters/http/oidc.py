@@ -111,8 +111,7 @@ class HttpOidcProviders(OidcProviders):
         age = time.monotonic() - at
         if age > _KEPT_SECONDS or (kid not in keys and age > _KEYS_EVERY_SECONDS):
             body = await self._ask("GET", (await self._discovered(provider))["jwks_uri"])
-            keys = {each["kid"]: each for each in (body or {}).get("keys", []) if _signs(each)}
-            keys = {name: PyJWK(each) for name, each in keys.items()}
+            keys = {each["kid"]: PyJWK(each) for each in (body or {}).get("keys", []) if _signs(each)}
             self._keys[provider.name] = keys, time.monotonic()
         return keys[kid]
 

@@ -3,6 +3,7 @@
 from functools import partial
 
 from fastapi import FastAPI
+from starlette.middleware.cors import CORSMiddleware
 
 from functions.api import access, errors, openapi
 from functions.api.callers import address_of
@@ -29,10 +30,20 @@ from functions.api.routes import (
     triggers,
     workflows,
 )
+from shared.adapters.asgi.headers import SecurityHeaders
 from shared.adapters.asgi.middleware import BodyLimit, Correlation, LoopbackGuard
 from shared.adapters.asgi.rate_limit import RateLimited
 from shared.bulk.records import MAX_BYTES
 
+CORS_HEADERS = [
+    "Authorization",
+    "Content-Type",
+    "Idempotency-Key",
+    "Last-Event-ID",
+    "Millrace-Project",
+    "X-Correlation-Id",
+]
+EXPOSED_HEADERS = ["Location", "RateLimit", "RateLimit-Policy", "Retry-After", "X-Correlation-Id"]
 BULK_PATHS = r"/api/workflows/[^/]+/bulk(/check)?"
 
 
@@ -76,7 +87,17 @@ def create_app(deps: Deps) -> FastAPI:
         sign_in=deps.settings.rate_limit_sign_in,
     )
     app.add_middleware(BodyLimit, limit=deps.settings.max_body_bytes, larger={BULK_PATHS: MAX_BYTES})
+    origins = deps.settings.origins
     if deps.settings.stage == "local":
-        app.add_middleware(LoopbackGuard)
+        app.add_middleware(LoopbackGuard, origins=origins)
+    if origins:
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=origins,
+            allow_methods=["GET", "POST", "PUT", "DELETE"],
+            allow_headers=CORS_HEADERS,
+            expose_headers=EXPOSED_HEADERS,
+        )
+    app.add_middleware(SecurityHeaders, open_to=bool(origins))
     app.add_middleware(Correlation)
     return app

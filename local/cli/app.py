@@ -9,6 +9,7 @@ import typer
 
 from local.cli.audit_app import audit_app
 from local.cli.bulk_app import bulk_app
+from local.cli.secrets_app import secrets_app
 from local.cli.shapes import DEFAULT_URL
 from local.cli.trigger_app import trigger_app
 
@@ -73,6 +74,7 @@ app = typer.Typer(
 app.add_typer(trigger_app, name="trigger")
 app.add_typer(bulk_app, name="bulk")
 app.add_typer(audit_app, name="audit")
+app.add_typer(secrets_app, name="secrets")
 
 
 def run(arguments: Sequence[str] | None = None) -> int:

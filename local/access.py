@@ -2,23 +2,28 @@
 
 import contextlib
 import os
+from contextlib import AsyncExitStack
 from pathlib import Path
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from local.cli.credentials import key_of
+from shared.adapters.http.client import GuardedClient
+from shared.adapters.http.oidc import HttpOidcProviders
 from shared.adapters.passwords import Argon2Passwords
 from shared.adapters.postgres.identity import PostgresKeys, PostgresMembers, PostgresSessions
 from shared.adapters.tokens import JwtTokens
 from shared.clock import SystemClock
+from shared.egress import EgressPolicy
 from shared.errors import Unauthenticated
 from shared.identity.api_keys import digest_of, new_key
+from shared.identity.oidc import providers
 from shared.identity.permissions import EVERYTHING, Role
 from shared.identity.records import ApiKey, Membership, User
 from shared.identity.signing_in import Access
 from shared.ids import new_id
 from shared.ports import SecretBox
-from shared.settings import DEFAULT_PROJECT_ID
+from shared.settings import DEFAULT_PROJECT_ID, Settings
 
 OWNER_EMAIL = "owner@localhost"
 
@@ -34,6 +39,13 @@ def access_of(engine: AsyncEngine, secrets: SecretBox) -> Access:
         passwords=Argon2Passwords(),
         clock=clock,
     )
+
+
+def sign_in_providers(stack: AsyncExitStack, settings: Settings) -> HttpOidcProviders:
+    """The providers of MILLRACE_OIDC; their client is closed with `stack`. Raises ConfigInvalid."""
+    client = GuardedClient(EgressPolicy.parse(settings.allowed_hosts))
+    stack.push_async_callback(client.aclose)
+    return HttpOidcProviders(client, providers(settings.oidc))
 
 
 async def owner_key(access: Access, path: Path) -> str:

@@ -12,16 +12,16 @@ from functions.api.app import create_app as create_api
 from functions.api.deps import Deps as ApiDeps
 from functions.webhook.app import create_app as create_receiver
 from functions.webhook.deps import Deps as ReceiverDeps
-from local.access import access_of, owner_key
+from local.access import access_of, owner_key, sign_in_providers
 from local.cli.credentials import KEY_FILE
 from local.running import Running, start
 from local.stores import Stores, open_stores
 from shared.adapters.asgi.overload import InFlightLimit
 from shared.adapters.postgres.samples import PostgresWebhookSamples
-from shared.adapters.redis import RedisRateLimits
 from shared.approvals.links import ApprovalLinks
 from shared.bulk.records import MAX_BYTES
 from shared.clock import SystemClock
+from shared.ports.oidc import OidcProviders
 from shared.settings import Settings
 
 
@@ -38,10 +38,11 @@ async def stage(settings: Settings, worker: str) -> AsyncIterator[ASGIApp]:
     async with AsyncExitStack() as stack:
         stores = open_stores(stack, settings)
         await owner_key(access_of(stores.engine, stores.secrets), settings.data / KEY_FILE)
-        yield _app(settings, stores, start(stack, settings, stores, worker))
+        oidc = sign_in_providers(stack, settings)
+        yield _app(settings, stores, start(stack, settings, stores, worker), oidc)
 
 
-def _app(settings: Settings, stores: Stores, running: Running) -> ASGIApp:
+def _app(settings: Settings, stores: Stores, running: Running, oidc: OidcProviders) -> ASGIApp:
     """The receiver behind `/webhooks`, the API behind everything else."""
     clock, samples = SystemClock(), PostgresWebhookSamples(stores.engine)
     receiver = create_receiver(
@@ -52,7 +53,7 @@ def _app(settings: Settings, stores: Stores, running: Running) -> ASGIApp:
             stores.secrets,
             clock,
             settings,
-            RedisRateLimits(stores.redis),
+            stores.limits,
             stores.blobs,
             samples,
         )
@@ -72,6 +73,9 @@ def _app(settings: Settings, stores: Stores, running: Running) -> ASGIApp:
             secrets=stores.secrets,
             connections=stores.connections,
             access=access_of(stores.engine, stores.secrets),
+            audit=stores.audit,
+            limits=stores.limits,
+            oidc=oidc,
             trigger_states=stores.trigger_states,
             samples=samples,
             events=running.events,

@@ -15,6 +15,7 @@ from functions.nodes.tool import core as tool
 from functions.nodes.tool.registry import ToolServices
 from local.bulk import feed_bulk_runs
 from local.events import LocalEvents
+from local.housekeeping import prune_audit_log
 from local.machines import Machines
 from local.nested import NestedExecutions
 from local.put_events import PutEvents
@@ -107,6 +108,8 @@ def start(stack: AsyncExitStack, settings: Settings, stores: Stores, name: str) 
     stack.push_async_callback(_ended, asyncio.create_task(timed.run(), name="scheduler"))
     events.attach(listening := dispatcher(stores, queue=queue, clock=clock))
     stack.push_async_callback(_ended, asyncio.create_task(listening.run(), name="dispatcher"))
+    pruning = prune_audit_log(stores.audit, clock, settings.audit_retention_days)
+    stack.push_async_callback(_ended, asyncio.create_task(pruning, name="retention"))
     return Running(worker, queue, completions, tokens, runner, events)
 
 

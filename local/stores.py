@@ -11,6 +11,7 @@ from shared.adapters.local.secret_box import FernetBox
 from shared.adapters.postgres.admission import PostgresAdmission
 from shared.adapters.postgres.agents import PostgresAgentMemory, PostgresAgentTurns
 from shared.adapters.postgres.approvals import PostgresApprovals
+from shared.adapters.postgres.audit import PostgresAudit
 from shared.adapters.postgres.backlog import PostgresBacklog
 from shared.adapters.postgres.bulk import PostgresBulkRuns
 from shared.adapters.postgres.completions import PostgresTaskCompletions
@@ -27,7 +28,7 @@ from shared.adapters.postgres.schedules import PostgresTriggerStates
 from shared.adapters.postgres.triggers import PostgresTriggers
 from shared.adapters.postgres.values import PostgresKeyValues
 from shared.adapters.postgres.workflows import PostgresWorkflows
-from shared.adapters.redis import RedisCircuits, RedisLiveFeed
+from shared.adapters.redis import RedisCircuits, RedisLiveFeed, RedisRateLimits
 from shared.errors import ConfigInvalid
 from shared.settings import Settings
 
@@ -55,9 +56,11 @@ class Stores:
     feed: RedisLiveFeed
     redis: Redis
     circuits: RedisCircuits
+    limits: RedisRateLimits
     values: PostgresKeyValues
     blobs: ObjectBlobs
     approvals: PostgresApprovals
+    audit: PostgresAudit
     connections: PostgresConnections
     turns: PostgresAgentTurns
     memory: PostgresAgentMemory
@@ -92,9 +95,11 @@ def open_stores(stack: AsyncExitStack, settings: Settings) -> Stores:
         feed=feed,
         redis=redis,
         circuits=RedisCircuits(redis),
+        limits=RedisRateLimits(redis),
         values=PostgresKeyValues(engine),
         blobs=ObjectBlobs(settings.blob_url or (settings.data / "blobs").resolve().as_uri()),
         approvals=PostgresApprovals(engine),
+        audit=PostgresAudit(engine),
         connections=PostgresConnections(engine),
         turns=PostgresAgentTurns(engine),
         memory=PostgresAgentMemory(engine),

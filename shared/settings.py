@@ -3,6 +3,7 @@
 Names carry the prefix `MILLRACE_`, except the ones that other tools made standard (DATABASE_URL, REDIS_URL).
 """
 
+import re
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Literal
@@ -38,6 +39,22 @@ class Settings(BaseSettings):
     max_body_bytes: int = Field(default=MAX_BODY_BYTES, ge=1024)
     max_queued: int = Field(default=100_000, ge=1)
     """Executions of one project that may wait to begin; further ones are refused with 429 until some have begun."""
+    audit_retention_days: int = Field(default=400, ge=1)
+    """How long entries of the audit log are kept."""
+    oidc: SecretStr | None = None
+    """Providers to sign in through, a JSON array of `{"name", "issuer", "client_id", "client_secret"}`."""
+    rate_limit_address: int = Field(default=6_000, ge=0)
+    """Requests a minute to the API from one address that is not loopback; 0 is no limit, here and below."""
+    rate_limit_sign_in: int = Field(default=60, ge=0)
+    """Of these, requests a minute that sign in or try to."""
+    rate_limit_caller: int = Field(default=60_000, ge=0)
+    """Requests a minute to the API by one user or one key."""
+    rate_limit_project: int = Field(default=120_000, ge=0)
+    """Requests a minute to the API for one project."""
+    rate_limit_webhooks: int = Field(default=600_000, ge=0)
+    """Authentic webhook deliveries a minute for one project."""
+    cors_origins: str = ""
+    """Origins whose pages may call the API with a key or a token, as `https://host`, separated by commas."""
     trusted_proxies: str = ""
     """Addresses and CIDRs of proxies whose X-Forwarded-For is believed, separated by commas."""
     allowed_hosts: str = ""
@@ -49,6 +66,19 @@ class Settings(BaseSettings):
     """With the secret key: every call of a model, and every tool that a model calls, is told to Langfuse."""
     langfuse_secret_key: SecretStr | None = Field(default=None, validation_alias="LANGFUSE_SECRET_KEY")
     langfuse_base_url: str = Field(default="https://cloud.langfuse.com", validation_alias="LANGFUSE_BASE_URL")
+
+    @property
+    def origins(self) -> list[str]:
+        """Those of `cors_origins`."""
+        return [each.strip() for each in self.cors_origins.split(",") if each.strip()]
+
+    @field_validator("cors_origins")
+    @classmethod
+    def _are_origins(cls, given: str) -> str:
+        for each in filter(None, (part.strip() for part in given.split(","))):
+            if not re.fullmatch(r"https?://[^/\s*?#@]+", each):
+                raise ValueError(f"'{each}' is no origin; write it as https://host or https://host:port")
+        return given
 
     @field_validator("trusted_proxies")
     @classmethod

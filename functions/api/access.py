@@ -4,7 +4,7 @@ A route declares one of `requires("workflows:read")`, `signed_in()` and `public(
 with a route that declares none does not start (`declared` below), so that nothing is open by oversight.
 """
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
 from fastapi import Depends, FastAPI, Header, Request, Security
@@ -12,11 +12,16 @@ from fastapi.routing import APIRoute, iter_route_contexts
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from starlette.routing import BaseRoute
 
+from functions.api.callers import address_of
 from functions.api.errors import documented
+from shared.adapters.asgi.problems import correlation_id
+from shared.adapters.asgi.rate_limit import check
+from shared.audit.records import Action
 from shared.errors import ConfigInvalid
 from shared.identity.permissions import PERMISSIONS
-from shared.identity.principal import Principal, acting_project
+from shared.identity.principal import Actor, Principal, acting, acting_project
 from shared.identity.signing_in import Identity
+from shared.ports.limits import RateLimit
 
 if TYPE_CHECKING:
     from functions.api.deps import Deps
@@ -35,13 +40,21 @@ ProjectHeader = Annotated[
 async def identified(
     request: Request, credentials: Annotated[HTTPAuthorizationCredentials | None, Security(_bearer)]
 ) -> Identity:
-    """Whoever the bearer is, in whatever projects.
+    """Whoever the bearer is, in whatever projects; from here on, the audit log names them.
 
     Raises:
         Unauthenticated: no credentials, or none that are valid.
+        TooManyRequests: of the caller.
     """
     deps: Deps = request.app.state.deps
-    return await deps.access.identify(credentials.credentials if credentials else None)
+    identity = await deps.access.identify(credentials.credentials if credentials else None)
+    address = address_of(request.scope, deps.settings.trusted_proxies)
+    check(
+        request.scope,
+        await deps.limits.hit([RateLimit("caller", f"{identity.kind} {identity.id}", deps.settings.rate_limit_caller)]),
+    )
+    acting.set(Actor(identity.kind, identity.id, address, correlation_id(request.scope)))  # put back by the middleware
+    return identity
 
 
 async def authenticated(
@@ -53,8 +66,12 @@ async def authenticated(
         Unauthenticated: no credentials, or none that are valid.
         PermissionMissing: the header names a project that the bearer does not belong to.
         InvalidParameter: they belong to several, and the header names none.
+        TooManyRequests: of the project.
     """
+    deps: Deps = request.app.state.deps
     principal = identity.in_project(project)
+    limit = RateLimit("project", principal.project_id, deps.settings.rate_limit_project)
+    check(request.scope, await deps.limits.hit([limit]))
     request.state.principal = principal
     acting_project.set(principal.project_id)  # put back by the middleware
     return principal
@@ -76,6 +93,22 @@ class Requirement:
         principal.check(self.permission)
 
 
+class AuditedRequirement(Requirement):
+    """As a Requirement; a request that succeeds is then written down as `action`."""
+
+    def __init__(self, permission: str, action: str) -> None:
+        super().__init__(permission)
+        self.action = action
+
+    async def __call__(self, request: Request, principal: Caller) -> AsyncIterator[None]:  # type: ignore[override]  # FastAPI runs what comes after `yield` once the request is done
+        principal.check(self.permission)
+        yield
+        deps: Deps = request.app.state.deps
+        target = next(iter(request.path_params.values()), None)
+        kind = self.action.partition(".")[0]
+        await deps.audit.record(Action(principal.project_id, self.action, kind, target))
+
+
 class SignedIn:
     """The caller needs valid credentials, and no project."""
 
@@ -91,9 +124,13 @@ class Public:
     async def __call__(self) -> None: ...
 
 
-def requires(permission: str) -> Any:
-    """For a route's `dependencies`: 401 without credentials, 403 without `permission` in the project."""
-    return Depends(Requirement(permission))
+def requires(permission: str, *, audited: str | None = None) -> Any:
+    """For a route's `dependencies`: 401 without credentials, 403 without `permission` in the project.
+
+    `audited`: what the audit log calls it (`execution.cancelled`), where a route changes none of the tables that write
+    their own entries; what it is done to is the path's parameter.
+    """
+    return Depends(Requirement(permission) if audited is None else AuditedRequirement(permission, audited))
 
 
 def signed_in() -> Any:
@@ -129,7 +166,7 @@ def declared(routes: Sequence[BaseRoute]) -> dict[str, Requirement | SignedIn | 
 
 
 def describe(app: FastAPI, document: dict[str, Any]) -> None:
-    """Writes what each operation asks for into the OpenAPI document, as `x-permission`, and its 401 and 403."""
+    """Writes what each operation asks for into the OpenAPI document, as `x-permission`, and its 401, 403 and 429."""
     asked = declared(app.routes)
     operations = ((method, path, each) for path, all_ in document["paths"].items() for method, each in all_.items())
     for method, path, operation in operations:
@@ -138,21 +175,22 @@ def describe(app: FastAPI, document: dict[str, Any]) -> None:
         if isinstance(asks, Public):
             operation.pop("security", None)
             continue
-        refusals = documented(401, 403) if isinstance(asks, Requirement) else documented(401)
+        refusals = documented(401, 403, 429) if isinstance(asks, Requirement) else documented(401, 429)
         operation["responses"] = {str(status): each for status, each in refusals.items()} | operation["responses"]
         if isinstance(asks, Requirement):
             operation["description"] += f"\n\nNeeds the permission `{asks.permission}`."
 
 
 class ProjectScope:
-    """Puts back which project stores show, after each request: nothing is left to whatever this task does next."""
+    """Puts back which project stores show and who acts, after each request: nothing is left to what comes next."""
 
     def __init__(self, app: Any) -> None:
         self.app = app
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        token = acting_project.set(None)
+        project, actor = acting_project.set(None), acting.set(None)
         try:
             await self.app(scope, receive, send)
         finally:
-            acting_project.reset(token)
+            acting_project.reset(project)
+            acting.reset(actor)

@@ -1,12 +1,17 @@
 """The REST API as an ASGI app."""
 
+from functools import partial
+
 from fastapi import FastAPI
+from starlette.middleware.cors import CORSMiddleware
 
 from functions.api import access, errors, openapi
+from functions.api.callers import address_of
 from functions.api.deps import Deps
 from functions.api.routes import (
     approval_page,
     approvals,
+    audit,
     auth,
     bulk,
     catalogue,
@@ -21,6 +26,7 @@ from functions.api.routes import (
     keys,
     members,
     oauth_page,
+    oidc,
     plans,
     replays,
     schedules,
@@ -28,9 +34,20 @@ from functions.api.routes import (
     triggers,
     workflows,
 )
+from shared.adapters.asgi.headers import SecurityHeaders
 from shared.adapters.asgi.middleware import BodyLimit, Correlation, LoopbackGuard
+from shared.adapters.asgi.rate_limit import RateLimited
 from shared.bulk.records import MAX_BYTES
 
+CORS_HEADERS = [
+    "Authorization",
+    "Content-Type",
+    "Idempotency-Key",
+    "Last-Event-ID",
+    "Millrace-Project",
+    "X-Correlation-Id",
+]
+EXPOSED_HEADERS = ["Location", "RateLimit", "RateLimit-Policy", "Retry-After", "X-Correlation-Id"]
 BULK_PATHS = r"/api/workflows/[^/]+/bulk(/check)?"
 
 
@@ -59,8 +76,10 @@ def create_app(deps: Deps) -> FastAPI:
         catalogue,
         circuits,
         auth,
+        oidc,
         members,
         keys,
+        audit,
         health,
     ):
         app.include_router(routes.router)
@@ -68,8 +87,25 @@ def create_app(deps: Deps) -> FastAPI:
     openapi.describe(app)
     # The one added last is the outermost.
     app.add_middleware(access.ProjectScope)
+    app.add_middleware(
+        RateLimited,
+        limits=deps.limits,
+        address_of=partial(address_of, trusted_proxies=deps.settings.trusted_proxies),
+        address=deps.settings.rate_limit_address,
+        sign_in=deps.settings.rate_limit_sign_in,
+    )
     app.add_middleware(BodyLimit, limit=deps.settings.max_body_bytes, larger={BULK_PATHS: MAX_BYTES})
+    origins = deps.settings.origins
     if deps.settings.stage == "local":
-        app.add_middleware(LoopbackGuard)
+        app.add_middleware(LoopbackGuard, origins=origins)
+    if origins:
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=origins,
+            allow_methods=["GET", "POST", "PUT", "DELETE"],
+            allow_headers=CORS_HEADERS,
+            expose_headers=EXPOSED_HEADERS,
+        )
+    app.add_middleware(SecurityHeaders, open_to=bool(origins))
     app.add_middleware(Correlation)
     return app

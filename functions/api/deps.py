@@ -28,7 +28,10 @@ from shared.ports import (
     TriggerStore,
     WorkflowStore,
 )
+from shared.ports.audit import AuditLog
 from shared.ports.events import DeadLetters, EventArchive, EventBus, EventReplays
+from shared.ports.limits import RateLimits
+from shared.ports.oidc import OidcProviders
 from shared.ports.samples import WebhookSamples
 from shared.settings import Settings
 
@@ -61,6 +64,9 @@ class Deps:
     circuits: Circuits
     bulk_runs: BulkRuns
     access: Access
+    audit: AuditLog
+    limits: RateLimits
+    oidc: OidcProviders
     runner: TaskRunner
     """Calls the functions of nodes, for what is not part of an execution."""
     probes: Mapping[str, Probe] = field(default_factory=dict)

@@ -15,12 +15,13 @@ A delivery is checked in this order, so that a caller who cannot sign learns not
   9. body           400  not what its content type says
  10. handshake      200  Slack's url_verification
  11. trigger        409  switched off
- 12. workflow       410  deleted; 409 a draft or paused
- 13. filter         200  `{"ignored": true}`; 422 it fails on this delivery
- 14. transform      422  it fails on this delivery
- 15. input_schema   422  with a diagnostic for each mistake; 413 an input that is too large
- 16. submit         202  durable; a repeated delivery id answers with the first execution and `duplicate: true`
- 17. finish         200  with `respond: finished`: the output, or the webhook's own response; 502 the execution failed
+ 12. rate           429  more authentic deliveries than the project may have; `Retry-After`
+ 13. workflow       410  deleted; 409 a draft or paused
+ 14. filter         200  `{"ignored": true}`; 422 it fails on this delivery
+ 15. transform      422  it fails on this delivery
+ 16. input_schema   422  with a diagnostic for each mistake; 413 an input that is too large
+ 17. submit         202  durable; a repeated delivery id answers with the first execution and `duplicate: true`
+ 18. finish         200  with `respond: finished`: the output, or the webhook's own response; 502 the execution failed
 
 `/webhooks/{path}/test` goes as far as 10 and then keeps a sample; see capture.py.
 
@@ -46,10 +47,11 @@ from functions.webhook.capture import captured
 from functions.webhook.deps import Deps
 from shared.adapters.asgi.middleware import BodyLimit, Correlation
 from shared.adapters.asgi.problems import correlation_id, on_http_error, on_millrace_error
-from shared.errors import MillraceError, TriggerInactive, WebhookNotFound
+from shared.errors import MillraceError, TooManyRequests, TriggerInactive, WebhookNotFound
 from shared.executions.records import Accepted
 from shared.executions.start import Origin, Startable, ensure_startable, start
 from shared.ids import new_id
+from shared.ports.limits import WINDOW_SECONDS, RateLimit
 from shared.triggers.challenges import slack_challenge
 from shared.triggers.records import TriggerType, WebhookRegistration, WebhookTarget
 from shared.triggers.reshaping import reshaped
@@ -115,6 +117,7 @@ async def _started(
     registration = target.registration
     if not registration.is_active:
         raise TriggerInactive("This webhook is switched off. Switch it on: PUT /api/triggers/{id} {'is_active': true}.")
+    await _count(deps, registration.project_id)
     startable = _startable(target)
     ensure_startable(startable)
     execution_id = new_id()
@@ -168,6 +171,16 @@ async def _accepted(
             return await answers.finished(request, accepted.execution_id, change, config.response, data)
     queued = {"execution_id": accepted.execution_id, "status": "queued", "duplicate": accepted.duplicate}
     return answers.as_json(queued, 202, accepted.execution_id)
+
+
+async def _count(deps: Deps, project_id: str) -> None:
+    """Raises TooManyRequests above the project's limit of authentic deliveries."""
+    state = await deps.limits.spend(RateLimit("webhooks", project_id, deps.settings.rate_limit_webhooks))
+    if not state.allowed:
+        raise TooManyRequests(
+            f"More than {state.limit.amount} deliveries in {WINDOW_SECONDS} s reached this project. Send it again.",
+            retry_after_seconds=state.reset_seconds,
+        )
 
 
 def _delivery(request: Request, body: bytes, deps: Deps, config: WebhookTriggerConfig) -> Delivery:

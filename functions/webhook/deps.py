@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from shared.clock import Clock
 from shared.errors import NotImplementedYet
 from shared.ports import BlobStore, Completions, SecretBox, StartQueue, TriggerStore
-from shared.ports.rate_limits import RateLimits
+from shared.ports.limits import RateLimits
 from shared.ports.samples import WebhookSamples
 from shared.settings import Settings
 

@@ -1,7 +1,6 @@
 """What a delivery passes before its proof is looked at: the allow-list, the size limit, CORS and handshakes."""
 
 from ipaddress import IPv4Address, IPv6Address, ip_network
-from math import ceil
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -9,6 +8,7 @@ from starlette.responses import Response
 
 from functions.webhook.deps import Deps
 from shared.errors import AddressNotAllowed, RequestTooLarge, TooManyRequests
+from shared.ports.limits import RateLimit
 from shared.triggers import challenges
 from shared.triggers.callers import caller, networks, within
 from shared.triggers.webhook import DeliveryRate, WebhookTriggerConfig
@@ -46,9 +46,9 @@ async def check_rate(deps: Deps, config: WebhookTriggerConfig, trigger_id: str) 
 
 
 async def _check_rate(deps: Deps, rate: DeliveryRate, name: str, what: str) -> None:
-    wait = await deps.limits.take(f"webhook:{name}", rate.limit, rate.period_seconds)
-    if wait > 0:
-        seconds = ceil(wait)
+    state = await deps.limits.spend(RateLimit("webhook", name, rate.limit, rate.period_seconds))
+    if not state.allowed:
+        seconds = state.reset_seconds
         raise TooManyRequests(
             f"More than {rate.limit} deliveries {what} within {rate.period_seconds} s. Send it again in {seconds} s.",
             retry_after_seconds=seconds,

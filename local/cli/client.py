@@ -273,6 +273,26 @@ class MillraceClient:
                 return
             query["cursor"] = page.next_cursor
 
+    async def audit_entries(self, wanted: Mapping[str, Any]) -> Sequence[dict[str, Any]]:
+        """Entries of the audit log, newest first."""
+        return cast("list[dict[str, Any]]", (await self._page("/api/audit", wanted)).items)
+
+    async def audit_head(self) -> dict[str, Any]:
+        """Where the audit log's chain ends and begins."""
+        return cast("dict[str, Any]", await self._call("GET", "/api/audit/head"))
+
+    async def audit_lines(self) -> AsyncIterator[str]:
+        """Every entry as a line of JSON, oldest first."""
+        try:
+            async with self._http.stream("GET", "/api/audit/export") as response:
+                if response.is_error:
+                    await response.aread()
+                    raise _refused(response)
+                async for line in response.aiter_lines():
+                    yield line
+        except httpx.TransportError as error:
+            raise ServerUnreachable(self.base_url, _reason(error)) from None
+
     async def watch(self, execution_id: str, *, after: str = "") -> AsyncGenerator[Change, None]:
         """Every change of the execution as it happens, from the event `after` on; ends with the terminal one.
 

@@ -34,7 +34,16 @@ class Tokens:
     refresh: str
 
 
-async def log_in(access: Access, email: str, password: str) -> Tokens:
+@dataclass(frozen=True, slots=True)
+class SignedIn:
+    """Who signed in, with what, and how many failures in a row came before."""
+
+    user_id: str
+    tokens: Tokens
+    failures: int = 0
+
+
+async def log_in(access: Access, email: str, password: str) -> SignedIn:
     """Tokens for a password. An unknown address takes as much work and gets the same answer as a wrong password.
 
     Raises:
@@ -42,14 +51,22 @@ async def log_in(access: Access, email: str, password: str) -> Tokens:
         TooManyRequests: wrong too often.
     """
     now, subject = access.clock.now(), digest_of(email.lower())
-    await _slow_down(access, subject, now)
+    failures = await _slow_down(access, subject, now)
     await access.sessions.failed(subject, now, FORGET_AFTER)  # before the work, so that many at once all count
     user = await access.members.user_by_email(email)
     active = user if user is not None and user.disabled_at is None else None
     if not await access.passwords.matches(password, active.password_hash if active else None) or active is None:
         raise Unauthenticated(WRONG)
     await access.sessions.succeeded(subject)
-    return await _tokens(access, active.id, new_id())
+    return SignedIn(active.id, await _tokens(access, active.id, new_id()), failures)
+
+
+async def vouched(access: Access, user_id: str) -> SignedIn:
+    """Tokens for a user whom a provider vouched for. Raises Unauthenticated where they may not come in any more."""
+    user = await access.members.user(user_id)
+    if user is None or user.disabled_at is not None:
+        raise Unauthenticated(REFUSED)
+    return SignedIn(user.id, await _tokens(access, user.id, new_id()))
 
 
 async def refresh(access: Access, text: str) -> Tokens:
@@ -92,15 +109,17 @@ async def machine_token(access: Access, prefix: str, secret: str, scope: str | N
     return await access.tokens.sign({"sub": key.prefix, "kind": "service", "scope": words}), words
 
 
-async def _slow_down(access: Access, subject: str, now: datetime) -> None:
+async def _slow_down(access: Access, subject: str, now: datetime) -> int:
+    """How many failures there were."""
     attempts = await access.sessions.attempts(subject)
     if attempts is None or attempts.failures < FREE_FAILURES:
-        return
+        return attempts.failures if attempts is not None else 0
     wait = min(timedelta(seconds=2 ** min(attempts.failures - FREE_FAILURES, 10)), LONGEST_WAIT)
     left = (attempts.last_failed_at + wait - now).total_seconds()
     if left > 0:
         words = f"Too many failed logins with this address. Try again in {int(left) + 1} s."
         raise TooManyRequests(words, retry_after_seconds=int(left) + 1)
+    return attempts.failures
 
 
 async def _tokens(access: Access, user_id: str, family_id: str) -> Tokens:

@@ -9,9 +9,24 @@ from typing import Literal
 from shared.errors import PermissionMissing
 
 Kind = Literal["user", "api_key", "service"]
+ActorKind = Kind | Literal["link"]
 
 acting_project: ContextVar[str | None] = ContextVar("acting_project", default=None)
 """The project that this request belongs to. While it is set, a store's transactions see rows of no other project."""
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """Who does something, as the audit log names them; `link`: whoever holds a signed link, `id` is its approver."""
+
+    kind: ActorKind
+    id: str
+    address: str | None
+    correlation_id: str | None
+
+
+acting: ContextVar[Actor | None] = ContextVar("acting", default=None)
+"""Who makes this request. Nobody: the platform itself, or a person at its console."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -48,8 +48,8 @@ BUDGETS = {
     "http node": in_lambda("functions.nodes.http.handler", NODE, 235),
     "tool node": in_lambda("functions.nodes.tool.handler", NODE, 235),
     "agent node": in_lambda("functions.nodes.agent.handler", NODE | AGENTS | {"httpx"}, 140),
-    "schedule": in_lambda("functions.schedule.handler", AGENTS | STORES | {"boto3", "fastapi", "statemachines"}, 190),
-    "poll": in_lambda("functions.poll.handler", AGENTS | STORES | {"boto3", "fastapi", "statemachines"}, 190),
+    "schedule": in_lambda("functions.schedule.handler", AGENTS | STORES | {"boto3", "fastapi", "statemachines"}, 192),
+    "poll": in_lambda("functions.poll.handler", AGENTS | STORES | {"boto3", "fastapi", "statemachines"}, 192),
     "interpreter": Budget(
         "import statemachines.interpreter", NODE - {"statemachines", "jlens"} | {"httpx", "pydantic_settings"}, 80
     ),

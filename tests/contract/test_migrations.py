@@ -48,7 +48,7 @@ def structure(url: str) -> list[tuple]:
                           ' ', col_description(format('%I', table_name)::regclass, ordinal_position))
             FROM information_schema.columns WHERE table_schema = 'public'
             UNION ALL SELECT 'constraint', conrelid::regclass::text, conname, pg_get_constraintdef(oid)
-            FROM pg_constraint WHERE connamespace = 'public'::regnamespace
+            FROM pg_constraint WHERE connamespace = 'public'::regnamespace AND contype <> 't'  -- no triggers
             UNION ALL SELECT 'index', tablename, indexname, indexdef FROM pg_indexes WHERE schemaname = 'public'
             UNION ALL SELECT 'table', relname, '', obj_description(oid) FROM pg_class
             WHERE relnamespace = 'public'::regnamespace AND relkind = 'r'

@@ -1,31 +1,116 @@
-"""RateLimits: never more than the limit within any period."""
+"""Rate limits on a real Valkey: many at once, over time, and without the server."""
 
 import asyncio
+import time
+from collections.abc import Awaitable, Callable
 
+import pytest
 from redis.asyncio import Redis
 
 from shared.adapters.redis import RedisRateLimits
 from shared.ids import new_id
+from shared.ports.limits import RateLimit, RateState
+from tests.support.stores import Stores
+
+CLIENTS = 64
+Ask = Callable[[RedisRateLimits, RateLimit], Awaitable[RateState]]
 
 
-async def test_of_many_at_once_so_many_are_let_through(redis_url: str):
-    async with Redis.from_url(redis_url) as redis:
-        limits, name = RedisRateLimits(redis), new_id()
-
-        waits = await asyncio.gather(*(limits.take(name, 5, 60) for _ in range(20)))
-
-        assert sum(each == 0 for each in waits) == 5
-        assert all(59 < each <= 60 for each in waits if each)
-        assert await limits.take(new_id(), 5, 60) == 0
+async def hit(limits: RedisRateLimits, limit: RateLimit) -> RateState:
+    (state,) = await limits.hit([limit])
+    return state
 
 
-async def test_there_is_room_again_when_it_said_so(redis_url: str):
-    async with Redis.from_url(redis_url) as redis:
-        limits, name = RedisRateLimits(redis), new_id()
-        assert await limits.take(name, 1, 1) == 0
+async def spend(limits: RedisRateLimits, limit: RateLimit) -> RateState:
+    return await limits.spend(limit)
 
-        wait = await limits.take(name, 1, 1)
-        assert 0 < wait <= 1
-        await asyncio.sleep(wait + 0.002)  # what is under test is the server's clock
 
-        assert await limits.take(name, 1, 1) == 0
+def of(amount: int, seconds: int = 60) -> RateLimit:
+    return RateLimit("test", new_id(), amount, seconds)
+
+
+async def admitted(limits: list[RedisRateLimits], limit: RateLimit, ask: Ask, seconds: float) -> list[float]:
+    """When 64 clients that never rest were let through."""
+    times: list[float] = []
+    end = time.monotonic() + seconds
+
+    async def client(number: int) -> None:
+        mine = limits[number % len(limits)]
+        while time.monotonic() < end:
+            if (await ask(mine, limit)).allowed:
+                times.append(time.monotonic())
+            else:
+                await asyncio.sleep(0.05)
+
+    await asyncio.gather(*(client(number) for number in range(CLIENTS)))
+    return sorted(times)
+
+
+@pytest.mark.parametrize("ask", [hit, spend])
+@pytest.mark.parametrize("processes", [1, 4])
+async def test_a_burst_of_64_clients_gets_what_the_limit_says(redis_url: str, ask: Ask, processes: int):
+    servers = [Redis.from_url(redis_url) for _ in range(processes)]
+    limit = of(2_000)
+
+    times = await admitted([RedisRateLimits(each) for each in servers], limit, ask, 2.0)
+
+    for each in servers:
+        await each.aclose()
+    assert 0.95 * limit.amount <= len(times) <= limit.amount
+
+
+@pytest.mark.parametrize("ask", [hit, spend])
+async def test_no_window_has_more_than_five_percent_too_many(stores: Stores, ask: Ask):
+    window = 4
+    limit = of(1_000, window)
+
+    times = await admitted([RedisRateLimits(stores.redis)], limit, ask, 2.5 * window)
+
+    for began in times:
+        assert sum(began <= each < began + window for each in times) <= 1.05 * limit.amount
+    assert len(times) >= 0.95 * 2 * limit.amount
+
+
+async def test_what_is_left_and_when_to_come_back(stores: Stores):
+    limit = of(3)
+
+    states = [await hit(stores.limits, limit) for _ in range(4)]
+
+    assert [(each.allowed, each.remaining) for each in states] == [(True, 2), (True, 1), (True, 0), (False, 0)]
+    assert all(1 <= each.reset_seconds <= 60 for each in states)
+
+
+async def test_no_limit_is_no_limit(stores: Stores):
+    assert await stores.limits.hit([of(0)]) == []
+    assert (await stores.limits.spend(of(0))).allowed
+
+
+async def test_without_the_server_the_api_counts_by_itself_and_webhooks_pass(caplog: pytest.LogCaptureFixture):
+    away = Redis.from_url("redis://127.0.0.1:1")
+    limits, limit = RedisRateLimits(away), of(5)
+
+    hits = await asyncio.gather(*(hit(limits, limit) for _ in range(CLIENTS)))
+    spent = await asyncio.gather(*(spend(limits, limit) for _ in range(CLIENTS)))
+
+    await away.aclose()
+    assert sum(each.allowed for each in hits) == 5
+    assert all(each.allowed for each in spent)
+    assert "rate limits are counted by each process alone" in caplog.text
+
+
+async def test_a_server_that_hangs_costs_half_a_second_once():
+    async def silent(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await asyncio.sleep(5)
+        writer.close()
+
+    server = await asyncio.start_server(silent, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    hanging = Redis.from_url(f"redis://127.0.0.1:{port}")
+    limits, limit = RedisRateLimits(hanging), of(100)
+    began = time.monotonic()
+
+    assert all([(await hit(limits, limit)).allowed for _ in range(50)])
+
+    assert time.monotonic() - began < 1.0
+    server.close()
+    await hanging.aclose(close_connection_pool=True)

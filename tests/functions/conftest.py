@@ -18,8 +18,8 @@ from functions.webhook.deps import Deps as WebhookDeps
 from local.access import owner_key
 from local.tasks import LocalTasks
 from shared.adapters.http.oauth2 import OAuth2Grants
+from shared.adapters.http.oidc import HttpOidcProviders
 from shared.adapters.postgres.samples import PostgresWebhookSamples
-from shared.adapters.redis import RedisRateLimits
 from shared.approvals.links import ApprovalLinks
 from shared.clock import SystemClock
 from shared.connections.resolve import Connections
@@ -113,6 +113,9 @@ async def doors(stores: Stores, tmp_path_factory: pytest.TempPathFactory) -> Asy
             stores.circuits,
             stores.bulk_runs,
             stores.access,
+            stores.audit,
+            stores.limits,
+            HttpOidcProviders(tools.requester.client, {}),
             runner,
         )
     )
@@ -125,7 +128,7 @@ async def doors(stores: Stores, tmp_path_factory: pytest.TempPathFactory) -> Asy
             stores.secrets,
             clock,
             settings,
-            RedisRateLimits(stores.redis),
+            stores.limits,
             stores.blobs,
             PostgresWebhookSamples(stores.engine),
         )

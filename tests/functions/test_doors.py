@@ -18,6 +18,11 @@ from tests.functions.conftest import BASE_URL, assert_problem
 OWNER = Identity("api_key", "owner", {DEFAULT_PROJECT_ID: permissions_of(Role.OWNER)})
 
 
+class Unlimited:
+    async def hit(self, limits):
+        return []
+
+
 def client_of(app):
     return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url=BASE_URL)
 
@@ -37,6 +42,9 @@ def app_over(workflows=None, **deps):
         "circuits": None,
         "bulk_runs": None,
         "access": None,
+        "audit": None,
+        "limits": Unlimited(),
+        "oidc": None,
         "runner": None,
         "events": None,
         "archive": None,

@@ -14,6 +14,7 @@ from shared.adapters.local.secret_box import FernetBox
 from shared.adapters.postgres.admission import PostgresAdmission
 from shared.adapters.postgres.agents import PostgresAgentMemory, PostgresAgentTurns
 from shared.adapters.postgres.approvals import PostgresApprovals
+from shared.adapters.postgres.audit import PostgresAudit
 from shared.adapters.postgres.backlog import PostgresBacklog
 from shared.adapters.postgres.bulk import PostgresBulkRuns
 from shared.adapters.postgres.completions import PostgresTaskCompletions
@@ -30,7 +31,7 @@ from shared.adapters.postgres.schedules import PostgresPollSources, PostgresTrig
 from shared.adapters.postgres.triggers import PostgresTriggers
 from shared.adapters.postgres.values import PostgresKeyValues
 from shared.adapters.postgres.workflows import PostgresWorkflows
-from shared.adapters.redis import RedisCircuits, RedisLiveFeed
+from shared.adapters.redis import RedisCircuits, RedisLiveFeed, RedisRateLimits
 from shared.executions.records import StartRequest
 from shared.identity.signing_in import Access
 from shared.ids import new_id
@@ -55,6 +56,7 @@ class Stores:
     secrets: FernetBox
     blobs: ObjectBlobs
     approvals: PostgresApprovals
+    audit: PostgresAudit
     connections: PostgresConnections
     turns: PostgresAgentTurns
     memory: PostgresAgentMemory
@@ -71,6 +73,7 @@ class Stores:
     lifecycle: PostgresLifecycle
     redis: Redis
     circuits: RedisCircuits
+    limits: RedisRateLimits
     values: PostgresKeyValues
 
     async def close(self) -> None:
@@ -102,6 +105,7 @@ def open_stores(postgres_url: str, redis_url: str, encryption_keys: str, blob_fo
         secrets=secrets,
         blobs=ObjectBlobs(blob_folder.as_uri()),
         approvals=PostgresApprovals(engine),
+        audit=PostgresAudit(engine),
         connections=PostgresConnections(engine),
         turns=PostgresAgentTurns(engine),
         memory=PostgresAgentMemory(engine),
@@ -118,6 +122,7 @@ def open_stores(postgres_url: str, redis_url: str, encryption_keys: str, blob_fo
         lifecycle=PostgresLifecycle(postgres_url),
         redis=redis,
         circuits=RedisCircuits(redis),
+        limits=RedisRateLimits(redis),
         values=PostgresKeyValues(engine),
     )
 

@@ -21,6 +21,17 @@ class Login(Body):
     password: Annotated[SecretStr, Field(max_length=MAX_PASSWORD)]
 
 
+class OidcCode(Body):
+    code: Annotated[SecretStr, Field(max_length=8_000)]
+    verifier: Annotated[SecretStr, Field(min_length=43, max_length=128)]
+
+
+class SignInProviders(BaseModel):
+    """Names of MILLRACE_OIDC."""
+
+    providers: list[str]
+
+
 class Refresh(Body):
     refresh_token: Annotated[SecretStr, Field(max_length=200)]
 

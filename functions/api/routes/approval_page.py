@@ -6,12 +6,15 @@ from urllib.parse import parse_qsl
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import HTMLResponse
 
+from functions.api.callers import address_of
 from functions.api.deps import Deps, Wired
 from functions.api.pages.approval_form import POLICY, question, read_form, told
 from functions.api.requests import Id, checked_id
 from functions.api.routes.approvals import decided
+from shared.adapters.asgi.problems import correlation_id
 from shared.approvals.records import Approval, ApprovalStatus, Decision
 from shared.errors import ApprovalClosed, InvalidInput, MalformedRequest, NotFound
+from shared.identity.principal import Actor, acting
 
 router = APIRouter(prefix="/approvals", include_in_schema=False, default_response_class=HTMLResponse)
 
@@ -46,6 +49,8 @@ async def answer(
     if choice not in ("approve", "reject"):
         raise MalformedRequest("`decision` must be 'approve' or 'reject'; use the buttons of the page.")
     form = read_form(approval, sent) if choice == "approve" else None
+    address = address_of(request.scope, deps.settings.trusted_proxies)
+    acting.set(Actor("link", approver, address, correlation_id(request.scope)))
     decision = Decision(choice == "approve", approver, deps.clock.now(), sent.get("comment", "")[:5_000], form)
     try:
         await decided(deps, approval, decision)

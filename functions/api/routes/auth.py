@@ -9,12 +9,16 @@ from fastapi import APIRouter, Depends, Request, Response
 from fastapi.responses import JSONResponse
 
 from functions.api.access import identified, public, signed_in
-from functions.api.deps import Wired
+from functions.api.callers import address_of
+from functions.api.deps import Deps, Wired
 from functions.api.errors import documented
 from functions.api.models.identity import ChangePassword, Login, MachineTokenOut, Me, Refresh, TokensOut
 from functions.api.requests import JsonRoute
+from shared.adapters.asgi.problems import correlation_id
+from shared.audit.records import Action
 from shared.errors import InvalidParameter, PermissionMissing, Unauthenticated
 from shared.identity import login
+from shared.identity.principal import Actor, acting
 from shared.identity.signing_in import Identity
 
 router = APIRouter(tags=["access"], route_class=JsonRoute)
@@ -45,10 +49,12 @@ _NO_STORE = {"Cache-Control": "no-store"}
 
 
 @router.post("/api/auth/login", dependencies=[public("it is how one signs in")], responses=documented(400, 401, 429))
-async def log_in(body: Login, response: Response, deps: Wired) -> TokensOut:
+async def log_in(body: Login, request: Request, response: Response, deps: Wired) -> TokensOut:
     """An access token of 15 minutes and a refresh token of 30 days."""
     response.headers.update(_NO_STORE)
-    return TokensOut.of(await login.log_in(deps.access, body.email, body.password.get_secret_value()))
+    signed_in_ = await login.log_in(deps.access, body.email, body.password.get_secret_value())
+    await begun(deps, request, signed_in_)
+    return TokensOut.of(signed_in_.tokens)
 
 
 @router.post("/api/auth/refresh", dependencies=[public("the token is the proof")], responses=documented(400, 401))
@@ -113,6 +119,21 @@ async def change_password(
         raise InvalidParameter("The current password is wrong; nothing was changed.")
     new = await deps.access.passwords.hash(body.new_password.get_secret_value())
     await deps.access.members.set_password(user.id, new)
+    for project_id in identity.grants:
+        await deps.audit.record(Action(project_id, "user.password_changed", "user", user.id))
+
+
+async def begun(deps: Deps, request: Request, signed_in_: login.SignedIn) -> None:
+    """Writes down, in each of the user's projects, that they signed in, and how often it had failed before.
+
+    Failures alone are not written down: that would take longer for an address that has an account.
+    """
+    user_id = signed_in_.user_id
+    address = address_of(request.scope, deps.settings.trusted_proxies)
+    acting.set(Actor("user", user_id, address, correlation_id(request.scope)))
+    detail = f"after {signed_in_.failures} failures" if signed_in_.failures else None
+    for project_id in await deps.access.members.grants(user_id):
+        await deps.audit.record(Action(project_id, "session.started", "user", user_id, detail))
 
 
 def _client(request: Request, form: dict[str, str]) -> tuple[str, str]:

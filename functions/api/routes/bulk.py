@@ -40,7 +40,7 @@ _INPUTS: dict[str, Any] = {
 @router.post(
     "/api/workflows/{workflow_id}/bulk",
     status_code=202,
-    dependencies=[requires("workflows:execute")],
+    dependencies=[requires("workflows:execute", audited="workflow.bulk_started")],
     responses=documented(400, 404, 409, 410, 413, 415),
     openapi_extra=_INPUTS,
 )
@@ -138,7 +138,7 @@ async def bulk_items(
 @router.post(
     "/api/bulk/{bulk_id}/cancel",
     status_code=202,
-    dependencies=[requires("executions:write")],
+    dependencies=[requires("executions:write", audited="bulk.cancelled")],
     responses=documented(404, 409),
 )
 async def cancel_bulk_run(bulk_id: Id, deps: Wired) -> BulkOut:
@@ -154,7 +154,7 @@ async def cancel_bulk_run(bulk_id: Id, deps: Wired) -> BulkOut:
 @router.post(
     "/api/bulk/{bulk_id}/retry",
     status_code=202,
-    dependencies=[requires("executions:write")],
+    dependencies=[requires("executions:write", audited="bulk.retried")],
     responses=documented(404, 409),
 )
 async def retry_bulk_run(bulk_id: Id, deps: Wired) -> BulkRetried:

@@ -24,7 +24,10 @@ async def list_circuits(deps: Wired) -> Listed[CircuitOut]:
 
 
 @router.delete(
-    "/{destination}", status_code=204, dependencies=[requires("connections:write")], responses=documented(404)
+    "/{destination}",
+    status_code=204,
+    dependencies=[requires("connections:write", audited="circuit.closed")],
+    responses=documented(404),
 )
 async def close_circuit(destination: Destination, deps: Wired) -> None:
     """Closes a circuit at once, for who knows that the destination works again."""

@@ -85,13 +85,21 @@ async def delete_connection(connection_id: Id, deps: Wired) -> None:
     await deps.connections.delete(deps.project_id, found.id)
 
 
-@router.post("/{connection_id}/test", dependencies=[requires("connections:write")], responses=documented(400, 404, 413))
+@router.post(
+    "/{connection_id}/test",
+    dependencies=[requires("connections:write", audited="connection.tested")],
+    responses=documented(400, 404, 413),
+)
 async def test_connection(connection_id: Id, body: TestConnection, deps: Wired) -> ConnectionTested:
     """Asks the service whether it takes the credentials. That it does not is an answer too: `ok` is false then."""
     return await tried(deps.runner, await _found(deps, connection_id), body.model_dump())
 
 
-@router.post("/{connection_id}/authorize", dependencies=[requires("connections:write")], responses=documented(404, 409))
+@router.post(
+    "/{connection_id}/authorize",
+    dependencies=[requires("connections:write", audited="connection.authorisation_asked")],
+    responses=documented(404, 409),
+)
 async def authorize_connection(connection_id: Id, request: Request, deps: Wired) -> AuthorizeConnection:
     """A link for the person whose access an `oauth2_authorization_code` connection is to have; good for 10 minutes.
 

@@ -67,7 +67,7 @@ async def get_execution(execution: Annotated[Execution, Depends(_found)], deps: 
 @router.post(
     "/{execution_id}/cancel",
     status_code=202,
-    dependencies=[requires("executions:write")],
+    dependencies=[requires("executions:write", audited="execution.cancelled")],
     responses=documented(404, 409),
 )
 async def cancel_execution(execution_id: Id, deps: Wired) -> Cancelled:
@@ -84,7 +84,7 @@ async def cancel_execution(execution_id: Id, deps: Wired) -> Cancelled:
 @router.post(
     "/{execution_id}/redrive",
     status_code=202,
-    dependencies=[requires("executions:write")],
+    dependencies=[requires("executions:write", audited="execution.redriven")],
     responses=documented(404, 409),
 )
 async def redrive_execution(execution_id: Id, deps: Wired) -> Redriven:

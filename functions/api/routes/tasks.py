@@ -20,7 +20,12 @@ MAX_OUTPUT_BYTES = 262_144
 router = APIRouter(prefix="/api/tasks", tags=["tasks"], route_class=JsonRoute)
 
 
-@router.post("/success", status_code=204, dependencies=[requires("tasks:write")], responses=documented(400, 409, 413))
+@router.post(
+    "/success",
+    status_code=204,
+    dependencies=[requires("tasks:write", audited="task.succeeded")],
+    responses=documented(400, 409, 413),
+)
 async def task_succeeded(body: TaskSucceeded, deps: Wired) -> None:
     """Ends the task with a result."""
     size = len(orjson.dumps(body.output))
@@ -33,7 +38,12 @@ async def task_succeeded(body: TaskSucceeded, deps: Wired) -> None:
     )
 
 
-@router.post("/failure", status_code=204, dependencies=[requires("tasks:write")], responses=documented(400, 409))
+@router.post(
+    "/failure",
+    status_code=204,
+    dependencies=[requires("tasks:write", audited="task.failed")],
+    responses=documented(400, 409),
+)
 async def task_failed(body: TaskFailed, deps: Wired) -> None:
     """Ends the task with an error, which the node's `retry` and error edges match by name."""
     now = deps.clock.now()

@@ -5,7 +5,7 @@ Plain ASGI, so that streams pass through unbuffered.
 
 import logging
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
@@ -107,8 +107,10 @@ class LoopbackGuard:
     to loopback; the `Origin` check stops cross-site form posts and fetches that would change something.
     """
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, origins: Sequence[str] = ()) -> None:
+        """`origins`: whose pages may, besides our own."""
         self.app = app
+        self._origins = frozenset(origins)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -120,13 +122,15 @@ class LoopbackGuard:
             allowed = ", ".join(sorted(_LOOPBACK_NAMES))
             words = f"This server does not answer to the host name '{host[:100]}'. Allowed: {allowed}."
             await problem(scope, 421, "request.host_not_allowed", words)(scope, receive, send)
-        elif origin is not None and scope["method"] not in _SAFE_METHODS and _authority(origin)[1] != host:
-            words = (
-                f"A page of '{origin[:100]}' may not change anything here. Call the API from the server's own origin."
-            )
+        elif self._is_foreign(origin, host) and scope["method"] not in _SAFE_METHODS:
+            page = f"A page of '{(origin or '')[:100]}'"
+            words = f"{page} may not change anything here. Call the API from the server's own origin."
             await problem(scope, 403, "request.cross_origin", words)(scope, receive, send)
         else:
             await self.app(scope, receive, send)
+
+    def _is_foreign(self, origin: str | None, host: str) -> bool:
+        return origin is not None and origin not in self._origins and _authority(origin)[1] != host
 
 
 def _authority(url: str) -> tuple[str | None, str | None]:

@@ -65,6 +65,18 @@ class FernetBox(SecretBox):
             ) from None
 
 
+def add_key(folder: Path) -> None:
+    """Puts a new key in front of those in `folder/secret.key`, at once or not at all."""
+    path = folder / KEY_FILE
+    kept = path.read_bytes() if path.exists() else b""
+    descriptor, temporary = tempfile.mkstemp(dir=folder, prefix=KEY_FILE)  # mkstemp makes it 0600
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(Fernet.generate_key() + b"\n" + kept)
+        file.flush()
+        os.fsync(file.fileno())
+    Path(temporary).replace(path)
+
+
 def _create(path: Path) -> None:
     """Complete and readable by us only from its first moment; of two processes at once, the first one's key stays."""
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)

@@ -5,6 +5,7 @@ write, and it takes every JSON text, where `jsonb` refuses strings with U+0000. 
 """
 
 from shared.adapters.postgres.tables.approvals import approvals
+from shared.adapters.postgres.tables.audit import audit_heads, audit_log
 from shared.adapters.postgres.tables.base import metadata
 from shared.adapters.postgres.tables.bulk import bulk_runs
 from shared.adapters.postgres.tables.events import dead_letters, event_queue, event_replays, events, execution_outbox
@@ -38,6 +39,8 @@ __all__ = [
     "agent_turns",
     "api_keys",
     "approvals",
+    "audit_heads",
+    "audit_log",
     "bulk_runs",
     "connections",
     "dead_letters",

@@ -1,0 +1,1 @@
+"""Who did what to what, and the proof that nobody changed the record."""

@@ -26,6 +26,8 @@ from shared.triggers.events.delivery import Deliveries, Targets
 from shared.triggers.redriving import no_longer_waiting, redrive
 
 router = APIRouter(prefix="/api/dead-letters", tags=["dead letters"], route_class=JsonRoute)
+_REDRIVES = [requires("dead_letters:write", audited="dead_letter.redriven")]
+_DISCARDS = [requires("dead_letters:write", audited="dead_letter.discarded")]
 
 
 async def _letter(deps: Deps, letter_id: str) -> DeadLetter:
@@ -74,27 +76,37 @@ async def get_dead_letter(letter: Annotated[DeadLetter, Depends(_found)]) -> Dea
     return DeadLetterWhole.of(letter)
 
 
-@router.post("/redrive", dependencies=[requires("dead_letters:write")], responses=documented(400))
+@router.post("/redrive", dependencies=_REDRIVES, responses=documented(400))
 async def redrive_dead_letters(body: ManyLetters, deps: Wired) -> SettledLetters:
     """Tries several again, each by itself."""
     return await _many(deps, body, _redrive)
 
 
-@router.post("/discard", dependencies=[requires("dead_letters:write")], responses=documented(400))
+@router.post(
+    "/discard",
+    dependencies=_DISCARDS,
+    responses=documented(400),
+)
 async def discard_dead_letters(body: ManyLetters, deps: Wired) -> SettledLetters:
     """Puts several aside, each by itself."""
     return await _many(deps, body, _discard)
 
 
 @router.post(
-    "/{letter_id}/redrive", dependencies=[requires("dead_letters:write")], responses=documented(404, 409, 410, 413)
+    "/{letter_id}/redrive",
+    dependencies=_REDRIVES,
+    responses=documented(404, 409, 410, 413),
 )
 async def redrive_dead_letter(letter: Annotated[DeadLetter, Depends(_found)], deps: Wired) -> DeadLetterOut:
     """Tries again, with the trigger and the workflow as they are now; starts nothing twice."""
     return DeadLetterOut.of(await _redrive(deps, letter))
 
 
-@router.post("/{letter_id}/discard", dependencies=[requires("dead_letters:write")], responses=documented(404, 409))
+@router.post(
+    "/{letter_id}/discard",
+    dependencies=_DISCARDS,
+    responses=documented(404, 409),
+)
 async def discard_dead_letter(letter: Annotated[DeadLetter, Depends(_found)], deps: Wired) -> DeadLetterOut:
     """Puts it aside for good; it can still be read."""
     return DeadLetterOut.of(await _discard(deps, letter))

@@ -17,6 +17,8 @@ from shared.triggers.events.replays import Replay, ReplayStatus
 from shared.triggers.records import TriggerType
 
 router = APIRouter(prefix="/api/events", tags=["events"], route_class=JsonRoute)
+_STARTS = [requires("events:write", audited="replay.started")]
+_CANCELS = [requires("events:write", audited="replay.cancelled")]
 
 
 async def _found(replay_id: Id, deps: Wired) -> Replay:
@@ -33,7 +35,12 @@ async def list_events(deps: Wired, limit: Limit = 50, cursor: Cursor = None) -> 
     return Listed(items=[EventOut.of(each) for each in page.items], next_cursor=page.next_cursor)
 
 
-@router.post("/replays", status_code=202, dependencies=[requires("events:write")], responses=documented(400, 409))
+@router.post(
+    "/replays",
+    status_code=202,
+    dependencies=_STARTS,
+    responses=documented(400, 409),
+)
 async def create_replay(body: CreateReplay, deps: Wired) -> ReplayOut:
     """Shows events of the archive to chosen triggers once more. They carry the replay's name as `replay-name`.
 
@@ -72,7 +79,10 @@ async def get_replay(replay: Annotated[Replay, Depends(_found)]) -> ReplayOut:
 
 
 @router.post(
-    "/replays/{replay_id}/cancel", status_code=202, dependencies=[requires("events:write")], responses=documented(404)
+    "/replays/{replay_id}/cancel",
+    status_code=202,
+    dependencies=_CANCELS,
+    responses=documented(404),
 )
 async def cancel_replay(replay: Annotated[Replay, Depends(_found)], deps: Wired) -> ReplayOut:
     """Stops a replay at its next page; what it started goes on."""

@@ -73,7 +73,7 @@ async def list_samples(trigger_id: Id, deps: Wired) -> Listed[SampleOut]:
 @router.delete(
     "/triggers/{trigger_id}/samples",
     status_code=204,
-    dependencies=[requires("triggers:write")],
+    dependencies=[requires("triggers:write", audited="trigger.samples_cleared")],
     responses=documented(404),
 )
 async def clear_samples(trigger_id: Id, deps: Wired) -> None:

@@ -29,6 +29,7 @@ from shared.ports import (
     WorkflowStore,
 )
 from shared.ports.audit import AuditLog
+from shared.ports.events import DeadLetters, EventArchive, EventBus, EventReplays
 from shared.ports.limits import RateLimits
 from shared.ports.oidc import OidcProviders
 from shared.settings import Settings
@@ -54,6 +55,10 @@ class Deps:
     approvals: ApprovalStore
     approval_links: ApprovalLinks
     trigger_states: TriggerStates
+    events: EventBus
+    archive: EventArchive
+    replays: EventReplays
+    dead_letters: DeadLetters
     circuits: Circuits
     bulk_runs: BulkRuns
     access: Access

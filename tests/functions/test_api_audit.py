@@ -41,9 +41,11 @@ CHANGE_NOTHING = {
     "POST /api/workflows/{workflow_id}/bulk/check",
     "POST /api/triggers/preview",
     "POST /api/tasks/heartbeat",
+    "POST /api/events/test-pattern",
+    "POST /api/workflows/{workflow_id}/flow-control/simulate",
 }
-THEIR_OWN_RECORD = {"POST /api/workflows/{workflow_id}/execute"}
-"""An execution is a record of its own, and the hottest of all changes."""
+THEIR_OWN_RECORD = {"POST /api/workflows/{workflow_id}/execute", "POST /api/events"}
+"""Executions and events are records of their own, and the hottest of all changes."""
 
 
 async def log(doors: Doors, **wanted: str) -> list[dict]:

@@ -22,7 +22,7 @@ _LINES: dict[int | str, dict[str, Any]] = {
 }
 
 
-@router.get("", dependencies=[requires("audit:read")], responses=documented())
+@router.get("", dependencies=[requires("audit:read")], responses=documented(400))
 async def list_audit_entries(
     *,
     deps: Wired,

@@ -7,7 +7,7 @@ from functions.migrate.auditing import audit, make_append_only, make_functions
 from functions.migrate.isolation import isolate
 
 revision = "0014"
-down_revision = "0015"
+down_revision = "0017"
 branch_labels = None
 depends_on = None
 

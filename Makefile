@@ -42,11 +42,12 @@ tests/asl/node_modules/.ready: tests/asl/package.json tests/asl/package-lock.jso
 	@npm ci --prefix tests/asl --silent --no-fund --no-audit --ignore-scripts
 	@touch $@
 
-check: setup ## format, lint, types, import contracts
+check: setup ## format, lint, types, import contracts, known holes of dependencies
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
+	@.ci/audit-dependencies
 
 format: setup ## format and fix what can be fixed
 	@$(BIN)/ruff format . && $(BIN)/ruff check --fix .

@@ -4,6 +4,7 @@
 """
 
 import logging
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -17,6 +18,8 @@ from shared.connections.redaction import RedactingFilter
 
 _NOTHING: Mapping[str, str] = MappingProxyType({})
 _CONTEXT: ContextVar[Mapping[str, str]] = ContextVar("log_context", default=_NOTHING)
+_CREDENTIALS = re.compile(r"\b(mrr?_|eyJ)[A-Za-z0-9_-]{16,}(?:\.[A-Za-z0-9_-]+){0,2}")
+"""Our own: API keys, refresh tokens, access tokens (and whatever else is a JWT). No line of the log has one."""
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 
 
@@ -51,7 +54,7 @@ class JsonFormatter(logging.Formatter):
             line["exception"] = record.exc_text
         elif record.exc_info:
             line["exception"] = self.formatException(record.exc_info)
-        return orjson.dumps(line, default=str).decode()
+        return _CREDENTIALS.sub(r"\1***", orjson.dumps(line, default=str).decode())
 
 
 def configure(level: str = "info", handler: logging.Handler | None = None) -> None:

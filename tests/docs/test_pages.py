@@ -86,6 +86,18 @@ def test_every_error_of_a_node_is_documented():
     assert {name for name in names - {"NodeError"} if f"`{name}`" not in text} == set()
 
 
+def test_every_threat_has_a_control_and_a_test_that_is_there():
+    text = (ROOT / "docs" / "security.md").read_text().split("## Threats")[1]
+    rows = re.findall(r"^\| ([^|]+) \| ([^|]+) \| ([^|]+) \|$", text, re.MULTILINE)[1:]
+    named = [(threat, re.fullmatch(r"`(tests/[\w/]+\.py)::(test_\w+)`", test.strip())) for threat, _, test in rows]
+
+    assert len(rows) > 20
+    assert [threat for threat, match in named if match is None] == []
+    found = {match.groups() for _, match in named if match}
+    assert [name for file, name in found if f"def {name}(" not in (ROOT / file).read_text()] == []
+    assert all(control.strip() for _, control, _ in rows)
+
+
 def test_blocks_are_read_with_language_marks_and_line():
     text = 'a\n\n```sh notest="it waits"\nmake run\n```\n\n```yaml title="x.yaml"\nname: x\n```\n'
 

@@ -45,7 +45,7 @@ CHANGE_NOTHING = {
     "POST /api/workflows/{workflow_id}/flow-control/simulate",
 }
 THEIR_OWN_RECORD = {"POST /api/workflows/{workflow_id}/execute", "POST /api/events"}
-"""An execution and an event are records of their own, and the hottest of all changes."""
+"""Executions and events are records of their own, and the hottest of all changes."""
 
 
 async def log(doors: Doors, **wanted: str) -> list[dict]:

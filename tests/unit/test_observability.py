@@ -91,3 +91,23 @@ def test_the_level_holds_and_noisy_libraries_are_quiet(stream: io.StringIO):
     logging.getLogger("httpx").warning("yes")
 
     assert [line["message"] for line in lines(stream)] == ["yes"]
+
+
+@pytest.mark.parametrize(
+    "credential",
+    [
+        "mr_abcdefghijkl_" + "A1-_" * 10 + "xyz",
+        "mrr_" + "A1-_" * 10,
+        "eyJhbGciOiJFZERTQSJ9eyJzdWIiOiJ4In0.eyJzdWIiOiJ4In0.c2lnbmF0dXJl",
+    ],
+)
+def test_no_credential_of_ours_is_in_a_line(stream: io.StringIO, credential: str):
+    log = logging.getLogger("millrace.test")
+
+    log.info("sent Bearer %s", credential, extra={"key": f"<{credential}>"})
+    log.info("a mr_prefix and an eyJ alone are words")
+
+    first, second = lines(stream)
+    assert credential[8:] not in stream.getvalue()
+    assert (str(first["message"]).startswith("sent Bearer "), str(first["key"]).endswith("***>")) == (True, True)
+    assert second["message"] == "a mr_prefix and an eyJ alone are words"

@@ -10,14 +10,7 @@ from functions.api.access import requires
 from functions.api.deps import Deps, Wired
 from functions.api.errors import documented
 from functions.api.models.common import Listed
-from functions.api.models.events import (
-    DeadLetterOut,
-    DeadLetterWhole,
-    ManyLetters,
-    SettledLetter,
-    SettledLetters,
-    WaitingLetters,
-)
+from functions.api.models.events import DeadLetterOut, DeadLetterWhole, ManyLetters, SettledLetter, SettledLetters
 from functions.api.requests import Cursor, Id, JsonRoute, Limit, checked_id
 from shared.errors import InvalidParameter, MillraceError, NotFound
 from shared.ids import is_id
@@ -26,8 +19,6 @@ from shared.triggers.events.delivery import Deliveries, Targets
 from shared.triggers.redriving import no_longer_waiting, redrive
 
 router = APIRouter(prefix="/api/dead-letters", tags=["dead letters"], route_class=JsonRoute)
-_REDRIVES = [requires("dead_letters:write", audited="dead_letter.redriven")]
-_DISCARDS = [requires("dead_letters:write", audited="dead_letter.discarded")]
 
 
 async def _letter(deps: Deps, letter_id: str) -> DeadLetter:
@@ -63,20 +54,17 @@ async def list_dead_letters(
     return Listed(items=[DeadLetterOut.of(each) for each in page.items], next_cursor=page.next_cursor)
 
 
-@router.get("/count", dependencies=[requires("dead_letters:read")], responses=documented())
-async def count_dead_letters(deps: Wired) -> WaitingLetters:
-    """How many wait, by where they failed; for alarms."""
-    found = await deps.dead_letters.waiting(deps.project_id)
-    return WaitingLetters(waiting=sum(found.values()), by_stage={stage: found.get(stage, 0) for stage in Stage})
-
-
 @router.get("/{letter_id}", dependencies=[requires("dead_letters:read")], responses=documented(404))
 async def get_dead_letter(letter: Annotated[DeadLetter, Depends(_found)]) -> DeadLetterWhole:
     """One dead letter, with the event that it is about."""
     return DeadLetterWhole.of(letter)
 
 
-@router.post("/redrive", dependencies=_REDRIVES, responses=documented(400))
+@router.post(
+    "/redrive",
+    dependencies=[requires("dead_letters:write", audited="dead_letter.many_redriven")],
+    responses=documented(400),
+)
 async def redrive_dead_letters(body: ManyLetters, deps: Wired) -> SettledLetters:
     """Tries several again, each by itself."""
     return await _many(deps, body, _redrive)
@@ -84,7 +72,7 @@ async def redrive_dead_letters(body: ManyLetters, deps: Wired) -> SettledLetters
 
 @router.post(
     "/discard",
-    dependencies=_DISCARDS,
+    dependencies=[requires("dead_letters:write", audited="dead_letter.many_discarded")],
     responses=documented(400),
 )
 async def discard_dead_letters(body: ManyLetters, deps: Wired) -> SettledLetters:
@@ -94,7 +82,7 @@ async def discard_dead_letters(body: ManyLetters, deps: Wired) -> SettledLetters
 
 @router.post(
     "/{letter_id}/redrive",
-    dependencies=_REDRIVES,
+    dependencies=[requires("dead_letters:write", audited="dead_letter.redriven")],
     responses=documented(404, 409, 410, 413),
 )
 async def redrive_dead_letter(letter: Annotated[DeadLetter, Depends(_found)], deps: Wired) -> DeadLetterOut:
@@ -104,7 +92,7 @@ async def redrive_dead_letter(letter: Annotated[DeadLetter, Depends(_found)], de
 
 @router.post(
     "/{letter_id}/discard",
-    dependencies=_DISCARDS,
+    dependencies=[requires("dead_letters:write", audited="dead_letter.discarded")],
     responses=documented(404, 409),
 )
 async def discard_dead_letter(letter: Annotated[DeadLetter, Depends(_found)], deps: Wired) -> DeadLetterOut:

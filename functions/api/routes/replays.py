@@ -17,8 +17,6 @@ from shared.triggers.events.replays import Replay, ReplayStatus
 from shared.triggers.records import TriggerType
 
 router = APIRouter(prefix="/api/events", tags=["events"], route_class=JsonRoute)
-_STARTS = [requires("events:write", audited="replay.started")]
-_CANCELS = [requires("events:write", audited="replay.cancelled")]
 
 
 async def _found(replay_id: Id, deps: Wired) -> Replay:
@@ -38,7 +36,7 @@ async def list_events(deps: Wired, limit: Limit = 50, cursor: Cursor = None) -> 
 @router.post(
     "/replays",
     status_code=202,
-    dependencies=_STARTS,
+    dependencies=[requires("events:write", audited="replay.started")],
     responses=documented(400, 409),
 )
 async def create_replay(body: CreateReplay, deps: Wired) -> ReplayOut:
@@ -72,7 +70,9 @@ async def list_replays(deps: Wired, limit: Limit = 50, cursor: Cursor = None) ->
     return Listed(items=[ReplayOut.of(each) for each in page.items], next_cursor=page.next_cursor)
 
 
-@router.get("/replays/{replay_id}", dependencies=[requires("events:read")], responses=documented(404))
+@router.get(
+    "/replays/{replay_id}", dependencies=[requires("events:read", audited="replay.started")], responses=documented(404)
+)
 async def get_replay(replay: Annotated[Replay, Depends(_found)]) -> ReplayOut:
     """One replay, and how far it got."""
     return ReplayOut.of(replay)
@@ -81,7 +81,7 @@ async def get_replay(replay: Annotated[Replay, Depends(_found)]) -> ReplayOut:
 @router.post(
     "/replays/{replay_id}/cancel",
     status_code=202,
-    dependencies=_CANCELS,
+    dependencies=[requires("events:write", audited="replay.cancelled")],
     responses=documented(404),
 )
 async def cancel_replay(replay: Annotated[Replay, Depends(_found)], deps: Wired) -> ReplayOut:

@@ -218,6 +218,13 @@ class Projector:
         self._blame(culprits, failed, event, changes)
         return failed
 
+    def _unmatched(self, visit: Visit, event: HistoryEvent, changes: list[Change]) -> None:
+        """A Choice that nothing matches fails without an event of its own; the nodes in front of it did run."""
+        run = visit.run
+        if run is not None and run.type == "condition" and run.error is None and not run.status.finished:
+            for node in FusedState(self._states.get(str(visit.state), {})).leading:
+                self._ran(node, None, visit, event, changes)
+
     def _settle(self, run: NodeRun, *, reached: bool, event: HistoryEvent, changes: list[Change]) -> None:
         """The state's own node did its work before a fused one failed, or (not `reached`) did not come to it."""
         if run.status.finished:
@@ -259,6 +266,7 @@ class Projector:
 
     def _container_failed(self, event: HistoryEvent, visit: Visit, changes: list[Change]) -> Visit:
         """A Parallel or Map state failed because of something inside; its event does not say what."""
+        self._unmatched(visit, event, changes)
         failed = visit.nearest(lambda each: each.at_work and not each.failed)
         failed.failed = True
         failed.error = _error(event) if "error" in event.details else failed.error or failed.error_inside()
@@ -275,6 +283,7 @@ class Projector:
     def _iteration_ended(self, event: HistoryEvent, visit: Visit, changes: list[Change]) -> Visit:
         ended = visit.nearest(lambda each: each.state is None)
         if event.type == "MapIterationFailed" and ended.parent is not None:
+            self._unmatched(visit, event, changes)
             ended.parent.error = ended.parent.error or ended.error_inside()
         self._abandon(ended, event, changes)
         return ended.close()
@@ -283,6 +292,7 @@ class Projector:
         self.status = status = _TERMINAL[event.type]
         error = _error(event) if status != ExecutionStatus.SUCCEEDED else None
         if status == ExecutionStatus.FAILED:
+            self._unmatched(visit, event, changes)
             for each in visit.upwards():
                 if each.run is not None and not each.run.status.finished:
                     each.run.error = each.run.error or error

@@ -162,8 +162,8 @@ def _numeric(argument: Any) -> Test:
         (lower, bottom), (upper, top) = pairs
         if lower not in (">", ">=") or upper not in ("<", "<="):
             raise Mistake("A range has a lower bound and then an upper one.", fix=example)
-        if bottom > top or (bottom == top and (lower, upper) != (">=", "<=")):
-            raise Mistake(f"No number lies in the range from {bottom} to {top}.", fix=example)
+        if bottom >= top:
+            raise Mistake(f"The lower bound of a range, {bottom}, must be below the upper one, {top}.", fix=example)
     tests = [(_COMPARE[sign], bound) for sign, bound in pairs]
     return lambda value: _is_number(value) and all(compare(value, bound) for compare, bound in tests)
 

@@ -19,6 +19,7 @@ MillraceError
 │   │   └── IdempotencyMismatch   the key was used before with another request
 │   ├── TooManyRequests           (retryable) a limit of how much is taken in
 │   │   └── QueueFull             (retryable) as many executions wait as the queue may hold
+│   │       └── QuotaUsedUp       (retryable) as many executions started today as the project may
 │   ├── FlowRateLimited           (retryable) the workflow's own rate limit refuses an arrival
 │   ├── FlowExpressionFailed      an expression of flow control says nothing about this input
 │   ├── InvalidDefinition         a workflow that cannot be published; carries diagnostics
@@ -138,6 +139,10 @@ class FlowExpressionFailed(RequestError):
 
 class QueueFull(TooManyRequests):
     code = "queue.full"
+
+
+class QuotaUsedUp(QueueFull):
+    code = "quota.used_up"
 
 
 class SignatureInvalid(Unauthenticated):

@@ -18,6 +18,8 @@ class Project:
     created_at: datetime
     max_concurrency: int | None = None
     """How many executions of the project run at once; the others wait."""
+    max_executions_per_day: int | None = None
+    """How many may start in a day (UTC); further ones are refused."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -71,7 +71,7 @@ class MemberStore(Protocol):
     async def create_project(self, project: Project, owner: Membership | None) -> None: ...
 
     async def change_project(self, project: Project) -> None:
-        """Its name, and how many executions it runs at once."""
+        """Its name, how many executions it runs at once, and how many it starts in a day."""
 
 
 class SessionStore(Protocol):

@@ -77,6 +77,7 @@ class ProjectOut(BaseModel):
     name: str
     created_at: Timestamp
     max_concurrency: int | None = Field(description="Executions that run at once; the others wait. No limit: null.")
+    max_executions_per_day: int | None = Field(description="Further ones are refused until midnight (UTC).")
 
     @classmethod
     def of(cls, project: Project) -> Self:
@@ -92,6 +93,7 @@ class ChangedProject(Body):
 
     name: Name | None = None
     max_concurrency: int | None = Field(default=None, ge=1, le=100_000)
+    max_executions_per_day: int | None = Field(default=None, ge=1, le=100_000_000)
 
 
 class AddMember(Body):

@@ -15,7 +15,8 @@ _ALL = {"created": "INSERT", "updated": "UPDATE", "deleted": "DELETE"}
 
 
 def upgrade() -> None:
-    """Adds the tables and the functions, and watches what people change."""
+    """Adds the tables and the functions, watches what people change, and gives projects a quota."""
+    op.add_column("projects", sa.Column("max_executions_per_day", sa.Integer(), comment="Days are those of UTC"))
     _audit_log()
     _audit_heads()
     make_functions()

@@ -14,6 +14,7 @@ from psycopg.types.json import Json
 from shared.adapters.postgres.backlog import LEASE
 from shared.adapters.postgres.engine import store_errors
 from shared.adapters.postgres.group_commit import GroupCommit
+from shared.adapters.postgres.quotas import DailyQuota
 from shared.adapters.postgres.session import Connection, Session
 from shared.errors import IdempotencyMismatch, NotFound, QueueFull
 from shared.executions.records import Accepted, StartRequest
@@ -84,6 +85,7 @@ class PostgresQueue(StartQueue):
     def __init__(self, url: str, *, max_queued: int = MAX_QUEUED) -> None:
         """`max_queued`: how many executions of one project may wait; further ones are refused until some began."""
         self._depths = _Depths(max_queued)
+        self._quota = DailyQuota()
         self._session = Session(url, patience_seconds=_PATIENCE_SECONDS)
         self._group: GroupCommit[_Submission, Accepted | IdempotencyMismatch] = GroupCommit(
             self._commit, max_batch=_MAX_BATCH, max_waiting=_MAX_WAITING
@@ -97,11 +99,15 @@ class PostgresQueue(StartQueue):
             IdempotencyMismatch: the key came earlier with another input.
             NotFound: there is no such version of the workflow.
             QueueFull: as many executions of the project wait as may.
+            QuotaUsedUp: as many executions of the project were started today as may.
             MalformedRequest: the key holds U+0000.
             StoreUnavailable: the database could not be reached for 3 s, or too many requests wait for it. Where it was
                 lost in the middle of a commit, the request may have been taken nevertheless; the same key finds it.
         """
         self._depths.ensure_room(request.project_id)
+        if self._quota.is_full(request.project_id):  # it may have been raised
+            await self._session.run(lambda connection: self._quota.count(connection, [request.project_id]))
+        self._quota.ensure_room(request.project_id)
         submission = _Submission(request, worker, _row(request, worker))
         with store_errors():
             try:
@@ -127,6 +133,7 @@ class PostgresQueue(StartQueue):
             rows: list[tuple[Any, ...]] = await cursor.fetchall()
             taken = {str(id_): bool(admitted) for id_, admitted in rows}
             await self._depths.count(connection, [each.request.project_id for each in batch])
+            await self._quota.count(connection, [each.request.project_id for each in batch])
             others = [each.request for each in batch if each.request.execution_id not in taken]
             earlier = await _find(connection, others) if others else {}
             return [_answer(each, taken, earlier) for each in batch]

@@ -117,8 +117,8 @@ class PostgresMembers(MemberStore):
                 await connection.execute(insert(memberships).values(asdict(owner)))
 
     async def change_project(self, project: Project) -> None:
-        """Its name, and how many executions it runs at once."""
-        values = {"name": project.name, "max_concurrency": project.max_concurrency}
+        """Its name, how many executions it runs at once, and how many it starts in a day."""
+        values = {name: getattr(project, name) for name in ("name", "max_concurrency", "max_executions_per_day")}
         async with transaction(self._engine) as connection:
             await connection.execute(update(projects).where(projects.c.id == project.id).values(values))
 

@@ -18,6 +18,7 @@ projects = Table(
         server_default="00000000-0000-7000-8000-000000000002",
     ),
     Column("max_concurrency", Integer),
+    Column("max_executions_per_day", Integer, comment="Days are those of UTC"),
     comment="What isolates one team's workflows from another's",
 )
 

@@ -14,7 +14,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from shared.errors import ConfigInvalid
 
 DEFAULT_PROJECT_ID = "00000000-0000-7000-8000-000000000001"
-"""The project that the local stage works in until access control lands."""
+"""The project that the local stage begins with."""
 
 MAX_BODY_BYTES = 1024 * 1024
 """The largest request body that any door takes in (1 MiB)."""
@@ -26,7 +26,7 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="MILLRACE_", extra="ignore", populate_by_name=True)
 
     stage: Literal["local", "localstack", "aws"] = "local"
-    host: Literal["127.0.0.1", "localhost", "::1"] = "127.0.0.1"  # loopback only until access control lands
+    host: Literal["127.0.0.1", "localhost", "::1"] = "127.0.0.1"  # others come through a proxy with TLS
     port: int = Field(default=8000, ge=0, le=65535)
     data: Path = Path(".millrace")
     database_url: SecretStr | None = Field(default=None, validation_alias=AliasChoices("database_url", "DATABASE_URL"))

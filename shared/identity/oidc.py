@@ -11,7 +11,7 @@ import hashlib
 from base64 import urlsafe_b64encode
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 from urllib.parse import urlsplit
 
 import orjson
@@ -23,7 +23,7 @@ from shared.ports import SecretBox
 ASKED_LASTS = timedelta(minutes=10)
 CODE_LASTS = timedelta(seconds=60)
 CALLBACK = "/auth/oidc/callback"
-PRESETS = {"google": "https://accounts.google.com", "gitlab": "https://gitlab.com"}
+PRESETS = {"google": "https://accounts.google.com", "gitlab": "https://gitlab.com", "github": "https://github.com"}
 """Issuers that are the same for everybody. Okta, Auth0, Cognito and Entra ID give each customer their own."""
 
 _LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
@@ -36,6 +36,8 @@ class Provider(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     name: str = Field(pattern=r"^[a-z0-9-]{1,40}$")
+    kind: Literal["oidc", "github"] = "oidc"
+    """GitHub, also on a server of one's own, has no ID tokens; see shared/adapters/http/github.py."""
     issuer: str = Field(pattern=r"^https?://[^\s?#]+$", max_length=500)
     client_id: str = Field(min_length=1)
     client_secret: SecretStr | None = None
@@ -44,9 +46,13 @@ class Provider(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _preset(cls, given: Any) -> Any:
-        if isinstance(given, dict) and "issuer" not in given and given.get("name") in PRESETS:
-            return {**given, "issuer": PRESETS[given["name"]]}
-        return given
+        if not isinstance(given, dict):
+            return given
+        name = given.get("name")
+        kind = {"kind": "github"} if name == "github" else {}
+        scope = {"scope": "user:email"} if {**kind, **given}.get("kind") == "github" else {}
+        issuer = {"issuer": PRESETS[name]} if name in PRESETS else {}
+        return {**kind, **scope, **issuer, **given}
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,10 +9,12 @@ from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, replace
 from secrets import token_urlsafe
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, urlencode, urlsplit
 
 import httpx
 import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
 from joserfc import jwt
 from joserfc.jwk import OctKey, RSAKey
 from pydantic import SecretStr
@@ -119,6 +121,85 @@ async def test_what_goes_to_the_provider_and_what_stays_in_the_browser(browser: 
     assert "SameSite=lax" in cookie
     assert "Path=/auth/oidc" in cookie
     assert VERIFIER not in begun.headers["location"]
+
+
+class GitHub:
+    """GitHub on a server of one's own: real HTTP, its paths, its way to refuse with 200."""
+
+    def __init__(self) -> None:
+        self.emails: list[dict[str, Any]] = []
+        self.asked: dict[str, str] = {}
+        self.url = ""
+
+    async def authorize(self, request: web.Request) -> web.Response:
+        self.asked = dict(request.query)
+        raise web.HTTPFound(f"{self.asked['redirect_uri']}?{urlencode({'code': 'c0de', 'state': self.asked['state']})}")
+
+    async def token(self, request: web.Request) -> web.Response:
+        form = await request.post()
+        proven = challenge_of(str(form["code_verifier"])) == self.asked["code_challenge"]
+        right = (form["client_id"], form["client_secret"], form["code"]) == (CLIENT_ID, CLIENT_SECRET, "c0de")
+        if not (proven and right):
+            return web.json_response({"error": "bad_verification_code"})
+        return web.json_response({"access_token": "gho_tested", "token_type": "bearer"})
+
+    async def api(self, request: web.Request) -> web.Response:
+        if request.headers["authorization"] != "Bearer gho_tested":
+            return web.json_response({"message": "Bad credentials"}, status=401)
+        return web.json_response(self.emails if request.path.endswith("emails") else {"id": 7, "login": "ada"})
+
+
+@pytest.fixture
+async def github(browser: Browser) -> AsyncIterator[GitHub]:
+    """The browser signs in through GitHub from here on."""
+    service, app = GitHub(), web.Application()
+    app.router.add_get("/login/oauth/authorize", service.authorize)
+    app.router.add_post("/login/oauth/access_token", service.token)
+    app.router.add_get("/api/v3/user", service.api)
+    app.router.add_get("/api/v3/user/emails", service.api)
+    async with TestServer(app, host="127.0.0.1") as server, GuardedClient(EgressPolicy.parse("127.0.0.1")) as guarded:
+        service.url = f"http://127.0.0.1:{server.port}"
+        service.emails = [
+            {"email": "other@example.org", "primary": False, "verified": True},
+            {"email": browser.user.email.upper(), "primary": True, "verified": True},
+        ]
+        client = {"client_id": CLIENT_ID, "client_secret": CLIENT_SECRET}
+        config = [{"name": "acme", "kind": "github", "issuer": service.url, **client}]
+        oidc = HttpOidcProviders(guarded, providers(SecretStr(json.dumps(config))))
+        app_ = create_app(replace(browser.doors.api_app.state.deps, oidc=oidc))
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(app_), base_url=BASE_URL) as browser.client:
+            yield service
+
+
+async def test_a_person_signs_in_through_github(browser: Browser, github: GitHub):
+    answer = await browser.tokens(code_in(await browser.come_back()))
+
+    assert answer.status_code == 200, answer.text
+    assert github.asked["scope"] == "user:email"
+    headers = {"Authorization": f"Bearer {answer.json()['access_token']}"}
+    assert (await browser.client.get("/api/me", headers=headers)).json()["id"] == browser.user.id
+
+
+@pytest.mark.parametrize("spoil", ["nothing verified", "nothing", "not the primary one", "another code"])
+async def test_github_has_to_vouch_for_the_primary_address(browser: Browser, github: GitHub, spoil: str):
+    mine = github.emails[1]
+    if spoil == "another code":
+        begun = await browser.begin()
+        back = (await browser.at_provider(begun.headers["location"])).replace("c0de", "other")
+        answer = await browser.client.get(back)
+    else:
+        github.emails = {
+            "nothing verified": [mine | {"verified": False}],
+            "nothing": [],
+            "not the primary one": [mine | {"primary": False}],
+        }[spoil]
+        answer = await browser.come_back()
+    assert_problem(answer, 401, "auth.unauthenticated")
+
+
+def test_github_needs_a_name_and_its_client_only():
+    found = providers(SecretStr('[{"name": "github", "client_id": "c", "client_secret": "s"}]'))["github"]
+    assert (found.kind, found.issuer, found.scope) == ("github", "https://github.com", "user:email")
 
 
 def rewritten(token: str, key: Any, *, header: dict[str, Any] | None = None, **changes: Any) -> str:

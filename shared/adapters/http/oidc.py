@@ -9,6 +9,7 @@ from urllib.parse import quote, urlencode
 import jwt
 from jwt import PyJWK
 
+from shared.adapters.http import github
 from shared.adapters.http.client import GuardedClient, Request, parsed
 from shared.adapters.http.exchange import Limits, exchange
 from shared.errors import ConfigInvalid, NodeError, NotFound, StoreUnavailable, Unauthenticated
@@ -42,6 +43,8 @@ class HttpOidcProviders(OidcProviders):
     async def authorize_url(self, asked: Asked, state: str) -> str:
         """Raises NotFound, ConfigInvalid, StoreUnavailable."""
         provider = self._provider(asked.provider)
+        if provider.kind == "github":
+            return github.authorize_url(provider, asked, state)
         wanted = {
             "response_type": "code",
             "client_id": provider.client_id,
@@ -58,6 +61,8 @@ class HttpOidcProviders(OidcProviders):
     async def person(self, asked: Asked, code: str) -> Person:
         """Raises Unauthenticated, StoreUnavailable."""
         provider = self._provider(asked.provider)
+        if provider.kind == "github":
+            return await github.person(self._ask, provider, asked, code)
         form = {
             "grant_type": "authorization_code",
             "code": code,
@@ -72,7 +77,7 @@ class HttpOidcProviders(OidcProviders):
             headers["authorization"] = f"Basic {b64encode(pair.encode()).decode()}"
         endpoint = (await self._discovered(provider))["token_endpoint"]
         body = await self._ask("POST", endpoint, headers, urlencode(form).encode())
-        token = body.get("id_token") if body is not None else None
+        token = body.get("id_token") if isinstance(body, dict) else None
         if not isinstance(token, str):
             raise Unauthenticated(REFUSED)
         return await self._vouched(provider, token, asked.nonce)
@@ -111,7 +116,8 @@ class HttpOidcProviders(OidcProviders):
         age = time.monotonic() - at
         if age > _KEPT_SECONDS or (kid not in keys and age > _KEYS_EVERY_SECONDS):
             body = await self._ask("GET", (await self._discovered(provider))["jwks_uri"])
-            keys = {each["kid"]: PyJWK(each) for each in (body or {}).get("keys", []) if _signs(each)}
+            listed = body.get("keys", []) if isinstance(body, dict) else []
+            keys = {each["kid"]: PyJWK(each) for each in listed if _signs(each)}
             self._keys[provider.name] = keys, time.monotonic()
         return keys[kid]
 
@@ -120,7 +126,7 @@ class HttpOidcProviders(OidcProviders):
         found, at = self._found.get(provider.name, ({}, float("-inf")))
         if time.monotonic() - at > _KEPT_SECONDS:
             body = await self._ask("GET", f"{provider.issuer.rstrip('/')}/.well-known/openid-configuration")
-            if body is None or body.get("issuer") != provider.issuer:
+            if not isinstance(body, dict) or body.get("issuer") != provider.issuer:
                 raise ConfigInvalid(
                     f"{provider.issuer} does not say that it is the issuer of the provider '{provider.name}'. Write "
                     "`issuer` in MILLRACE_OIDC exactly as the provider does."
@@ -131,8 +137,8 @@ class HttpOidcProviders(OidcProviders):
 
     async def _ask(
         self, method: str, url: Any, headers: dict[str, str] | None = None, body: bytes | None = None
-    ) -> dict[str, Any] | None:
-        """The object that a provider answers; None where it refuses."""
+    ) -> Any:
+        """The JSON that a provider answers; None where it refuses."""
         request = Request(method, parsed(str(url)), headers or {"accept": "application/json"}, body)
         if not self._client.is_confidential(request.url):
             raise ConfigInvalid("An endpoint of the provider is not https; nobody signs in through it.")
@@ -141,7 +147,7 @@ class HttpOidcProviders(OidcProviders):
         except NodeError as error:
             raise StoreUnavailable(f"The provider cannot be reached: {error.message}") from None
         content, _ = answer.content()
-        return content if answer.status == _OK and isinstance(content, dict) else None
+        return content if answer.status == _OK else None
 
     def _provider(self, name: str) -> Provider:
         if name not in self._providers:

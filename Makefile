@@ -10,10 +10,10 @@ export UV_PROJECT_ENVIRONMENT := $(VENV)
 export VIRTUAL_ENV := $(CURDIR)/$(VENV)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-long asl-validators check format bench chaos docs clean
+.PHONY: help setup run test test-long asl-validators check format bench chaos docs clean test-localstack localstack
 
 help: ## list the targets
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-15s %s\n", $$1, $$2}'
 
 setup: $(VENV)/.ready ## set up .venv with the millrace command in it
 
@@ -21,7 +21,7 @@ setup: $(VENV)/.ready ## set up .venv with the millrace command in it
 $(VENV)/.ready: pyproject.toml uv.lock
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] < (3, 11) and "Millrace needs Python 3.11 or newer; set PYTHON=/path/to/python3.11")'
 	@test -x $(UV) || { echo "setting up $(VENV) ..."; $(PYTHON) -m venv $(VENV) && $(BIN)/python -m pip install --quiet --disable-pip-version-check "uv==$(UV_VERSION)"; }
-	@$(UV) sync --locked --quiet --inexact --extra local --compile-bytecode
+	@$(UV) sync --locked --quiet --inexact --extra local --extra infra --compile-bytecode
 	@touch $@
 
 run: setup ## start the local stage and run the example workflow (ONCE=1 stops after it)
@@ -29,6 +29,12 @@ run: setup ## start the local stage and run the example workflow (ONCE=1 stops a
 
 test: setup asl-validators ## run the tests
 	@$(BIN)/pytest
+
+test-localstack: setup ## run the tests that need an emulator of AWS (LOCALSTACK_ENDPOINT=http://… takes one that runs)
+	@$(BIN)/pytest tests/localstack -m localstack
+
+localstack: setup ## run LocalStack on port 4566 until Ctrl-C, to deploy to
+	@$(BIN)/python -m tests.localstack.emulator
 
 test-long: setup asl-validators ## ask the compiler's property tests ten times as much
 	@MILLRACE_TEST_TIER=long $(BIN)/pytest tests/compiler/test_properties.py tests/compiler/test_meaning.py
@@ -61,5 +67,5 @@ docs: setup ## write what the documentation derives from the code
 	@$(BIN)/millrace schema > docs/workflow.schema.json
 	@$(BIN)/python -m functions.nodes.tool > shared/workflow/tools.json
 
-clean: ## remove the virtual environment and caches (not the data in .millrace)
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis tests/asl/node_modules
+clean: ## remove the virtual environments and caches (not the data in .millrace)
+	rm -rf $(VENV) .venv-localstack .mypy_cache .ruff_cache .pytest_cache .hypothesis tests/asl/node_modules

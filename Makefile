@@ -10,7 +10,7 @@ export UV_PROJECT_ENVIRONMENT := $(VENV)
 export VIRTUAL_ENV := $(CURDIR)/$(VENV)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-long asl-validators check format bench chaos docs clean test-localstack localstack
+.PHONY: help setup run test test-long asl-validators check format bench chaos docs clean test-localstack localstack bundles synth diff deploy destroy
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-15s %s\n", $$1, $$2}'
@@ -47,6 +47,33 @@ tests/asl/node_modules/.ready: tests/asl/package.json tests/asl/package-lock.jso
 	@node -e 'if (parseInt(process.versions.node) < 20) { console.log("The tests need Node.js 20 or newer, not " + process.version); process.exit(1) }'
 	@npm ci --prefix tests/asl --silent --no-fund --no-audit --ignore-scripts
 	@touch $@
+
+# The CDK's command line, from the lock file in infra.
+CDK := infra/node_modules/.bin/cdk
+ENV ?= dev
+export JSII_SILENCE_WARNING_UNTESTED_NODE_VERSION := 1
+export JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION := 1
+
+infra/node_modules/.ready: infra/package.json infra/package-lock.json
+	@npm ci --prefix infra --silent --no-fund --no-audit --ignore-scripts
+	@touch $@
+
+bundles: setup ## make the functions' zips, for Lambda or (ENV=localstack) for this machine; prints their sizes
+	@$(BIN)/python -m infra.bundles $(if $(filter localstack,$(ENV)),host,aws)
+
+synth: setup infra/node_modules/.ready ## write and check the templates of every environment; needs no AWS account
+	@for env in dev prod localstack; do \
+	  $(CDK) synth --quiet -c env=$$env -c code=none -c database_url=postgresql://none -c redis_url=redis://none -o cdk.out/$$env || exit 1; done
+
+diff: bundles infra/node_modules/.ready ## what make deploy would change (ENV=dev, CONTEXT="-c key=value …")
+	@$(CDK) diff -c env=$(ENV) $(CONTEXT)
+
+deploy: bundles infra/node_modules/.ready ## deploy an environment (ENV=dev, CONTEXT="-c key=value …")
+	@$(CDK) bootstrap --quiet -c env=$(ENV) $(CONTEXT)
+	@$(CDK) deploy --all --require-approval never -c env=$(ENV) $(CONTEXT)
+
+destroy: setup infra/node_modules/.ready ## remove an environment (ENV=dev); what prod keeps stays
+	@$(CDK) destroy --all -c env=$(ENV) -c code=none $(CONTEXT)
 
 check: setup ## format, lint, types, import contracts
 	@$(BIN)/ruff format --check .

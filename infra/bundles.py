@@ -139,8 +139,8 @@ def _files(folder: Path) -> Iterator[Path]:
 
 def _uv(*arguments: str) -> str:
     env = {name: value for name, value in os.environ.items() if name != "VIRTUAL_ENV"}
-    done = subprocess.run([UV, *arguments], cwd=ROOT, env=env, check=True, stdout=subprocess.PIPE, text=True)
-    return done.stdout
+    command = [str(UV), *arguments]
+    return subprocess.check_output(command, cwd=ROOT, env=env, text=True)  # noqa: S603 - the arguments are this module's
 
 
 def main() -> None:

@@ -112,9 +112,10 @@ def environment(name: str, context: Mapping[str, Any]) -> Environment:
     base = ENVIRONMENTS.get(name)
     if base is None:
         raise ContextInvalid(f"The context key env is '{name}'; it must be one of {', '.join(ENVIRONMENTS)}.")
-    given = {key: str(context[key]) for key in _TEXTS if context.get(key)}
-    code = {"bundles": None} if context.get("code") == "none" else {}
-    found = replace(base, **given, **code)
+    given: dict[str, Any] = {key: str(context[key]) for key in _TEXTS if context.get(key)}
+    if context.get("code") == "none":
+        given["bundles"] = None
+    found = replace(base, **given)
     if not found.own_stores and not (found.database_url and found.redis_url):
         raise ContextInvalid(
             f"The environment '{name}' has no stores of its own. Give it yours: -c database_url=… -c redis_url=…."

@@ -8,11 +8,11 @@ from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_logs as logs
-from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
 from infra.config import Environment
 from infra.constructs.nag import accept
+from infra.constructs.queue import dead_letters
 
 HANDLERS = {
     "api": "functions.api.handler.handler",
@@ -60,7 +60,7 @@ class Function(Construct):
         super().__init__(scope, name)
         self.role = iam.Role(self, "Role", assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"))
         log_group = self._log_group(environment, name)
-        self.dead_letters = self._dead_letters() if asynchronous else None
+        self.dead_letters = dead_letters(self, "DeadLetters") if asynchronous else None
         self.lambda_function = lambda_.Function(
             self,
             "Function",
@@ -97,25 +97,14 @@ class Function(Construct):
             removal_policy=cdk.RemovalPolicy.RETAIN if environment.retain else cdk.RemovalPolicy.DESTROY,
         )
 
-    def _dead_letters(self) -> sqs.Queue:
-        queue = sqs.Queue(
-            self,
-            "DeadLetters",
-            retention_period=cdk.Duration.days(14),
-            enforce_ssl=True,
-            encryption=sqs.QueueEncryption.SQS_MANAGED,
-        )
-        accept(queue, {"AwsSolutions-SQS3": "It is itself the queue of dead letters."})
-        return queue
-
     def _accept(self, *, in_vpc: bool) -> None:
         reasons = {
-            "AwsSolutions-IAM5": "X-Ray has no resources to name, log streams are made at run time, and versions of a "
-            "function, objects of a bucket and machines of a prefix are named by a wildcard behind their own ARN.",
+            "AwsSolutions-IAM5[Resource::*]": "X-Ray has no resources to name.",
             "AwsSolutions-L1": "Python 3.13 is what the bundles are built for.",
         }
         if in_vpc:
-            reasons["AwsSolutions-IAM4"] = "AWSLambdaVPCAccessExecutionRole only makes and removes network interfaces."
+            policy = "arn:<AWS::Partition>:iam::aws:policy/service-role/AWSLambdaVPCAccessExecutionRole"
+            reasons[f"AwsSolutions-IAM4[Policy::{policy}]"] = "It only makes and removes network interfaces."
         accept(self, reasons)
 
 

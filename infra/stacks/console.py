@@ -28,7 +28,6 @@ class ConsoleStack(cdk.Stack):
             self,
             "Distribution",
             default_root_object="index.html",
-            minimum_protocol_version=cloudfront.SecurityPolicyProtocol.TLS_V1_2_2021,
             default_behavior=cloudfront.BehaviorOptions(
                 origin=origins.S3BucketOrigin.with_origin_access_control(content),
                 viewer_protocol_policy=cloudfront.ViewerProtocolPolicy.REDIRECT_TO_HTTPS,
@@ -41,8 +40,8 @@ class ConsoleStack(cdk.Stack):
                 "AwsSolutions-CFR1": "Operators work from anywhere.",
                 "AwsSolutions-CFR2": "Static files only; the firewall stands before the API.",
                 "AwsSolutions-CFR3": "Static files only; the API has access logs.",
-                "AwsSolutions-CFR4": "CloudFront's own certificate fixes its own TLS version; a domain of one's own does "
-                "not come with it yet.",
+                "AwsSolutions-CFR4": "CloudFront's own certificate fixes the TLS version; a domain of one's own is not "
+                "built.",
             },
         )
         cdk.CfnOutput(self, "Url", value=f"https://{distribution.distribution_domain_name}")

@@ -21,12 +21,13 @@ _DATABASE = "millrace"
 class DataStack(cdk.Stack):
     """`variables` tell functions where the stores are; `allow` lets one reach them."""
 
-    def __init__(
-        self, scope: Construct, name: str, *, environment: Environment, network: NetworkStack | None
-    ) -> None:
+    def __init__(self, scope: Construct, name: str, *, environment: Environment, network: NetworkStack | None) -> None:
         super().__init__(scope, name)
         keep = cdk.RemovalPolicy.RETAIN if environment.retain else cdk.RemovalPolicy.DESTROY
         self.key = kms.Key(self, "Key", enable_key_rotation=True, removal_policy=keep)
+        self._prefix = environment.prefix
+        self._blobs_name = f"{environment.prefix}-blobs-{self.account}-{self.region}"
+        self._blobs_arn = f"arn:{self.partition}:s3:::{self._blobs_name}"
         self.blobs = self._blobs(environment, keep)
         self.sealing = secretsmanager.Secret(
             self,
@@ -39,11 +40,11 @@ class DataStack(cdk.Stack):
         accept(self.sealing, {"AwsSolutions-SMG4": "A new key is added beside the old one by hand: docs/operate.md."})
         self.variables = {
             "MILLRACE_STAGE": environment.stage,
-            "MILLRACE_BLOB_URL": f"s3://{self.blobs.bucket_name}",
+            "MILLRACE_BLOB_URL": f"s3://{self._blobs_name}",
             "MILLRACE_SEALING_SECRET": self.sealing.secret_arn,
             "MILLRACE_ALLOWED_HOSTS": environment.allowed_hosts,
         }
-        self._secrets: list[secretsmanager.ISecret] = [self.sealing]
+        self._credentials: list[str] = []
         if network is None:
             self.variables |= {
                 "DATABASE_URL": environment.database_url or "",
@@ -53,24 +54,32 @@ class DataStack(cdk.Stack):
             self._database(environment, network, keep)
             self._cache(environment, network)
 
-    def allow(self, role: iam.IRole) -> None:
-        """Lets a function's role read the secrets and use the blobs."""
-        for secret in self._secrets:
-            secret.grant_read(role)
-        role.add_to_principal_policy(
-            iam.PolicyStatement(
-                actions=["s3:GetObject", "s3:PutObject", "s3:DeleteObject"], resources=[self.blobs.arn_for_objects("*")]
-            )
-        )
-        role.add_to_principal_policy(
-            iam.PolicyStatement(actions=["s3:ListBucket"], resources=[self.blobs.bucket_arn])
-        )
-        self.key.grant_encrypt_decrypt(role)
+    def allow(self, role: iam.IRole, *, blobs: bool = False, sealing: bool = False) -> None:
+        """Lets a function's role read the database's credentials; with `blobs` use the blobs, with `sealing` unseal.
+
+        Statements rather than grants: a grant would also write the role into the key's policy, and tie this stack to
+        the one of the functions.
+        """
+        secrets = [*self._credentials, *([self.sealing.secret_arn] if sealing else [])]
+        allowed = [
+            (["secretsmanager:GetSecretValue"], secrets),
+            (["kms:Decrypt"], [self.key.key_arn] if secrets or blobs else []),
+            (["kms:GenerateDataKey"], [self.key.key_arn] if blobs else []),
+            (["s3:GetObject", "s3:PutObject"], [f"{self._blobs_arn}/*"] if blobs else []),
+            (["s3:ListBucket"], [self._blobs_arn] if blobs else []),
+        ]
+        for actions, resources in allowed:
+            if resources:
+                role.add_to_principal_policy(iam.PolicyStatement(actions=actions, resources=resources))
+        name = f"{self._prefix}-blobs-<AWS::AccountId>-<AWS::Region>"
+        finding = f"AwsSolutions-IAM5[Resource::arn:<AWS::Partition>:s3:::{name}/*]"
+        accept(role, {finding: "Every execution has objects of its own in the bucket."} if blobs else {})
 
     def _blobs(self, environment: Environment, keep: cdk.RemovalPolicy) -> s3.Bucket:
         bucket = s3.Bucket(
             self,
             "Blobs",
+            bucket_name=self._blobs_name,
             encryption=s3.BucketEncryption.KMS,
             encryption_key=self.key,
             bucket_key_enabled=True,
@@ -117,8 +126,10 @@ class DataStack(cdk.Stack):
             raise TypeError("a cluster with generated credentials has a secret")
         endpoint = self._endpoint(environment, network, cluster, secret)
         self.variables |= {"MILLRACE_DATABASE_SECRET": secret.secret_arn, "MILLRACE_DATABASE_HOST": endpoint}
-        self._secrets.append(secret)
-        reasons = {"AwsSolutions-SMG4": "The proxy holds the credentials open; they are rotated by hand: docs/operate.md."}
+        self._credentials.append(secret.secret_arn)
+        reasons = {
+            "AwsSolutions-SMG4": "The proxy holds the credentials open; they are rotated by hand: docs/operate.md."
+        }
         if not environment.retain:
             reasons["AwsSolutions-RDS10"] = "An environment for trying things out is thrown away whole."
         accept(cluster, reasons)
@@ -134,10 +145,10 @@ class DataStack(cdk.Stack):
         database may pause."""
         if environment.aurora_min_acu == 0:
             cluster.connections.allow_default_port_from(network.functions)
-            return cluster.cluster_endpoint.hostname
+            return str(cluster.cluster_endpoint.hostname)
         proxy = cluster.add_proxy("Proxy", secrets=[secret], vpc=network.vpc, require_tls=True)
         proxy.connections.allow_from(network.functions, ec2.Port.tcp(5433))
-        return proxy.endpoint
+        return str(proxy.endpoint)
 
     def _cache(self, environment: Environment, network: NetworkStack) -> None:
         group = ec2.SecurityGroup(self, "CacheAccess", vpc=network.vpc, allow_all_outbound=False)

@@ -7,6 +7,7 @@ from constructs import Construct
 
 from infra.config import Environment
 from infra.constructs.function import Function, Place, Size
+from infra.constructs.nag import accept_machines
 from infra.stacks.data import DataStack
 from infra.stacks.messaging import DISPATCH_SECONDS, MessagingStack
 
@@ -21,6 +22,8 @@ SIZES = {
     "complete": Size(512, 60),
     "migrate": Size(512, 600),
 }
+_BLOBS = ("api", *NODES)
+_SEALING = ("api", "webhook", *NODES)
 _BATCH = {"high": 1, "normal": 10, "low": 10}
 """Start requests handed to `dispatch` at a time: one of high priority does not wait for others."""
 
@@ -54,7 +57,7 @@ class FunctionsStack(cdk.Stack):
                 variables={**data.variables, **messaging.variables, **self._variables()},
                 asynchronous=function == "complete",
             )
-            data.allow(self.all[function].role)
+            data.allow(self.all[function].role, blobs=function in _BLOBS, sealing=function in _SEALING)
         self._publishing()
         self._queues(messaging)
         self._migration()
@@ -100,6 +103,8 @@ class FunctionsStack(cdk.Stack):
         )
         dispatch.allow(["states:StartExecution"], machines)
         self.all["complete"].allow(["states:DescribeExecution"], executions)
+        for function in (api, dispatch, self.all["complete"]):
+            accept_machines(function.role, self._environment.prefix)
 
     def _queues(self, messaging: MessagingStack) -> None:
         for priority, queue in messaging.queues.items():
@@ -119,9 +124,7 @@ class FunctionsStack(cdk.Stack):
     def _machines(self) -> list[str]:
         name = f"{self._environment.prefix}-*"
         colon = cdk.ArnFormat.COLON_RESOURCE_NAME
-        return [
-            self.format_arn(service="states", resource="stateMachine", resource_name=name, arn_format=colon)
-        ]
+        return [self.format_arn(service="states", resource="stateMachine", resource_name=name, arn_format=colon)]
 
     def _executions(self) -> list[str]:
         name = f"{self._environment.prefix}-*"

@@ -7,7 +7,7 @@ from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
 from infra.config import Environment
-from infra.constructs.nag import accept
+from infra.constructs.queue import dead_letters
 
 PRIORITIES = ("high", "normal", "low")
 DISPATCH_SECONDS = 30
@@ -19,7 +19,11 @@ class MessagingStack(cdk.Stack):
 
     def __init__(self, scope: Construct, name: str, *, environment: Environment) -> None:
         super().__init__(scope, name)
-        self.dead_letters = {priority: self._dead_letters(environment, priority) for priority in PRIORITIES}
+        at = environment.prefix
+        self.dead_letters = {
+            priority: dead_letters(self, f"Dead{priority.title()}", f"{at}-starts-{priority}-dead")
+            for priority in PRIORITIES
+        }
         self.queues = {priority: self._queue(environment, priority) for priority in PRIORITIES}
         self.bus = events.EventBus(self, "Bus", event_bus_name=environment.prefix)
         self.bus.archive(
@@ -43,15 +47,3 @@ class MessagingStack(cdk.Stack):
             encryption=sqs.QueueEncryption.SQS_MANAGED,
             dead_letter_queue=sqs.DeadLetterQueue(max_receive_count=5, queue=self.dead_letters[priority]),
         )
-
-    def _dead_letters(self, environment: Environment, priority: str) -> sqs.Queue:
-        queue = sqs.Queue(
-            self,
-            f"Dead{priority.title()}",
-            queue_name=f"{environment.prefix}-starts-{priority}-dead",
-            retention_period=cdk.Duration.days(14),
-            enforce_ssl=True,
-            encryption=sqs.QueueEncryption.SQS_MANAGED,
-        )
-        accept(queue, {"AwsSolutions-SQS3": "It is itself the queue of dead letters."})
-        return queue

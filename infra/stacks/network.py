@@ -1,4 +1,4 @@
-"""The network: private subnets for the functions and the stores, endpoints for what AWS offers, as few NATs as will do."""
+"""The network: private subnets for functions and stores, endpoints for services of AWS, as few NATs as will do."""
 
 import aws_cdk as cdk
 from aws_cdk import aws_ec2 as ec2

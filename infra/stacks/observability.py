@@ -60,7 +60,9 @@ class ObservabilityStack(cdk.Stack):
             self._alarm(f"Dead{priority.title()}", depth, 1, "A start request failed five times; look, then redrive it")
         for priority, queue in messaging.queues.items():
             age = queue.metric_approximate_age_of_oldest_message(period=_FIVE_MINUTES, statistic="Maximum")
-            self._alarm(f"Age{priority.title()}", age, 300, "Executions wait five minutes to start: is a limit reached?")
+            self._alarm(
+                f"Age{priority.title()}", age, 300, "Executions wait five minutes to start: is a limit reached?"
+            )
 
     def _functions(self, functions: FunctionsStack) -> None:
         for name, function in functions.all.items():
@@ -86,8 +88,12 @@ class ObservabilityStack(cdk.Stack):
         every = [function.lambda_function for function in functions.all.values()]
         graphs = {
             "Requests": [api.rest.metric_count(), api.rest.metric_server_error(), api.rest.metric_latency()],
-            "Waiting to start": [queue.metric_approximate_age_of_oldest_message() for queue in messaging.queues.values()],
-            "Dead letters": [q.metric_approximate_number_of_messages_visible() for q in messaging.dead_letters.values()],
+            "Waiting to start": [
+                queue.metric_approximate_age_of_oldest_message() for queue in messaging.queues.values()
+            ],
+            "Dead letters": [
+                q.metric_approximate_number_of_messages_visible() for q in messaging.dead_letters.values()
+            ],
             "Invocations": [each.metric_invocations() for each in every],
             "Errors": [each.metric_errors() for each in every],
             "Duration (p99)": [each.metric_duration(statistic="p99") for each in every],
@@ -99,12 +105,16 @@ class ObservabilityStack(cdk.Stack):
 
     def _budget(self, environment: Environment, dollars: int) -> None:
         address = environment.alarm_email
-        mail = budgets.CfnBudget.NotificationWithSubscribersProperty(
-            notification=budgets.CfnBudget.NotificationProperty(
-                comparison_operator="GREATER_THAN", notification_type="FORECASTED", threshold=100
-            ),
-            subscribers=[budgets.CfnBudget.SubscriberProperty(address=address, subscription_type="EMAIL")],
-        ) if address else None
+        mail = (
+            budgets.CfnBudget.NotificationWithSubscribersProperty(
+                notification=budgets.CfnBudget.NotificationProperty(
+                    comparison_operator="GREATER_THAN", notification_type="FORECASTED", threshold=100
+                ),
+                subscribers=[budgets.CfnBudget.SubscriberProperty(address=address, subscription_type="EMAIL")],
+            )
+            if address
+            else None
+        )
         budgets.CfnBudget(
             self,
             "Budget",

@@ -9,7 +9,8 @@ from constructs import Construct
 
 from infra.config import Environment
 from infra.constructs.function import retention
-from infra.constructs.nag import accept
+from infra.constructs.nag import accept, accept_machines
+from infra.constructs.queue import dead_letters
 from infra.stacks.functions import NODES, FunctionsStack
 from infra.stacks.messaging import MessagingStack
 
@@ -61,13 +62,12 @@ class OrchestrationStack(cdk.Stack):
             permissions_boundary=boundary,
             inline_policies={"Run": iam.PolicyDocument(statements=self._statements(environment, nodes, messaging))},
         )
-        reasons = {
-            "AwsSolutions-IAM5[Resource::*]": "Log delivery, log groups' policies and X-Ray take no resource.",
-            f"AwsSolutions-IAM5[Resource::{self._wild('stateMachine', environment)}]": "Publishing makes the machines.",
-            f"AwsSolutions-IAM5[Resource::{self._wild('execution', environment)}]": "Publishing makes the machines.",
-        }
-        accept(self.role, reasons)
-        accept(boundary, reasons)
+        for construct in (self.role, boundary):
+            accept(
+                construct,
+                {"AwsSolutions-IAM5[Resource::*]": "Log delivery, log groups' policies and X-Ray take no resource."},
+            )
+            accept_machines(construct, environment.prefix)
         self._ends(environment, functions)
 
     def _statements(
@@ -88,24 +88,21 @@ class OrchestrationStack(cdk.Stack):
         ]
         return [iam.PolicyStatement(actions=actions, resources=resources) for actions, resources in allowed]
 
-    def _boundary(
-        self, environment: Environment, nodes: list[str], messaging: MessagingStack
-    ) -> iam.ManagedPolicy:
+    def _boundary(self, environment: Environment, nodes: list[str], messaging: MessagingStack) -> iam.ManagedPolicy:
         """Whatever a machine's role is given one day, it can never do more than this."""
-        return iam.ManagedPolicy(
-            self, "MachineBoundary", statements=self._statements(environment, nodes, messaging)
-        )
+        return iam.ManagedPolicy(self, "MachineBoundary", statements=self._statements(environment, nodes, messaging))
 
     def _wild(self, resource: str, environment: Environment) -> str:
-        return self.format_arn(
+        arn: str = self.format_arn(
             service="states",
             resource=resource,
             resource_name=f"{environment.prefix}-*",
             arn_format=cdk.ArnFormat.COLON_RESOURCE_NAME,
         )
+        return arn
 
     def _ends(self, environment: Environment, functions: FunctionsStack) -> None:
-        complete = functions.all["complete"]
+        complete = functions.all["complete"].lambda_function
         rule = events.Rule(
             self,
             "Ends",
@@ -118,8 +115,5 @@ class OrchestrationStack(cdk.Stack):
                 },
             ),
         )
-        rule.add_target(
-            targets.LambdaFunction(
-                complete.lambda_function, dead_letter_queue=complete.dead_letters, retry_attempts=185
-            )
-        )
+        undelivered = dead_letters(self, "Undelivered")
+        rule.add_target(targets.LambdaFunction(complete, dead_letter_queue=undelivered, retry_attempts=185))

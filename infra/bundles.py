@@ -42,7 +42,7 @@ _MIB = 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Bundle:
-    """A function's code: `sources` are folders of the project, `budget_mib` is what it may weigh on Lambda,
+    """A function's code: `sources` are folders and files of the project, `budget_mib` is what it may weigh on Lambda,
     unzipped."""
 
     name: str
@@ -50,12 +50,14 @@ class Bundle:
     budget_mib: int
 
 
+_NODE = ("functions/nodes/services.py", "shared")
+
 BUNDLES = (
     Bundle("api", ("functions/api", "shared", "statemachines"), 110),
     Bundle("webhook", ("functions/webhook", "shared"), 80),
-    Bundle("agent", ("functions/nodes/agent", "shared"), 165),
-    Bundle("http", ("functions/nodes/http", "shared"), 90),
-    Bundle("tool", ("functions/nodes/tool", "shared"), 90),
+    Bundle("agent", ("functions/nodes/agent", *_NODE), 165),
+    Bundle("http", ("functions/nodes/http", *_NODE), 90),
+    Bundle("tool", ("functions/nodes/tool", *_NODE), 90),
     Bundle("dispatch", ("functions/dispatch", "shared"), 50),
     Bundle("complete", ("functions/complete", "shared"), 50),
     Bundle("migrate", ("functions/migrate", "shared"), 50),
@@ -104,7 +106,10 @@ def _fill(folder: Path, bundle: Bundle, variant: Variant, requirements: str) -> 
     _uv("pip", "install", *options, *_PLATFORM[variant], "--target", str(packages), "--requirements", str(pins))
     shutil.copytree(packages, code, ignore=_NOT_NEEDED)
     for source in bundle.sources:
-        shutil.copytree(ROOT / source, code / source, ignore=shutil.ignore_patterns("__pycache__"))
+        if (ROOT / source).is_dir():
+            shutil.copytree(ROOT / source, code / source, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            shutil.copy(ROOT / source, code / source)
         for parent in Path(source).parents[:-1]:
             shutil.copy(ROOT / parent / "__init__.py", code / parent)
     if variant == "host":
@@ -127,7 +132,7 @@ def _digest(bundle: Bundle, variant: Variant, requirements: str) -> str:
     digest = hashlib.sha256(f"{variant}\0{sys.version if variant == 'host' else ''}\0{requirements}".encode())
     digest.update(Path(__file__).read_bytes())
     for source in bundle.sources:
-        for path in _files(ROOT / source):
+        for path in [ROOT / source] if (ROOT / source).is_file() else _files(ROOT / source):
             digest.update(path.relative_to(ROOT).as_posix().encode() + b"\0" + path.read_bytes())
     return digest.hexdigest()
 

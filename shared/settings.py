@@ -42,6 +42,18 @@ class Settings(BaseSettings):
     default_model: str | None = None
     """The model behind `model: default`; without it the first provider with a key is used, else `demo:triage`."""
 
+    def require_database_url(self) -> str:
+        """The database's URL, where there must be one. Raises ConfigInvalid."""
+        if self.database_url is None:
+            raise ConfigInvalid("There is no database. Set DATABASE_URL to postgresql://user:password@host:5432/name.")
+        return self.database_url.get_secret_value()
+
+    def require_redis_url(self) -> str:
+        """The cache's URL, where there must be one. Raises ConfigInvalid."""
+        if self.redis_url is None:
+            raise ConfigInvalid("There is no cache. Set REDIS_URL to redis://host:6379/0.")
+        return self.redis_url.get_secret_value()
+
 
 def load() -> Settings:
     """Settings of this process.

@@ -2,13 +2,12 @@
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Annotated
+from typing import Annotated, Any, Protocol
 
 from fastapi import Depends, Request
 
 from shared.approvals.links import ApprovalLinks
 from shared.clock import Clock
-from shared.errors import NotImplementedYet
 from shared.executions.task_tokens import TaskTokens
 from shared.ports import (
     ApprovalStore,
@@ -26,6 +25,16 @@ from shared.settings import DEFAULT_PROJECT_ID, Settings
 
 Probe = Callable[[], Awaitable[object]]
 """Asks a store whether it answers; raises where it does not."""
+
+
+class Publisher(Protocol):
+    """Makes versions of workflows startable, where that takes more than storing them."""
+
+    def resolved(self, asl: dict[str, Any]) -> str:
+        """The definition as it would be published. Raises NotImplementedYet for what cannot be."""
+
+    async def publish(self, workflow_id: str, version: int, asl: dict[str, Any]) -> None:
+        """Publishes one version; again changes nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +55,8 @@ class Deps:
     approval_links: ApprovalLinks
     probes: Mapping[str, Probe] = field(default_factory=dict)
     """By name (`database`, `cache`): what `/readyz` asks."""
+    publisher: Publisher | None = None
+    """None where a stored version is startable at once."""
     project_id: str = DEFAULT_PROJECT_ID
     """The project of every request, until access control tells callers apart."""
 
@@ -63,6 +74,8 @@ def from_environment() -> Deps:
     """The dependencies of the Lambda.
 
     Raises:
-        NotImplementedYet: the AWS stage is not built yet.
+        ConfigInvalid: a setting is missing or wrong.
     """
-    raise NotImplementedYet("The REST API does not run on AWS yet; it runs in the local stage: make run.")
+    from functions.api.aws import wire  # noqa: PLC0415 - drivers are loaded with the first request
+
+    return wire()

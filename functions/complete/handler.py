@@ -1,0 +1,32 @@
+"""The Lambda that hears of the end of every state machine of the deployment."""
+
+import asyncio
+from functools import cache
+from typing import Any
+
+from functions.complete.core import CompleteDeps, complete
+from shared.observability import bind
+
+
+@cache
+def _runner() -> asyncio.Runner:
+    """One event loop for the life of the Lambda's environment, since connections belong to a loop."""
+    return asyncio.Runner()
+
+
+@cache
+def _deps() -> CompleteDeps:
+    from functions.complete.aws import from_environment  # noqa: PLC0415 - drivers are loaded with the first event
+
+    return from_environment()
+
+
+def handler(event: dict[str, Any], context: object) -> None:
+    """One event of EventBridge; what is raised makes Lambda try again, then keep the event as a dead letter."""
+    del context
+    _runner().run(_one(event))
+
+
+async def _one(event: dict[str, Any]) -> None:
+    with bind(execution_id=event["detail"].get("name")):
+        await complete(event, _deps())

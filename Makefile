@@ -93,6 +93,8 @@ chaos: setup ## kill everything in turn under a mixed load, and hold what is lef
 docs: setup ## write what the documentation derives from the code
 	@$(BIN)/millrace schema > docs/workflow.schema.json
 	@$(BIN)/python -m functions.nodes.tool > shared/workflow/tools.json
+	@$(BIN)/python -m local.reference nodes > docs/reference/nodes.md
+	@$(BIN)/python -m local.reference tools > docs/reference/tools.md
 
 clean: ## remove the virtual environments and caches (not the data in .millrace)
 	rm -rf $(VENV) .venv-localstack .mypy_cache .ruff_cache .pytest_cache .hypothesis tests/asl/node_modules

@@ -41,6 +41,8 @@ def main() -> None:
             report["restart_s"] = round(again.started_in, 2)
             report["idle_mib"] = round(machine.resident_mib(again.process.pid))
             report["jobs"] = asyncio.run(_jobs(again.url, console))
+            report["start_to_first_node"] = asyncio.run(_first_node(again.url))
+    console.print(f"start to first node (W5, one at a time): {report['start_to_first_node']}")
     console.print(
         f"first start {report['first_start_s']} s, restart {report['restart_s']} s, idle {report['idle_mib']} MiB"
     )
@@ -58,6 +60,11 @@ async def _jobs(stage_url: str, console: Console) -> dict[str, list[dict[str, An
                 found[name] = await load.measure(stage_url, url_of(listener), job, PLANS.get(name, SHORT))
             console.print(_table(name, found[name]))
     return found
+
+
+async def _first_node(stage_url: str) -> dict[str, Any]:
+    async with serving(Receiver(), listener := bind("127.0.0.1", 0)):
+        return await load.first_node(stage_url, url_of(listener), JOBS["W5"])
 
 
 def _table(job: str, rows: list[dict[str, Any]]) -> Table:

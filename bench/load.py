@@ -6,6 +6,7 @@ The load comes from this process over keep-alive connections.
 import asyncio
 import time
 from dataclasses import dataclass
+from datetime import datetime
 from statistics import median, quantiles
 from typing import Any
 
@@ -13,6 +14,7 @@ import aiohttp
 
 from bench.jobs import Job
 from local.cli.client import MillraceClient
+from local.cli.shapes import Execution
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +68,25 @@ async def load(url: str, *, concurrency: int, count: int) -> Sample:
         began = time.perf_counter()
         await asyncio.gather(*(client(session) for _ in range(concurrency)))
         return Sample(concurrency, count, time.perf_counter() - began, latencies)
+
+
+async def first_node(stage_url: str, receiver_url: str, job: Job, *, count: int = 50) -> dict[str, Any]:
+    """Milliseconds from an execution's start request to its first node's start, as the history has them; one at a time.
+
+    Times of the history are whole milliseconds, so that half of one is the error of a single figure.
+    """
+    async with MillraceClient(stage_url) as client:
+        definition = job(receiver_url) | {"name": "first-node"}
+        await load(f"{stage_url}/webhooks/{await deploy(client, definition)}", concurrency=1, count=count)
+        page = await client.executions(limit=count)
+        found = [await client.execution(each["id"]) for each in page.items]
+    waits = [_milliseconds_to_first_node(each) for each in found]
+    return {"executions": len(waits), "p50_ms": round(median(waits), 1), "p95_ms": round(quantiles(waits, n=20)[-1], 1)}
+
+
+def _milliseconds_to_first_node(execution: Execution) -> float:
+    starts = [datetime.fromisoformat(run["started_at"]) for run in execution["nodes"] if run["started_at"]]
+    return (min(starts) - datetime.fromisoformat(execution["created_at"])).total_seconds() * 1000
 
 
 async def measure(

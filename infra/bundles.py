@@ -56,6 +56,7 @@ BUNDLES = (
     Bundle("api", ("functions/api", "shared", "statemachines"), 110),
     Bundle("webhook", ("functions/webhook", "shared"), 80),
     Bundle("agent", ("functions/nodes/agent", *_NODE), 165),
+    Bundle("approval", ("functions/nodes/approval", *_NODE), 90),
     Bundle("http", ("functions/nodes/http", *_NODE), 90),
     Bundle("tool", ("functions/nodes/tool", *_NODE), 90),
     Bundle("dispatch", ("functions/dispatch", "shared"), 50),

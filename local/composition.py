@@ -12,9 +12,13 @@ from functions.api.app import create_app as create_api
 from functions.api.deps import Deps as ApiDeps
 from functions.webhook.app import create_app as create_receiver
 from functions.webhook.deps import Deps as ReceiverDeps
+from local.access import access_of, owner_key
+from local.cli.credentials import KEY_FILE
 from local.running import Running, start
 from local.stores import Stores, open_stores
+from shared.adapters.asgi.overload import InFlightLimit
 from shared.approvals.links import ApprovalLinks
+from shared.bulk.records import MAX_BYTES
 from shared.clock import SystemClock
 from shared.settings import Settings
 
@@ -31,6 +35,7 @@ async def stage(settings: Settings, worker: str) -> AsyncIterator[ASGIApp]:
     """
     async with AsyncExitStack() as stack:
         stores = open_stores(stack, settings)
+        await owner_key(access_of(stores.engine, stores.secrets), settings.data / KEY_FILE)
         yield _app(settings, stores, start(stack, settings, stores, worker))
 
 
@@ -54,6 +59,11 @@ def _app(settings: Settings, stores: Stores, running: Running) -> ASGIApp:
             blobs=stores.blobs,
             secrets=stores.secrets,
             connections=stores.connections,
+            access=access_of(stores.engine, stores.secrets),
+            trigger_states=stores.trigger_states,
+            circuits=stores.circuits,
+            runner=running.runner,
+            bulk_runs=stores.bulk_runs,
             clock=clock,
             settings=settings,
             probes={"database": partial(_ask_database, stores.engine), "cache": stores.redis.ping},
@@ -64,7 +74,7 @@ def _app(settings: Settings, stores: Stores, running: Running) -> ASGIApp:
         webhook = scope["type"] == "http" and scope["path"].startswith("/webhooks/")
         await (receiver if webhook else api)(scope, receive, send)
 
-    return app
+    return InFlightLimit(app, body_limit=settings.max_body_bytes, largest_body=MAX_BYTES)
 
 
 async def _ask_database(engine: AsyncEngine) -> None:

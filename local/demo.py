@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.panel import Panel
 
 from local.cli.client import MillraceClient
+from local.cli.credentials import KEY_FILE, key_of
 from local.cli.render import follow
 from local.cli.shapes import Execution, Workflow
 from shared.errors import ConfigInvalid
@@ -28,9 +29,9 @@ RECEIVER_URL = f"http://127.0.0.1:{RECEIVER_PORT}"
 """Where the example's HTTP calls go; the demo puts its own receiver's address in when this port is taken."""
 
 
-async def run_demo(base_url: str, receiver_url: str, console: Console) -> bool:
+async def run_demo(base_url: str, receiver_url: str, data: Path, console: Console) -> bool:
     """Deploys the example, delivers the event, shows the run and its result; whether it succeeded."""
-    async with MillraceClient(base_url) as client:
+    async with MillraceClient(base_url, key=key_of(data)) as client:
         workflow = await _deploy(client, receiver_url)
         state = f"version {workflow['version']}, {workflow['status']}"
         console.print(f"[green]✓[/] workflow [bold]{workflow['name']}[/] ({state})")
@@ -39,7 +40,7 @@ async def run_demo(base_url: str, receiver_url: str, console: Console) -> bool:
         execution_id = await _deliver(url, secret)
         console.print(f"[green]✓[/] delivered GitHub's issues.opened; execution {execution_id}\n", soft_wrap=True)
         execution = await follow(client, execution_id, console)
-        _show(console, base_url, workflow, execution)
+        _show(console, base_url, data, workflow, execution)
         return execution["status"] == "succeeded"
 
 
@@ -81,7 +82,7 @@ async def _deliver(url: str, secret: str) -> str:
     return str(answer.json()["execution_id"])
 
 
-def _show(console: Console, base_url: str, workflow: Workflow, execution: Execution) -> None:
+def _show(console: Console, base_url: str, data: Path, workflow: Workflow, execution: Execution) -> None:
     output = orjson.dumps(execution.get("output"), option=orjson.OPT_INDENT_2).decode()
     title = f"{execution['status']} in {execution['duration_ms']:.0f} ms" if execution["duration_ms"] else "result"
     console.print()
@@ -94,10 +95,10 @@ def _show(console: Console, base_url: str, workflow: Workflow, execution: Execut
     here = f"{base_url}/api/executions/{execution['id']}"
     places = f"\nLook at it    {here}\nIts logs      {here}/logs\nAPI docs      {base_url}/docs\n\nTry next:"
     console.print(places, soft_wrap=True)
-    console.print(_curl(base_url, workflow), soft_wrap=True, highlight=False, markup=False)
+    console.print(_curl(base_url, data, workflow), soft_wrap=True, highlight=False, markup=False)
 
 
-def _curl(base_url: str, workflow: Workflow) -> str:
+def _curl(base_url: str, data: Path, workflow: Workflow) -> str:
     issue: dict[str, Any] = {
         "number": 8,
         "title": "Typo in the docs",
@@ -107,5 +108,6 @@ def _curl(base_url: str, workflow: Workflow) -> str:
         "labels": [],
     }
     body = {"action": "opened", "issue": issue, "repository": {"full_name": "octo-org/octo-repo"}}
-    data = orjson.dumps({"input": {"body": body}}).decode()
-    return f"curl -s {base_url}/api/workflows/{workflow['id']}/execute -H 'Content-Type: application/json' -d '{data}'"
+    text = orjson.dumps({"input": {"body": body}}).decode()
+    headers = f"-H 'Content-Type: application/json' -H \"Authorization: Bearer $(cat {data / KEY_FILE})\""
+    return f"curl -s {base_url}/api/workflows/{workflow['id']}/execute {headers} -d '{text}'"

@@ -14,12 +14,17 @@ import uvloop
 from rich.console import Console
 
 from local import composition, demo, web
+from local.cli.credentials import KEY_FILE, key_of
 from local.receiver import Receiver
 from local.servers import servers, worker_name
 from shared import observability
 from shared.errors import ConfigInvalid
 from shared.settings import Settings
 
+_KEY_WORDS = """\
+The owner's API key, shown this once: [bold]{key}[/]
+It is kept in {file}, where the command line finds it; `millrace key` prints it.
+"""
 EXIT_OK, EXIT_FAILED = 0, 1
 LOG_BYTES, LOG_FILES = 20 * 1024 * 1024, 4
 """The log is cut into files of this size, and the newest of them are kept."""
@@ -49,6 +54,7 @@ async def _serve(settings: Settings, *, with_demo: bool, once: bool, workers: in
     stop = _stop_on_signals()
     listener = web.bind(settings.host, settings.port, shared=workers > 1)
     base_url = web.url_of(listener)
+    known = key_of(settings.data)
     async with AsyncExitStack() as stack:
         receiver_url = await _receiver(stack) if with_demo else None
         if receiver_url:
@@ -63,9 +69,11 @@ async def _serve(settings: Settings, *, with_demo: bool, once: bool, workers: in
         console.print(
             f"[bold]Millrace[/] serves at {base_url}, for this machine only; its data is in {settings.data}\n"
         )
+        if (key := key_of(settings.data)) != known:
+            console.print(_KEY_WORDS.format(key=key, file=settings.data / KEY_FILE), soft_wrap=True, highlight=False)
         succeeded = True
         if receiver_url:
-            succeeded = await _until(stop, demo.run_demo(base_url, receiver_url, console))
+            succeeded = await _until(stop, demo.run_demo(base_url, receiver_url, settings.data, console))
         if not once:
             console.print("\nServing. Ctrl-C stops.")
             await stop.wait()

@@ -8,22 +8,32 @@ from datetime import timedelta
 from functools import partial
 
 from functions.nodes.agent import core as agent
+from functions.nodes.agent.mcp_tools import McpTools
 from functions.nodes.approval import core as approval
 from functions.nodes.http import core as http
 from functions.nodes.tool import core as tool
+from functions.nodes.tool.registry import ToolServices
+from local.bulk import feed_bulk_runs
 from local.machines import Machines
 from local.nested import NestedExecutions
 from local.queue import LocalQueue, LocalTaskCompletions
 from local.stores import Stores
 from local.tasks import LocalTasks
+from local.wiring_schedules import scheduler
 from local.worker import Worker
+from shared.adapters.http.client import GuardedClient
+from shared.adapters.http.oauth2 import OAuth2Grants
 from shared.adapters.redis import RedisResultCache
 from shared.approvals.deciding import tell_all
+from shared.bulk.feeding import Feeding
 from shared.clock import SystemClock
 from shared.connections.resolve import Connections
+from shared.egress import EgressPolicy
 from shared.errors import StoreUnavailable
+from shared.executions.starting import WorkflowStarts
 from shared.executions.task_tokens import TaskTokens
 from shared.ids import new_id
+from shared.ports import TaskRunner, Tracing
 from shared.settings import Settings
 from shared.workflow.node_lambda import NodeServices, Run
 from statemachines.interpreter import Interpreter
@@ -43,6 +53,7 @@ class Running:
     queue: LocalQueue
     completions: LocalTaskCompletions
     tokens: TaskTokens
+    runner: TaskRunner
 
 
 def start(stack: AsyncExitStack, settings: Settings, stores: Stores, name: str) -> Running:
@@ -50,15 +61,17 @@ def start(stack: AsyncExitStack, settings: Settings, stores: Stores, name: str) 
     clock = SystemClock()
     tokens = TaskTokens(stores.secrets.derive("task tokens"))
     queue = LocalQueue(stores.queue)
+    connections = _connections(stack, settings, stores)
     services = NodeServices(
         blobs=stores.blobs,
         cache=RedisResultCache(stores.redis),
-        connections=Connections(stores.connections, stores.secrets),
+        connections=connections,
     )
     nested = NestedExecutions(stores.workflows, stores.executions, queue, clock)
+    runner = LocalTasks(_functions(stack, settings, stores, queue, connections), services, nested, stores.approvals)
     interpreter = Interpreter(
         journal=stores.journal,
-        runner=LocalTasks(_functions(stack, settings, stores), services, nested, stores.approvals),
+        runner=runner,
         clock=clock,
         tokens=tokens,
         histories=stores.executions,
@@ -79,7 +92,11 @@ def start(stack: AsyncExitStack, settings: Settings, stores: Stores, name: str) 
     stack.push_async_callback(worker.stop)
     stack.push_async_callback(_ended, task)
     stack.push_async_callback(_ended, asyncio.create_task(_tell_decisions(stores, completions), name="decisions"))
-    return Running(worker, queue, completions, tokens)
+    feeding = Feeding(stores.bulk_runs, stores.workflows, stores.blobs, queue, clock, worker.name)
+    stack.push_async_callback(_ended, asyncio.create_task(feed_bulk_runs(feeding), name="bulk runs"))
+    timed = scheduler(stores.engine, runner=runner, blobs=stores.blobs, queue=queue, clock=clock)
+    stack.push_async_callback(_ended, asyncio.create_task(timed.run(), name="scheduler"))
+    return Running(worker, queue, completions, tokens, runner)
 
 
 async def _tell_decisions(stores: Stores, completions: LocalTaskCompletions) -> None:
@@ -90,13 +107,25 @@ async def _tell_decisions(stores: Stores, completions: LocalTaskCompletions) -> 
         await asyncio.sleep(_TELL_EVERY_SECONDS)
 
 
-def _functions(stack: AsyncExitStack, settings: Settings, stores: Stores) -> dict[str, Run]:
+def _functions(
+    stack: AsyncExitStack, settings: Settings, stores: Stores, queue: LocalQueue, connections: Connections
+) -> dict[str, Run]:
     """The node functions, by the names that compiled definitions give them."""
-    agents = agent.AgentDeps(settings.default_model, turns=stores.turns, memory=stores.memory)
-    requests = http.http_deps(settings.allowed_hosts)
-    tools = tool.tool_deps(settings.allowed_hosts)
+    requests = http.http_deps(settings.allowed_hosts, stores.circuits)
+    services = ToolServices(stores.blobs, stores.values, WorkflowStarts(stores.workflows, queue, SystemClock()))
+    tracing = _tracing(stack, settings)
+    tools = tool.tool_deps(settings.allowed_hosts, stores.circuits, services, tracing)
+    mcp = McpTools(tools.requester, connections)
+    agents = agent.AgentDeps(
+        settings.default_model,
+        turns=stores.turns,
+        memory=stores.memory,
+        mcp=mcp,
+        feed=stores.feed,
+        tracing=tracing,
+    )
     asks = approval.ApprovalDeps(stores.approvals, stores.secrets, SystemClock())
-    for deps in (agents, requests, tools):
+    for deps in (requests, tools, agents):
         stack.push_async_callback(deps.aclose)
     return {
         "${AgentFunctionArn}": partial(agent.run, deps=agents),
@@ -104,6 +133,23 @@ def _functions(stack: AsyncExitStack, settings: Settings, stores: Stores) -> dic
         "${HttpFunctionArn}": partial(http.run, deps=requests),
         "${ToolFunctionArn}": partial(tool.run, deps=tools),
     }
+
+
+def _tracing(stack: AsyncExitStack, settings: Settings) -> Tracing | None:
+    if settings.langfuse_public_key is None:
+        return None
+    from shared.adapters.langfuse import tracing  # noqa: PLC0415 - takes half a second, which few need
+
+    found = tracing(settings)
+    if found is not None:
+        stack.push_async_callback(asyncio.to_thread, found.close)
+    return found
+
+
+def _connections(stack: AsyncExitStack, settings: Settings, stores: Stores) -> Connections:
+    client = GuardedClient(EgressPolicy.parse(settings.allowed_hosts))
+    stack.push_async_callback(client.aclose)
+    return Connections(stores.connections, stores.secrets, OAuth2Grants(client, SystemClock()))
 
 
 async def _ended(task: asyncio.Task[None]) -> None:

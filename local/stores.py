@@ -12,15 +12,18 @@ from shared.adapters.postgres.admission import PostgresAdmission
 from shared.adapters.postgres.agents import PostgresAgentMemory, PostgresAgentTurns
 from shared.adapters.postgres.approvals import PostgresApprovals
 from shared.adapters.postgres.backlog import PostgresBacklog
+from shared.adapters.postgres.bulk import PostgresBulkRuns
 from shared.adapters.postgres.completions import PostgresTaskCompletions
 from shared.adapters.postgres.connections import PostgresConnections
 from shared.adapters.postgres.engine import create_engine
 from shared.adapters.postgres.executions import PostgresExecutions
 from shared.adapters.postgres.journal import PostgresJournal
 from shared.adapters.postgres.queue import PostgresQueue
+from shared.adapters.postgres.schedules import PostgresTriggerStates
 from shared.adapters.postgres.triggers import PostgresTriggers
+from shared.adapters.postgres.values import PostgresKeyValues
 from shared.adapters.postgres.workflows import PostgresWorkflows
-from shared.adapters.redis import RedisLiveFeed
+from shared.adapters.redis import RedisCircuits, RedisLiveFeed
 from shared.errors import ConfigInvalid
 from shared.settings import Settings
 
@@ -32,6 +35,8 @@ class Stores:
     engine: AsyncEngine
     workflows: PostgresWorkflows
     triggers: PostgresTriggers
+    trigger_states: PostgresTriggerStates
+    bulk_runs: PostgresBulkRuns
     executions: PostgresExecutions
     admission: PostgresAdmission
     backlog: PostgresBacklog
@@ -40,6 +45,8 @@ class Stores:
     journal: PostgresJournal
     feed: RedisLiveFeed
     redis: Redis
+    circuits: RedisCircuits
+    values: PostgresKeyValues
     blobs: ObjectBlobs
     approvals: PostgresApprovals
     connections: PostgresConnections
@@ -55,11 +62,13 @@ def open_stores(stack: AsyncExitStack, settings: Settings) -> Stores:
     database_url, redis_url = settings.database_url.get_secret_value(), settings.redis_url.get_secret_value()
     engine = create_engine(database_url)
     keys = settings.encryption_keys
-    feed = RedisLiveFeed(redis_url)
+    feed, redis = RedisLiveFeed(redis_url), Redis.from_url(redis_url)
     stores = Stores(
         engine=engine,
         workflows=PostgresWorkflows(engine),
         triggers=PostgresTriggers(engine),
+        trigger_states=PostgresTriggerStates(engine),
+        bulk_runs=PostgresBulkRuns(engine),
         executions=PostgresExecutions(engine),
         admission=PostgresAdmission(engine),
         backlog=PostgresBacklog(engine),
@@ -67,7 +76,9 @@ def open_stores(stack: AsyncExitStack, settings: Settings) -> Stores:
         queue=PostgresQueue(database_url, max_queued=settings.max_queued),
         journal=PostgresJournal(database_url, on_commit=feed.publish),
         feed=feed,
-        redis=Redis.from_url(redis_url),
+        redis=redis,
+        circuits=RedisCircuits(redis),
+        values=PostgresKeyValues(engine),
         blobs=ObjectBlobs(settings.blob_url or (settings.data / "blobs").resolve().as_uri()),
         approvals=PostgresApprovals(engine),
         connections=PostgresConnections(engine),

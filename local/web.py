@@ -55,7 +55,12 @@ def url_of(listener: socket.socket) -> str:
 async def serving(app: Any, listener: socket.socket) -> AsyncIterator[str]:
     """Serves `app` on `listener` for the length of the block; yields the base URL once requests are answered."""
     config = uvicorn.Config(
-        app, log_config=None, access_log=False, server_header=False, timeout_graceful_shutdown=GRACE_SECONDS
+        app,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,  # uvicorn would believe the X-Forwarded-For of anyone on loopback
+        timeout_graceful_shutdown=GRACE_SECONDS,
     )
     server = _Server(config)
     task = asyncio.create_task(server.serve(sockets=[listener]), name=f"server {url_of(listener)}")

@@ -80,7 +80,7 @@ class _Child:
         assert process.stdout is not None  # noqa: S101 - as above
         process.stdin.write(json.dumps(self._told).encode() + b"\n")
         answer = await asyncio.wait_for(process.stdout.readline(), _START_SECONDS)
-        if answer != READY:
+        if answer != READY and await process.wait() >= 0:  # one that was killed is started again by the watch
             raise ConfigInvalid(f"Worker {self._told['number']} did not start; its log says why.")
 
     async def _watch(self) -> None:

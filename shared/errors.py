@@ -6,6 +6,8 @@ MillraceError
 │   ├── RequestTooLarge           a size limit at the door
 │   ├── Unauthenticated           no valid proof of who is calling
 │   │   └── SignatureInvalid      a webhook delivery whose signature does not verify
+│   ├── PermissionMissing         the caller is known and may not do this
+│   ├── AddressNotAllowed         the caller's address is not on the webhook's allow-list
 │   ├── NotFound                  no such resource in this project
 │   │   └── WebhookNotFound       no webhook is registered at this path
 │   ├── Gone                      it existed and was deleted
@@ -38,6 +40,7 @@ MillraceError
 │   ├── ModelRefused              the provider rejected the call (key, model name, policy)
 │   ├── BudgetExceeded            the next model call could exceed the agent's budget
 │   ├── TurnsExceeded             the agent has no answer after its last turn
+│   ├── RecordingMissing          the run to replay has no such turn of the agent
 │   ├── OutputInvalid             the model's output does not match output_schema
 │   ├── NodeConfigInvalid         an evaluated config value is not allowed
 │   └── NodeBug                   the node's code failed; nothing an author can mend
@@ -126,6 +129,14 @@ class QueueFull(TooManyRequests):
 
 class SignatureInvalid(Unauthenticated):
     code = "webhook.signature_invalid"
+
+
+class PermissionMissing(RequestError):
+    code = "auth.permission_missing"
+
+
+class AddressNotAllowed(RequestError):
+    code = "webhook.address_not_allowed"
 
 
 class NotFound(RequestError):
@@ -268,6 +279,10 @@ class BudgetExceeded(NodeError):
 
 class TurnsExceeded(NodeError):
     code = "model.turns_exceeded"
+
+
+class RecordingMissing(NodeError):
+    code = "model.recording_missing"
 
 
 class OutputInvalid(NodeError):

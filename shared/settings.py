@@ -3,10 +3,11 @@
 Names carry the prefix `MILLRACE_`, except the ones that other tools made standard (DATABASE_URL, REDIS_URL).
 """
 
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Literal
 
-from pydantic import AliasChoices, Field, SecretStr, ValidationError
+from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from shared.errors import ConfigInvalid
@@ -37,16 +38,36 @@ class Settings(BaseSettings):
     max_body_bytes: int = Field(default=MAX_BODY_BYTES, ge=1024)
     max_queued: int = Field(default=100_000, ge=1)
     """Executions of one project that may wait to begin; further ones are refused with 429 until some have begun."""
+    trusted_proxies: str = ""
+    """Addresses and CIDRs of proxies whose X-Forwarded-For is believed, separated by commas."""
     allowed_hosts: str = ""
     """Private addresses that workflows may call, as `host`, `host:port` or CIDR, separated by commas."""
     default_model: str | None = None
     """The model behind `model: default`; without it the first provider with a key is used, else `demo:triage`."""
+
+    langfuse_public_key: str | None = Field(default=None, validation_alias="LANGFUSE_PUBLIC_KEY")
+    """With the secret key: every call of a model, and every tool that a model calls, is told to Langfuse."""
+    langfuse_secret_key: SecretStr | None = Field(default=None, validation_alias="LANGFUSE_SECRET_KEY")
+    langfuse_base_url: str = Field(default="https://cloud.langfuse.com", validation_alias="LANGFUSE_BASE_URL")
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _are_networks(cls, given: str) -> str:
+        for each in filter(None, given.split(",")):
+            ip_network(each.strip())
+        return given
 
     def require_database_url(self) -> str:
         """The database's URL, where there must be one. Raises ConfigInvalid."""
         if self.database_url is None:
             raise ConfigInvalid("There is no database. Set DATABASE_URL to postgresql://user:password@host:5432/name.")
         return self.database_url.get_secret_value()
+
+    def require_encryption_keys(self) -> str:
+        """The keys that seal secrets, where there must be some. Raises ConfigInvalid."""
+        if self.encryption_keys is None:
+            raise ConfigInvalid("There are no keys to seal secrets with. Set MILLRACE_ENCRYPTION_KEYS.")
+        return self.encryption_keys.get_secret_value()
 
     def require_redis_url(self) -> str:
         """The cache's URL, where there must be one. Raises ConfigInvalid."""

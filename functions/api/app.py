@@ -2,21 +2,32 @@
 
 from fastapi import FastAPI
 
-from functions.api import errors, openapi
+from functions.api import access, errors, openapi
 from functions.api.deps import Deps
 from functions.api.routes import (
     approval_page,
     approvals,
+    auth,
+    bulk,
     catalogue,
+    circuits,
     connections,
     executions,
     health,
     imports,
+    keys,
+    members,
+    oauth_page,
+    plans,
+    schedules,
     tasks,
     triggers,
     workflows,
 )
 from shared.adapters.asgi.middleware import BodyLimit, Correlation, LoopbackGuard
+from shared.bulk.records import MAX_BYTES
+
+BULK_PATHS = r"/api/workflows/[^/]+/bulk(/check)?"
 
 
 def create_app(deps: Deps) -> FastAPI:
@@ -26,20 +37,30 @@ def create_app(deps: Deps) -> FastAPI:
     errors.register(app)
     for routes in (
         workflows,
+        plans,
         imports,
         triggers,
+        schedules,
         executions,
+        bulk,
         tasks,
         approvals,
         approval_page,
         connections,
+        oauth_page,
         catalogue,
+        circuits,
+        auth,
+        members,
+        keys,
         health,
     ):
         app.include_router(routes.router)
+    access.declared(app.routes)  # a route that declares nothing stops the start
     openapi.describe(app)
     # The one added last is the outermost.
-    app.add_middleware(BodyLimit, limit=deps.settings.max_body_bytes)
+    app.add_middleware(access.ProjectScope)
+    app.add_middleware(BodyLimit, limit=deps.settings.max_body_bytes, larger={BULK_PATHS: MAX_BYTES})
     if deps.settings.stage == "local":
         app.add_middleware(LoopbackGuard)
     app.add_middleware(Correlation)

@@ -7,26 +7,35 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from functions.api.deps import Deps
+from shared.adapters.aws.bulk import NoBulkRuns
 from shared.adapters.aws.completions import StepFunctionsCompletions
 from shared.adapters.aws.executions import AwsExecutions
+from shared.adapters.aws.lambdas import LambdaTasks
 from shared.adapters.aws.machines import Machines
-from shared.adapters.aws.settings import stage
+from shared.adapters.aws.settings import Stage, stage
 from shared.adapters.aws.starts import SqsStartQueue
+from shared.adapters.aws.triggers import AwsTriggers
 from shared.adapters.blobs import ObjectBlobs
 from shared.adapters.local.secret_box import FernetBox
+from shared.adapters.passwords import Argon2Passwords
 from shared.adapters.postgres.approvals import PostgresApprovals
+from shared.adapters.postgres.bulk import PostgresBulkRuns
 from shared.adapters.postgres.connections import PostgresConnections
 from shared.adapters.postgres.engine import create_engine
 from shared.adapters.postgres.executions import PostgresExecutions
+from shared.adapters.postgres.identity import PostgresKeys, PostgresMembers, PostgresSessions
 from shared.adapters.postgres.queue import PostgresQueue
+from shared.adapters.postgres.schedules import PostgresTriggerStates
 from shared.adapters.postgres.triggers import PostgresTriggers
 from shared.adapters.postgres.workflows import PostgresWorkflows
-from shared.adapters.redis import RedisLiveFeed
+from shared.adapters.redis import RedisCircuits, RedisLiveFeed
+from shared.adapters.tokens import JwtTokens
 from shared.approvals.links import ApprovalLinks
 from shared.clock import SystemClock
 from shared.errors import ConfigInvalid
 from shared.executions.task_tokens import TaskTokens
-from shared.settings import DEFAULT_PROJECT_ID
+from shared.identity.signing_in import Access
+from shared.ports import SecretBox
 
 
 def wire() -> Deps:
@@ -36,28 +45,49 @@ def wire() -> Deps:
         ConfigInvalid: a setting is missing or wrong.
     """
     here = stage()
-    settings, keys = here.settings, here.settings.encryption_keys
-    if keys is None or settings.blob_url is None:
+    keys = here.settings.encryption_keys
+    if keys is None or here.settings.blob_url is None:
         raise ConfigInvalid("The API needs MILLRACE_SEALING_SECRET and MILLRACE_BLOB_URL; the CDK stack sets both.")
-    engine, redis = create_engine(settings.require_database_url(), pool_size=2), settings.require_redis_url()
-    secrets, machines = FernetBox(keys.get_secret_value()), Machines(here.aws)
+    return _wired(here, FernetBox(keys.get_secret_value()), here.settings.blob_url)
+
+
+def _wired(here: Stage, secrets: FernetBox, blob_url: str) -> Deps:
+    url, redis_url = here.settings.require_database_url(), here.settings.require_redis_url()
+    engine, redis, machines = create_engine(url, pool_size=2), Redis.from_url(redis_url), Machines(here.aws)
     return Deps(
         workflows=PostgresWorkflows(engine),
-        triggers=PostgresTriggers(engine),
-        executions=AwsExecutions(PostgresExecutions(engine), machines, DEFAULT_PROJECT_ID),
-        queue=SqsStartQueue(PostgresQueue(settings.require_database_url()), here.aws),
-        feed=RedisLiveFeed(redis),
+        triggers=AwsTriggers(PostgresTriggers(engine)),
+        trigger_states=PostgresTriggerStates(engine),
+        executions=AwsExecutions(PostgresExecutions(engine), machines),
+        queue=SqsStartQueue(PostgresQueue(url, max_queued=here.settings.max_queued), here.aws),
+        feed=RedisLiveFeed(redis_url),
         secrets=secrets,
         clock=SystemClock(),
-        settings=settings,
-        blobs=ObjectBlobs(settings.blob_url),
+        settings=here.settings,
+        blobs=ObjectBlobs(blob_url),
         connections=PostgresConnections(engine),
         completions=StepFunctionsCompletions(),
         tokens=TaskTokens(secrets.derive("task tokens")),
         approvals=PostgresApprovals(engine),
         approval_links=ApprovalLinks(secrets.derive("approval links")),
-        probes={"database": partial(_ask, engine), "cache": Redis.from_url(redis).ping},
+        circuits=RedisCircuits(redis),
+        bulk_runs=NoBulkRuns(PostgresBulkRuns(engine)),
+        access=_access(engine, secrets),
+        runner=LambdaTasks(here.aws),
+        probes={"database": partial(_ask, engine), "cache": redis.ping},
         publisher=machines,
+    )
+
+
+def _access(engine: AsyncEngine, secrets: SecretBox) -> Access:
+    sessions, clock = PostgresSessions(engine), SystemClock()
+    return Access(
+        keys=PostgresKeys(engine),
+        members=PostgresMembers(engine),
+        sessions=sessions,
+        tokens=JwtTokens(sessions, secrets, clock),
+        passwords=Argon2Passwords(),
+        clock=clock,
     )
 
 

@@ -1,27 +1,34 @@
 """What the REST API needs of the world."""
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Annotated, Any, Protocol
 
 from fastapi import Depends, Request
 
 from shared.approvals.links import ApprovalLinks
 from shared.clock import Clock
+from shared.errors import MillraceError
 from shared.executions.task_tokens import TaskTokens
+from shared.identity.principal import Principal
+from shared.identity.signing_in import Access
 from shared.ports import (
     ApprovalStore,
     BlobStore,
+    BulkRuns,
+    Circuits,
     ConnectionStore,
     ExecutionStore,
     LiveFeed,
     SecretBox,
     StartQueue,
     TaskCompletions,
+    TaskRunner,
+    TriggerStates,
     TriggerStore,
     WorkflowStore,
 )
-from shared.settings import DEFAULT_PROJECT_ID, Settings
+from shared.settings import Settings
 
 Probe = Callable[[], Awaitable[object]]
 """Asks a store whether it answers; raises where it does not."""
@@ -53,21 +60,34 @@ class Deps:
     tokens: TaskTokens
     approvals: ApprovalStore
     approval_links: ApprovalLinks
+    trigger_states: TriggerStates
+    circuits: Circuits
+    bulk_runs: BulkRuns
+    access: Access
+    runner: TaskRunner
+    """Calls the functions of nodes, for what is not part of an execution."""
     probes: Mapping[str, Probe] = field(default_factory=dict)
     """By name (`database`, `cache`): what `/readyz` asks."""
     publisher: Publisher | None = None
     """None where a stored version is startable at once."""
-    project_id: str = DEFAULT_PROJECT_ID
-    """The project of every request, until access control tells callers apart."""
+    principal: Principal | None = None
+    """Who makes this request; None where a route is public."""
+
+    @property
+    def project_id(self) -> str:
+        """The project of this request. A public route has none: that one asks is a mistake of ours."""
+        if self.principal is None:
+            raise MillraceError("A public route asks for the caller's project.")
+        return self.principal.project_id
 
 
-async def _of_app(request: Request) -> Deps:
+async def _of_request(request: Request) -> Deps:
     deps: Deps = request.app.state.deps
-    return deps
+    return replace(deps, principal=getattr(request.state, "principal", None))
 
 
-Wired = Annotated[Deps, Depends(_of_app)]
-"""A route's parameter of this type is the app's Deps."""
+Wired = Annotated[Deps, Depends(_of_request)]
+"""A route's parameter of this type is the app's Deps, with who calls."""
 
 
 def from_environment() -> Deps:

@@ -16,13 +16,15 @@ from shared.errors import Diagnostic, InvalidParameter, MalformedRequest, Millra
 _PROBLEM = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
 _WORDS = {
     400: "The body or a header is malformed.",
-    403: "A page of another origin may not change anything here.",
+    401: "No credentials, or none that are valid.",
+    403: "The caller lacks the permission, or a page of another origin tries to change something.",
     404: "No such resource.",
     409: "The resource's state does not allow it.",
     410: "The workflow was deleted.",
     413: "The body is larger than the limit.",
     415: "The content type is not taken in.",
     422: "The document, the input or a parameter has mistakes; `diagnostics` lists them all.",
+    429: "Too often; `Retry-After` says when to come back.",
     501: "Designed, not built yet.",
     503: "A store cannot be reached; try again.",
 }

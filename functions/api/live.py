@@ -1,6 +1,7 @@
 """Live progress as server-sent events (https://html.spec.whatwg.org/multipage/server-sent-events.html)."""
 
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping
+from dataclasses import asdict
 from typing import Any
 
 import orjson
@@ -11,19 +12,23 @@ from shared.clock import iso
 from shared.executions.node_runs import Change, ExecutionChange, NodeChange
 from shared.executions.projector import Projector, end_of
 from shared.executions.records import Execution
+from shared.ports import AgentText
 
 
 async def changes(
     deps: Deps, execution: Execution, source_map: Mapping[str, Any], after: int
 ) -> AsyncIterator[ServerSentEvent]:
-    """Every change that the history events after `after` make, as they are written; ends with the execution.
+    """Every change that the history events after `after` make, as they are written, and what agents say meanwhile; ends
+    with the execution.
 
     Watching begins before the history is read, so that nothing falls in between.
     """
     watcher = _Watcher(deps, execution, source_map, after)
     moves = deps.feed.watch(execution.id)
     try:
-        async for _ in moves:
+        async for said in moves:
+            for piece in said:
+                yield _text(execution.id, piece)
             for message in await watcher.news():
                 yield message
             if watcher.done:
@@ -82,6 +87,11 @@ def _messages(execution_id: str, found: list[Change]) -> Iterator[ServerSentEven
         data = _node(change) if isinstance(change, NodeChange) else _execution(change)
         text = orjson.dumps({"execution_id": execution_id, **data, "at": iso(change.at)}).decode()
         yield ServerSentEvent(event=kind, raw_data=text, id=str(change.event_id) if number == len(found) else None)
+
+
+def _text(execution_id: str, said: AgentText) -> ServerSentEvent:
+    """What is said is not kept, so that it has no id to come back to: the node's output has all of it."""
+    return ServerSentEvent(event="text", raw_data=orjson.dumps({"execution_id": execution_id, **asdict(said)}).decode())
 
 
 def _node(change: NodeChange) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from pydantic.json_schema import models_json_schema
 from starlette.responses import HTMLResponse
 from starlette.staticfiles import StaticFiles
 
+from functions.api import access
 from functions.api.models.common import Problem
 from shared.version import VERSION
 from shared.workflow.definition import WorkflowDefinition
@@ -37,6 +38,7 @@ def describe(app: FastAPI) -> None:
                     routes=app.routes,
                 )
             )
+            access.describe(app, app.openapi_schema)
         return app.openapi_schema
 
     async def page() -> HTMLResponse:

@@ -11,6 +11,8 @@ from shared.errors import InvalidParameter, NotImplementedYet
 from shared.ids import new_id, new_webhook_path
 from shared.ports import SecretBox
 from shared.triggers.records import Trigger, TriggerType, WebhookRegistration
+from shared.triggers.secrets import opened, sealed, with_new
+from shared.triggers.signatures import check_secret
 from shared.triggers.webhook import WebhookTriggerConfig
 
 
@@ -42,7 +44,7 @@ async def create(deps: Deps, workflow_id: str, wanted: CreateTrigger) -> Trigger
         workflow_id=workflow_id,
         trigger_id=trigger.id,
         path=config.path or "",
-        secret=_sealed(deps.secrets, config, wanted.secret, None),
+        secret=_sealed(deps.secrets, config, wanted.secret, None, keep_previous=False),
         config=trigger.config,
         is_active=trigger.is_active,
         created_at=now,
@@ -76,7 +78,7 @@ async def update(deps: Deps, trigger: Trigger, wanted: UpdateTrigger) -> Trigger
     registration = replace(
         had,
         path=config.path or had.path,
-        secret=_sealed(deps.secrets, config, wanted.secret, had.secret),
+        secret=_sealed(deps.secrets, config, wanted.secret, had.secret, keep_previous=wanted.keep_previous_secret),
         config=changed.config,
         is_active=changed.is_active,
     )
@@ -86,29 +88,39 @@ async def update(deps: Deps, trigger: Trigger, wanted: UpdateTrigger) -> Trigger
 
 def _config(given: dict[str, Any]) -> WebhookTriggerConfig:
     try:
-        return WebhookTriggerConfig.model_validate(given)
+        config = WebhookTriggerConfig.model_validate(given)
     except ValidationError as error:
         mistakes = "; ".join(
             f"config.{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in error.errors(include_input=False)
         )
         raise InvalidParameter(f"The webhook's config is not valid: {mistakes}.") from None
+    try:
+        config.check_expressions()
+    except ValueError as error:
+        raise InvalidParameter(f"The webhook's config is not valid: config.{error}.") from None
+    return config
 
 
-def _sealed(box: SecretBox, config: WebhookTriggerConfig, given: SecretStr | None, had: bytes | None) -> bytes | None:
-    """Ciphertext of the signing secret: of the new one, or the one there was. A scheme without signatures has none."""
+def _sealed(
+    box: SecretBox, config: WebhookTriggerConfig, given: SecretStr | None, had: bytes | None, *, keep_previous: bool
+) -> bytes | None:
+    """Ciphertext of the secrets: with the new one, or those there were. A scheme without proof has none."""
     scheme = config.verification.scheme
     if not config.needs_secret:
         if given is not None:
             raise InvalidParameter(
                 f"A secret is of no use with the verification scheme '{scheme}': nothing checks it. "
-                "Choose the scheme 'github' or 'hmac', or leave the secret out."
+                "Choose a scheme that has one, such as 'github' or 'hmac', or leave the secret out."
             )
         return None
+    secrets = opened(box, had)
     if given is not None:
-        return box.encrypt(given.get_secret_value())
-    if had is None:
-        raise InvalidParameter(f"The verification scheme '{scheme}' needs a signing secret. Send it as 'secret'.")
-    return had
+        secrets = with_new(secrets if keep_previous else [], given.get_secret_value())
+    if not secrets:
+        raise InvalidParameter(f"The verification scheme '{scheme}' needs a secret. Send it as 'secret'.")
+    for secret in secrets:
+        check_secret(config.verification, secret)
+    return had if given is None else sealed(box, secrets)
 
 
 def _without_null(config: dict[str, Any]) -> dict[str, Any]:
@@ -116,4 +128,5 @@ def _without_null(config: dict[str, Any]) -> dict[str, Any]:
 
 
 def _as_json(config: WebhookTriggerConfig) -> dict[str, Any]:
-    return config.model_dump(mode="json", exclude_none=True)
+    """Without the members that are not set; a null inside of `transform` or `response` is one that the author wrote."""
+    return _without_null(config.model_dump(mode="json"))

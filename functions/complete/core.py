@@ -1,7 +1,6 @@
 """From the end of a state machine to the end of its execution."""
 
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any, Protocol
 
 import orjson
@@ -48,7 +47,7 @@ async def complete(event: dict[str, Any], deps: CompleteDeps) -> None:
 
 
 def _change(status: ExecutionStatus, found: dict[str, Any]) -> StatusChange:
-    at: datetime = found["stopDate"]
+    at = found["stopDate"]
     if status is ExecutionStatus.SUCCEEDED:
         return StatusChange(status, at, result=orjson.loads(found["output"]))
     if status is ExecutionStatus.CANCELLED:

@@ -4,14 +4,21 @@ A delivery is checked in this order, so that a caller who cannot sign learns not
 
   1. size           413  by Content-Length at once, else while the body is read
   2. path           404  unknown
-  3. method         405  with `Allow`
-  4. signature      401  over the raw body
-  5. trigger        409  switched off
-  6. workflow       410  deleted; 409 a draft or paused
-  7. body           400  not what its content type says; 415 a type that is not taken in
-  8. input_schema   422  with a diagnostic for each mistake
-  9. submit         202  durable; a repeated delivery id answers with the first execution and `duplicate: true`
- 10. finish         200  with `respond: finished`: the output; 502 the execution failed
+  3. preflight      204  a page's CORS preflight, where the webhook names origins
+  4. address        403  not on the allow-list
+  5. handshake      200  of Meta, Microsoft Graph, or a HEAD; 403 the wrong token
+  6. method         405  with `Allow`
+  7. size           413  above the webhook's own limit
+  8. proof          401  a signature over the raw body, or a credential
+  9. body           400  not what its content type says; 415 a type that is not taken in
+ 10. handshake      200  Slack's url_verification
+ 11. trigger        409  switched off
+ 12. workflow       410  deleted; 409 a draft or paused
+ 13. filter         200  `{"ignored": true}`; 422 it fails on this delivery
+ 14. transform      422  it fails on this delivery
+ 15. input_schema   422  with a diagnostic for each mistake; 413 an input that is too large
+ 16. submit         202  durable; a repeated delivery id answers with the first execution and `duplicate: true`
+ 17. finish         200  with `respond: finished`: the output, or the webhook's own response; 502 the execution failed
 
 No `Host` or `Origin` is asked for, other than by the API: deliveries come through tunnels and proxies, and what a page
 could send here proves nothing without the signature. One query reads the target; submitting shares its commit with the
@@ -28,21 +35,25 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from functions.webhook import answers, doors
 from functions.webhook.body import parse_body
 from functions.webhook.deps import Deps
 from shared.adapters.asgi.middleware import BodyLimit, Correlation
-from shared.adapters.asgi.problems import correlation_id, on_http_error, on_millrace_error, problem
+from shared.adapters.asgi.problems import correlation_id, on_http_error, on_millrace_error
 from shared.errors import MillraceError, TriggerInactive, WebhookNotFound
-from shared.executions.records import ExecutionStatus, StatusChange
 from shared.executions.start import Origin, Startable, ensure_startable, start
+from shared.triggers.challenges import slack_challenge
 from shared.triggers.records import TriggerType, WebhookRegistration, WebhookTarget
-from shared.triggers.webhook import METHODS, WebhookTriggerConfig, is_path, verify, webhook_input
+from shared.triggers.reshaping import reshaped
+from shared.triggers.secrets import opened
+from shared.triggers.signatures import Delivery, reads_url, verify
+from shared.triggers.webhook import METHODS, WebhookTriggerConfig, config_of, is_path, webhook_input
 
 
 def create_app(deps: Deps) -> Starlette:
     """The receiver as an ASGI app; its route includes the `/webhooks` prefix."""
     app = Starlette(
-        routes=[Route("/webhooks/{path}", deliver, methods=METHODS)],
+        routes=[Route("/webhooks/{path}", deliver, methods=[*METHODS, "HEAD", "OPTIONS"])],
         middleware=[Middleware(Correlation), Middleware(BodyLimit, limit=deps.settings.max_body_bytes)],
         exception_handlers={MillraceError: on_millrace_error, HTTPException: on_http_error},
     )
@@ -54,44 +65,68 @@ async def deliver(request: Request) -> Response:
     """One delivery; see the module for the order of the checks."""
     deps: Deps = request.app.state.deps
     target = await _target(deps, request.path_params["path"])
-    registration = target.registration
-    config = WebhookTriggerConfig.model_validate(registration.config)
+    config = config_of(target.registration.config)
+    try:
+        response = doors.preflight(config, request) or await _answer(deps, target, config, request)
+    except MillraceError as error:
+        response = await on_millrace_error(request, error)
+    except HTTPException as error:
+        response = await on_http_error(request, error)
+    doors.allow_origin(config, request, response)
+    return response
+
+
+async def _answer(deps: Deps, target: WebhookTarget, config: WebhookTriggerConfig, request: Request) -> Response:
+    doors.check_address(config, request, deps.settings.trusted_proxies)
+    if (response := doors.handshake(config, request)) is not None:
+        return response
     if request.method not in config.methods:
         raise HTTPException(405, headers={"Allow": ", ".join(config.methods)})
-    body = await request.body()
-    secret = deps.secrets.decrypt(registration.secret) if registration.secret is not None else None
-    verify(config.verification, secret, body, request.headers)
+    body = await doors.limited_body(config, request)
+    registration = target.registration
+    if config.needs_secret:
+        delivery = _delivery(request, body, deps, config)
+        verify(config.verification, opened(deps.secrets, registration.secret), delivery)
+    parsed = parse_body(request.headers.get("content-type", ""), body)
+    challenge = slack_challenge(config.verification.scheme, parsed)
+    if challenge is not None:
+        return Response(orjson.dumps({"challenge": challenge}), 200, media_type="application/json")
     if not registration.is_active:
         raise TriggerInactive("This webhook is switched off. Switch it on: PUT /api/triggers/{id} {'is_active': true}.")
     startable = _startable(target)
     ensure_startable(startable)
-    data = webhook_input(
+    data: Any = webhook_input(
         config.verification,
         method=request.method,
         headers=request.headers.items(),
         query=request.query_params.multi_items(),
-        body=parse_body(request.headers.get("content-type", ""), body),
+        body=parsed,
     )
-    origin = _origin(request, registration, config.delivery_id(request.headers), body)
+    if config.filter is not None and await reshaped("filter", config.filter, data) is not True:
+        return Response(orjson.dumps({"ignored": True}), 200, media_type="application/json")
+    if config.transform is not None:
+        data = await reshaped("transform", config.transform, data)
+    delivery_id = config.delivery_id(request.headers, parsed)
+    fingerprint = delivery_id.encode() if delivery_id and config.delivery_id_in_body else body
+    origin = _origin(request, registration, delivery_id, fingerprint)
     accepted = await start(startable, data, origin, queue=deps.queue, clock=deps.clock)
     if config.respond == "finished" and not accepted.duplicate:
         change = await deps.completions.wait(accepted.execution_id, config.respond_within_seconds)
         if change is not None:
-            return _finished(request, accepted.execution_id, change)
-    answer = {"execution_id": accepted.execution_id, "status": "queued", "duplicate": accepted.duplicate}
-    return _json(answer, 202, accepted.execution_id)
+            return await answers.finished(request, accepted.execution_id, change, config.response, data)
+    queued = {"execution_id": accepted.execution_id, "status": "queued", "duplicate": accepted.duplicate}
+    return answers.as_json(queued, 202, accepted.execution_id)
 
 
-def _finished(request: Request, execution_id: str, change: StatusChange) -> Response:
-    """The output as the whole body. Senders are strangers: why an execution failed is told through the API only."""
-    if change.status is ExecutionStatus.SUCCEEDED:
-        return _json(change.result, 200, execution_id)
-    words = f"The execution {execution_id} {change.status.value.replace('_', ' ')}. Its history tells why."
-    return problem(request.scope, 502, "execution.failed", words)
-
-
-def _json(value: Any, status: int, execution_id: str) -> Response:
-    return Response(orjson.dumps(value), status, {"X-Execution-Id": execution_id}, "application/json")
+def _delivery(request: Request, body: bytes, deps: Deps, config: WebhookTriggerConfig) -> Delivery:
+    return Delivery(
+        method=request.method,
+        url=str(request.url) if reads_url(config.verification) else "",
+        headers=request.headers.items(),
+        query=request.query_params.multi_items(),
+        body=body,
+        at=deps.clock.now(),
+    )
 
 
 async def _target(deps: Deps, path: str) -> WebhookTarget:
@@ -112,7 +147,7 @@ def _startable(target: WebhookTarget) -> Startable:
     )
 
 
-def _origin(request: Request, registration: WebhookRegistration, delivery_id: str | None, body: bytes) -> Origin:
+def _origin(request: Request, registration: WebhookRegistration, delivery_id: str | None, fingerprint: bytes) -> Origin:
     """A redelivery has the same body; its headers may differ, so the body alone tells two deliveries apart."""
     return Origin(
         trigger={"type": TriggerType.WEBHOOK.value, "id": registration.trigger_id},
@@ -120,5 +155,5 @@ def _origin(request: Request, registration: WebhookRegistration, delivery_id: st
         trigger_id=registration.trigger_id,
         delivery_id=delivery_id,
         idempotency_key=f"webhook:{registration.trigger_id}:{delivery_id}" if delivery_id else None,
-        fingerprint=body,
+        fingerprint=fingerprint,
     )

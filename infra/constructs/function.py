@@ -18,6 +18,7 @@ HANDLERS = {
     "api": "functions.api.handler.handler",
     "webhook": "functions.webhook.handler.handler",
     "agent": "functions.nodes.agent.handler.handler",
+    "approval": "functions.nodes.approval.handler.handler",
     "http": "functions.nodes.http.handler.handler",
     "tool": "functions.nodes.tool.handler.handler",
     "dispatch": "functions.dispatch.handler.handler",

@@ -11,11 +11,12 @@ from infra.constructs.nag import accept_machines
 from infra.stacks.data import DataStack
 from infra.stacks.messaging import DISPATCH_SECONDS, MessagingStack
 
-NODES = ("agent", "http", "tool")
+NODES = ("agent", "approval", "http", "tool")
 SIZES = {
     "api": Size(1024, 29),  # API Gateway waits 29 s
     "webhook": Size(512, 29),
     "agent": Size(1024, 300),
+    "approval": Size(512, 30),
     "http": Size(512, 120),
     "tool": Size(512, 120),
     "dispatch": Size(512, DISPATCH_SECONDS),
@@ -101,6 +102,8 @@ class FunctionsStack(cdk.Stack):
                 conditions={"StringEquals": {"iam:PassedToService": "states.amazonaws.com"}},
             )
         )
+        api.allow(["states:SendTaskSuccess"], machines)  # what a person decided
+        api.allow(["lambda:InvokeFunction"], [self.all["tool"].lambda_function.function_arn])  # tests connections
         dispatch.allow(["states:StartExecution"], machines)
         self.all["complete"].allow(["states:DescribeExecution"], executions)
         for function in (api, dispatch, self.all["complete"]):
@@ -108,7 +111,7 @@ class FunctionsStack(cdk.Stack):
 
     def _queues(self, messaging: MessagingStack) -> None:
         for priority, queue in messaging.queues.items():
-            for sender in ("api", "webhook"):
+            for sender in ("api", "webhook", "tool"):
                 queue.grant_send_messages(self.all[sender].role)
             self.all["dispatch"].lambda_function.add_event_source(
                 SqsEventSource(queue, batch_size=_BATCH[priority], report_batch_item_failures=True)

@@ -7,7 +7,9 @@ from typing import Annotated
 
 import typer
 
+from local.cli.bulk_app import bulk_app
 from local.cli.shapes import DEFAULT_URL
+from local.cli.trigger_app import trigger_app
 
 EXIT_CODES = (
     "Exit codes: 0 done, 1 the execution failed, 2 a mistake in command, definition, input or settings, "
@@ -66,6 +68,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+
+app.add_typer(trigger_app, name="trigger")
+app.add_typer(bulk_app, name="bulk")
 
 
 def run(arguments: Sequence[str] | None = None) -> int:
@@ -138,6 +143,22 @@ def compile_(file: File, *, as_json: Json = False) -> None:
     raise typer.Exit(definitions.compile_file(Session(as_json=as_json), file))
 
 
+@app.command()
+def plan(
+    file: File,
+    *,
+    items: Annotated[
+        int | None, typer.Option(min=0, help="How long lists are taken to be that nothing bounds.", show_default=False)
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Show what an execution takes and costs, at least and at most, without a server."""
+    from local.cli import plans
+    from local.cli.session import Session
+
+    raise typer.Exit(plans.plan_file(Session(as_json=as_json), file, items))
+
+
 @app.command("import")
 def import_(
     file: Annotated[Path, typer.Argument(help="An export of another product; - reads standard input.")],
@@ -203,6 +224,10 @@ def run_(
     idempotency_key: Annotated[
         str | None, typer.Option(help="The same key starts nothing twice.", show_default=False)
     ] = None,
+    replay: Annotated[
+        str | None,
+        typer.Option(help="An execution: agents are given what they were told in it.", show_default=False),
+    ] = None,
     url: Url = DEFAULT_URL,
     as_json: Json = False,
 ) -> None:
@@ -211,7 +236,7 @@ def run_(
     from local.cli.session import Session, read_input, run_async
 
     data = read_input(input_)
-    work = executions.run(Session(url, as_json), name, data, following=follow, key=idempotency_key)
+    work = executions.run(Session(url, as_json), name, data, following=follow, key=idempotency_key, replay=replay)
     raise typer.Exit(run_async(work))
 
 
@@ -271,6 +296,43 @@ def cancel(execution_id: ExecutionId, *, url: Url = DEFAULT_URL, as_json: Json =
     from local.cli.session import Session, run_async
 
     raise typer.Exit(run_async(executions.cancel(Session(url, as_json), execution_id)))
+
+
+@app.command()
+def login(
+    *,
+    email: Annotated[
+        str | None,
+        typer.Option(help="Sign in with a password; without it, an API key is asked for.", show_default=False),
+    ] = None,
+    url: Url = DEFAULT_URL,
+) -> None:
+    """Keep credentials for a server, readable by you only. The secret is read from the terminal or standard input."""
+    from local.cli import login as signing_in
+    from local.cli.session import Session, run_async
+
+    secret = signing_in.read_secret("Password" if email else "API key")
+    raise typer.Exit(run_async(signing_in.login(Session(url), email, secret)))
+
+
+@app.command()
+def logout(*, url: Url = DEFAULT_URL) -> None:
+    """Forget the credentials that login kept for a server."""
+    from local.cli import credentials
+
+    credentials.forget(url.rstrip("/"))
+
+
+@app.command()
+def key(*, url: Url = DEFAULT_URL) -> None:
+    """Print the key that the commands send, as in: curl -H "Authorization: Bearer $(millrace key)" ..."""
+    from local.cli import credentials
+
+    found = credentials.find(url.rstrip("/"))
+    if found is None:
+        typer.echo("No credentials are known for this server. Run: millrace login", err=True)
+        raise typer.Exit(2)
+    typer.echo(found)
 
 
 @app.command()

@@ -23,9 +23,10 @@ async def list_approvals(session: Session, *, status: str | None, limit: int) ->
 
 
 async def decide(session: Session, approval_id: str, *, approved: bool, comment: str, form: Any) -> ExitCode:
-    """Approves or rejects, in the name of the user of this machine."""
+    """Approves or rejects, in the name of who signed in; with an API key, of the user of this machine."""
     async with MillraceClient(session.url) as client:
-        answer = await client.decide(approval_id, approved=approved, by=getpass.getuser(), comment=comment, form=form)
+        by = None if (await client.me())["kind"] == "user" else getpass.getuser()
+        answer = await client.decide(approval_id, approved=approved, by=by, comment=comment, form=form)
     if session.as_json:
         json_line(answer)
     else:

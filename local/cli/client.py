@@ -4,9 +4,8 @@ Every method raises ServerUnreachable where no answer comes, and Refused where t
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from contextlib import aclosing
-from ipaddress import ip_address
 from types import TracebackType
 from typing import Any, Self, cast
 
@@ -14,6 +13,8 @@ import httpx
 import httpx_sse
 import orjson
 
+from local.cli import credentials
+from local.cli.credentials import is_loopback
 from local.cli.shapes import DEFAULT_URL, Change, Diagnostic, Execution, LogLine, Page, Started, Trigger, Workflow
 
 TIMEOUT = httpx.Timeout(30.0, connect=5.0)
@@ -50,12 +51,22 @@ class Refused(ApiError):
 class MillraceClient:
     """One connection pool to one server. Use it as an async context manager, or call `close`."""
 
-    def __init__(self, base_url: str = DEFAULT_URL, *, transport: httpx.AsyncBaseTransport | None = None) -> None:
+    def __init__(
+        self,
+        base_url: str = DEFAULT_URL,
+        *,
+        transport: httpx.AsyncBaseTransport | None = None,
+        key: str | None = None,
+    ) -> None:
+        """`key`: an API key or an access token; without one, what `credentials.find` knows."""
         self.base_url = base_url.rstrip("/")
+        key = key or credentials.find(self.base_url)
         # A proxy of the environment cannot reach this machine's loopback.
         self._http = httpx.AsyncClient(
-            base_url=self.base_url, timeout=TIMEOUT, transport=transport, trust_env=not _is_loopback(self.base_url)
+            base_url=self.base_url, timeout=TIMEOUT, transport=transport, trust_env=not is_loopback(self.base_url)
         )
+        if key is not None:
+            self._http.headers["Authorization"] = f"Bearer {key}"
 
     async def __aenter__(self) -> Self:
         return self
@@ -68,6 +79,19 @@ class MillraceClient:
     async def close(self) -> None:
         """Gives the connections back."""
         await self._http.aclose()
+
+    async def me(self) -> dict[str, Any]:
+        """Who the credentials belong to."""
+        return cast("dict[str, Any]", await self._call("GET", "/api/me"))
+
+    async def sign_in(self, email: str, password: str) -> str:
+        """An access token for a password; it lasts 15 minutes."""
+        body = {"email": email, "password": password}
+        return str((await self._call("POST", "/api/auth/login", json=body))["access_token"])
+
+    async def create_key(self, name: str) -> str:
+        """A new API key with the caller's own permissions."""
+        return str((await self._call("POST", "/api/keys", json={"name": name}))["key"])
 
     async def workflows(self, *, limit: int = 50, cursor: str | None = None) -> Page[Workflow]:
         """One page of workflows, newest first."""
@@ -112,11 +136,28 @@ class MillraceClient:
         """Changes the given fields (`config`, `secret`, `is_active`) and leaves the others as they are."""
         return cast("Trigger", await self._call("PUT", f"/api/triggers/{trigger_id}", json=changes))
 
-    async def execute(self, workflow_id: str, data: Any = None, *, idempotency_key: str | None = None) -> Started:
-        """Starts an execution. The same key, with the same input, starts nothing twice."""
+    async def next_runs(self, trigger_id: str, count: int) -> dict[str, Any]:
+        """When a trigger that goes by the clock fires next: `{timezone, items: [{time, local_time}]}`."""
+        return cast("dict[str, Any]", await self._call("GET", f"/api/triggers/{trigger_id}/next-runs?count={count}"))
+
+    async def preview_trigger(self, kind: str, config: Mapping[str, Any], count: int) -> dict[str, Any]:
+        """When a trigger of this config would fire, as `next_runs`."""
+        body = {"type": kind, "config": config, "count": count}
+        return cast("dict[str, Any]", await self._call("POST", "/api/triggers/preview", json=body))
+
+    async def trigger_state(self, trigger_id: str) -> dict[str, Any]:
+        """What a trigger that goes by the clock remembers: `{due_at, state}`."""
+        return cast("dict[str, Any]", await self._call("GET", f"/api/triggers/{trigger_id}/state"))
+
+    async def execute(
+        self, workflow_id: str, data: Any = None, *, idempotency_key: str | None = None, replay: str | None = None
+    ) -> Started:
+        """Starts an execution. The same key, with the same input, starts nothing twice. `replay`: an execution whose
+        agents' turns are taken again."""
         headers = {"Idempotency-Key": idempotency_key} if idempotency_key else {}
         path = f"/api/workflows/{workflow_id}/execute"
-        return cast("Started", await self._call("POST", path, json={"input": data}, headers=headers))
+        body = {"input": data} | ({"replay": replay} if replay else {})
+        return cast("Started", await self._call("POST", path, json=body, headers=headers))
 
     async def execution(self, execution_id: str) -> Execution:
         """One execution with its node runs."""
@@ -137,12 +178,47 @@ class MillraceClient:
         """Lets the execution go on from where it failed."""
         return cast("dict[str, Any]", await self._call("POST", f"/api/executions/{execution_id}/redrive"))
 
+    async def start_bulk(self, workflow_id: str, data: bytes, media_type: str, *, max_in_flight: int) -> dict[str, Any]:
+        """Starts the workflow once for each input in `data`."""
+        path, headers = f"/api/workflows/{workflow_id}/bulk?max_in_flight={max_in_flight}", {"Content-Type": media_type}
+        return cast("dict[str, Any]", await self._call("POST", path, content=data, headers=headers))
+
+    async def check_bulk(self, workflow_id: str, data: bytes, media_type: str) -> dict[str, Any]:
+        """What starting with these inputs would find: `{valid, invalid, diagnostics}`."""
+        path, headers = f"/api/workflows/{workflow_id}/bulk/check", {"Content-Type": media_type}
+        return cast("dict[str, Any]", await self._call("POST", path, content=data, headers=headers))
+
+    async def bulk(self, bulk_id: str) -> dict[str, Any]:
+        """One bulk run and how far it is."""
+        return cast("dict[str, Any]", await self._call("GET", f"/api/bulk/{bulk_id}"))
+
+    async def bulk_items(self, bulk_id: str, statuses: Sequence[str] = ()) -> AsyncIterator[dict[str, Any]]:
+        """Every item, in order of the inputs."""
+        query: dict[str, Any] = {"status": list(statuses), "limit": 200}
+        while True:
+            page: Page[dict[str, Any]] = await self._page(f"/api/bulk/{bulk_id}/items", query)
+            for item in page.items:
+                yield item
+            if not page.next_cursor:
+                return
+            query["cursor"] = page.next_cursor
+
+    async def cancel_bulk(self, bulk_id: str) -> dict[str, Any]:
+        """Stops the bulk run."""
+        return cast("dict[str, Any]", await self._call("POST", f"/api/bulk/{bulk_id}/cancel"))
+
+    async def retry_bulk(self, bulk_id: str) -> dict[str, Any]:
+        """Lets its executions that failed go on."""
+        return cast("dict[str, Any]", await self._call("POST", f"/api/bulk/{bulk_id}/retry"))
+
     async def approvals(self, *, status: str | None = None, limit: int = 50) -> list[dict[str, Any]]:
         """Approvals, newest first."""
         query = {"status": status, "limit": limit}
         return cast("list[dict[str, Any]]", (await self._page("/api/approvals", query)).items)
 
-    async def decide(self, approval_id: str, *, approved: bool, by: str, comment: str, form: Any) -> dict[str, Any]:
+    async def decide(
+        self, approval_id: str, *, approved: bool, by: str | None, comment: str, form: Any
+    ) -> dict[str, Any]:
         """Decides an approval."""
         body = {"approved": approved, "by": by, "comment": comment, "form": form}
         return cast("dict[str, Any]", await self._call("POST", f"/api/approvals/{approval_id}/decide", json=body))
@@ -189,7 +265,7 @@ class MillraceClient:
                 raise _refused(source.response)
             async with aclosing(source.aiter_sse()) as events:
                 async for event in events:
-                    if event.event in ("node", "execution"):
+                    if event.event in ("node", "execution", "text"):
                         yield Change(event.id, cast("Any", event.event), orjson.loads(event.data))
 
     async def _page(self, path: str, query: Mapping[str, Any]) -> Page[Any]:
@@ -219,11 +295,3 @@ def _refused(response: httpx.Response) -> Refused:
 
 def _reason(error: Exception) -> str:
     return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
-
-
-def _is_loopback(url: str) -> bool:
-    host = httpx.URL(url).host
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"

@@ -27,7 +27,7 @@ def validate(session: Session, files: list[Path]) -> ExitCode:
 
 def compile_file(session: Session, file: Path) -> ExitCode:
     """Prints the Amazon States Language that a definition becomes."""
-    compiled = _compiled(file)
+    compiled = compiled_file(file)
     for warning in compiled.warnings:
         tell_diagnostic(shape_of(warning), session.err, file)
     session.value(compiled.asl)
@@ -90,7 +90,8 @@ def read_text(file: Path) -> str:
         raise Failed(f"Cannot read {file}: {reason}.", ExitCode.INVALID) from None
 
 
-def _compiled(file: Path) -> "CompiledWorkflow":
+def compiled_file(file: Path) -> "CompiledWorkflow":
+    """What the definition in a file compiles to. Raises Failed, with every diagnostic."""
     from statemachines.compiler import compile_workflow  # noqa: PLC0415 - deploy and workflows need no compiler
 
     try:
@@ -101,7 +102,7 @@ def _compiled(file: Path) -> "CompiledWorkflow":
 
 def _validate_one(session: Session, file: Path) -> bool:
     try:
-        compiled = _compiled(file)
+        compiled = compiled_file(file)
     except Failed as failure:
         if session.as_json:
             found = list(failure.diagnostics) or [{"code": "file.unreadable", "path": "", "message": failure.message}]

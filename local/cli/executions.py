@@ -16,11 +16,13 @@ from shared.ids import is_id
 LEVEL_STYLES = {"error": "bold red", "warning": "yellow", "debug": "dim"}
 
 
-async def run(session: Session, name: str, data: Any, *, following: bool, key: str | None) -> ExitCode:
+async def run(
+    session: Session, name: str, data: Any, *, following: bool, key: str | None, replay: str | None = None
+) -> ExitCode:
     """Starts an execution by the workflow's name; with `following` shows it until it ends."""
     async with MillraceClient(session.url) as client:
-        workflow_id = await _workflow_id(client, name)
-        started = await client.execute(workflow_id, data, idempotency_key=key)
+        workflow_id = await workflow_id_of(client, name)
+        started = await client.execute(workflow_id, data, idempotency_key=key, replay=replay)
         execution_id = started["execution_id"]
         if started["duplicate"]:
             session.note(f"The idempotency key was used before; nothing new was started, this is {execution_id}.")
@@ -42,7 +44,7 @@ async def list_executions(
 ) -> ExitCode:
     """Lists executions, newest first."""
     async with MillraceClient(session.url) as client:
-        workflow_id = await _workflow_id(client, workflow) if workflow else None
+        workflow_id = await workflow_id_of(client, workflow) if workflow else None
         page = await client.executions(workflow_id=workflow_id, status=status, limit=limit, cursor=cursor)
     if session.as_json:
         for execution in page.items:
@@ -148,7 +150,8 @@ async def _followed(session: Session, client: MillraceClient, execution_id: str)
         raise
 
 
-async def _workflow_id(client: MillraceClient, name: str) -> str:
+async def workflow_id_of(client: MillraceClient, name: str) -> str:
+    """The id of the workflow of this name, or the id that was given. Raises Failed where there is none."""
     if is_id(name):
         return name
     workflow: Workflow | None = await client.find_by_name(name)

@@ -129,11 +129,12 @@ class Page(Generic[Item]):
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One move of a watched execution: of a node (`data` holds the NodeRun's fields) or of the execution itself."""
+    """One move of a watched execution: of a node (`data` holds the NodeRun's fields) or of the execution itself; or a
+    piece of what an agent says."""
 
     id: str
-    """The history event that it comes from; where a broken watch takes up again."""
-    kind: Literal["node", "execution"]
+    """The history event that it comes from; where a broken watch takes up again. Empty for text, which is not kept."""
+    kind: Literal["node", "execution", "text"]
     data: dict[str, Any]
 
     @property

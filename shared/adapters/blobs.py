@@ -3,12 +3,14 @@
 Source: https://developmentseed.org/obstore
 """
 
+from collections.abc import Sequence
+
 import obstore
 from obstore.exceptions import BaseError
 from obstore.store import from_url
 
 from shared.errors import StoreUnavailable
-from shared.ports import BlobStore
+from shared.ports import BlobInfo, BlobStore
 
 
 class ObjectBlobs(BlobStore):
@@ -34,6 +36,15 @@ class ObjectBlobs(BlobStore):
             return None
         except (BaseError, OSError) as error:
             raise _unavailable(error) from None
+
+    async def list(self, prefix: str, limit: int) -> Sequence[BlobInfo]:
+        """Those whose key begins with `prefix` (whole path segments), by key. Raises StoreUnavailable."""
+        try:
+            found = [each async for batch in obstore.list(self._store, prefix=prefix) for each in batch]
+        except (BaseError, OSError) as error:
+            raise _unavailable(error) from None
+        named = sorted(found, key=lambda each: each["path"])[:limit]
+        return [BlobInfo(each["path"], each["size"], each["last_modified"]) for each in named]
 
     async def delete(self, prefix: str) -> None:
         """Removes every key that begins with `prefix` (whole path segments). Raises StoreUnavailable."""

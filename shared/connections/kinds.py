@@ -7,7 +7,16 @@ connection, cannot have them sent elsewhere.
 
 from typing import Annotated, Any, Literal, TypeAlias
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, StringConstraints, TypeAdapter, ValidationError
+from pydantic import (
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    StringConstraints,
+    TypeAdapter,
+    ValidationError,
+)
 
 from shared.errors import InvalidParameter
 
@@ -15,6 +24,7 @@ Secret: TypeAlias = Annotated[SecretStr, Field(min_length=1, max_length=8_192)]
 Host: TypeAlias = Annotated[str, StringConstraints(pattern=r"^(\*\.)?[a-zA-Z0-9.-]{1,253}$", to_lower=True)]
 HeaderName: TypeAlias = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{1,100}$")]
 Text: TypeAlias = Annotated[str, StringConstraints(min_length=1, max_length=1_000)]
+WebAddress: TypeAlias = Annotated[str, StringConstraints(pattern=r"^https?://", max_length=2_000)]
 
 
 class _Kind(BaseModel):
@@ -57,12 +67,36 @@ class OAuth2ClientCredentials(_HttpKind):
     """A token that is fetched with the client's own credentials, and fetched anew before it ends; RFC 6749, 4.4."""
 
     kind: Literal["oauth2_client_credentials"] = "oauth2_client_credentials"
-    token_url: Annotated[str, StringConstraints(pattern=r"^https?://", max_length=2_000)]
+    token_url: WebAddress
     client_id: Text
     client_secret: Secret
     scope: str = Field(default="", max_length=2_000)
     audience: str | None = Field(default=None, max_length=1_000)
     credentials_in: Literal["header", "body"] = "header"
+
+
+class OAuth2AuthorizationCode(_HttpKind):
+    """Access that a person gave in their browser: RFC 6749, 4.1, with PKCE (RFC 7636).
+
+    The tokens come when somebody authorises the connection, and are renewed with the refresh token before they end.
+    """
+
+    kind: Literal["oauth2_authorization_code"] = "oauth2_authorization_code"
+    authorize_url: WebAddress
+    token_url: WebAddress
+    client_id: Text
+    client_secret: Secret | None = None
+    scope: str = Field(default="", max_length=2_000)
+    authorize_parameters: dict[Text, Text] = Field(
+        default_factory=dict,
+        max_length=20,
+        description="What the service wants besides, such as `access_type: offline`.",
+    )
+    credentials_in: Literal["header", "body"] = "header"
+    access_token: Secret | None = None
+    refresh_token: Secret | None = None
+    expires_at: AwareDatetime | None = Field(default=None, description="Of the access token; null: it does not end.")
+    authorized_at: AwareDatetime | None = Field(default=None, description="When somebody gave access.")
 
 
 class HmacSigned(_HttpKind):
@@ -89,19 +123,20 @@ class Smtp(_Kind):
 
 
 class Postgres(_Kind):
-    """A PostgreSQL database."""
+    """A PostgreSQL database. Give it a role that may do no more than it has to."""
 
     kind: Literal["postgres"] = "postgres"
-    host: Text
+    host: Host
     port: int = Field(default=5432, ge=1, le=65535)
     database: Text
     username: Text
     password: Secret | None = None
+    read_only: bool = Field(default=True, description="Statements cannot write.")
     sslmode: Literal["disable", "require", "verify-ca", "verify-full"] = "verify-full"
 
 
-HttpConnection: TypeAlias = Bearer | Basic | ApiKey | OAuth2ClientCredentials | HmacSigned
-HTTP_KINDS = (Bearer, Basic, ApiKey, OAuth2ClientCredentials, HmacSigned)
+HttpConnection: TypeAlias = Bearer | Basic | ApiKey | OAuth2ClientCredentials | OAuth2AuthorizationCode | HmacSigned
+HTTP_KINDS = (Bearer, Basic, ApiKey, OAuth2ClientCredentials, OAuth2AuthorizationCode, HmacSigned)
 
 Credentials: TypeAlias = Annotated[HttpConnection | Smtp | Postgres, Field(discriminator="kind")]
 

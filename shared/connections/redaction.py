@@ -83,6 +83,12 @@ def keep_secret(secret: str) -> None:
         redactor.add(secret)
 
 
+def scrubbed(value: Any) -> Any:
+    """The JSON value without the secrets that the redactor in force here knows."""
+    redactor = _ACTIVE.get()
+    return value if redactor is None else redactor.scrub(value)
+
+
 class RedactingFilter(logging.Filter):
     """On the handler of the root: scrubs message, arguments, extra fields and tracebacks of the records made inside."""
 

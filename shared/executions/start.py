@@ -15,11 +15,14 @@ from shared.executions.records import Accepted, Priority, StartRequest
 from shared.executions.validation import check_input
 from shared.ids import new_id
 from shared.ports import StartQueue
-from shared.settings import MAX_BODY_BYTES
 from shared.workflow.records import WorkflowStatus
 
-MAX_INPUT_BYTES = MAX_BODY_BYTES + 64 * 1024
-"""The largest input, as JSON: a body at the limit of the door, and the headers and query that a webhook adds to it."""
+MAX_INPUT_BYTES = 200_000
+"""The largest input, as JSON in UTF-8. Step Functions starts with at most 262,144 bytes, and a variable holds no more;
+the rest is for the execution's own record and for what expressions add to an input. A larger one is refused rather than
+kept elsewhere under a ticket, because every expression over `$input` would then find the ticket.
+Source: https://docs.aws.amazon.com/step-functions/latest/dg/service-quotas.html
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +51,8 @@ class Origin:
     idempotency_key: str | None = None
     fingerprint: bytes | None = None
     priority: Priority = Priority.NORMAL
+    execution_id: str | None = None
+    """The id that the execution gets, where it follows from what starts it; a second one of the id starts nothing."""
 
 
 def ensure_startable(target: Startable) -> None:
@@ -78,7 +83,7 @@ async def start(target: Startable, data: Any, origin: Origin, *, queue: StartQue
     if origin.delivery_id is not None:
         context["delivery_id"] = origin.delivery_id
     request = StartRequest(
-        execution_id=new_id(),
+        execution_id=origin.execution_id or new_id(),
         project_id=target.project_id,
         workflow_id=target.workflow_id,
         version=target.version,
@@ -101,7 +106,9 @@ def _encoded(data: Any) -> bytes:
     if len(encoded) > MAX_INPUT_BYTES:
         raise RequestTooLarge(
             f"The input is {len(encoded)} bytes of JSON; at most {MAX_INPUT_BYTES} are taken in. "
-            "Send less, or a link to the data."
+            "Send less, or a link to the data that a node fetches.",
+            bytes=len(encoded),
+            allowed=MAX_INPUT_BYTES,
         )
     return encoded
 

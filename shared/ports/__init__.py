@@ -5,13 +5,18 @@ Terms:
   queue     takes accepted start requests; durable once `submit` returns
   journal   takes the events of running executions, in batches
   runner    does the work of Task states
+
+The ports of shared/ports/identity.py are imported from there: the node functions need none of them.
 """
 
 from shared.ports.approvals import ApprovalStore
+from shared.ports.bulk import BulkItem, BulkRuns
+from shared.ports.circuits import Circuit, Circuits, CircuitState, Permit
 from shared.ports.common import Page
-from shared.ports.connections import ConnectionStore, SecretBox
+from shared.ports.connections import ConnectionStore, Grants, SecretBox
 from shared.ports.executions import (
     Admission,
+    AgentText,
     Backlog,
     Completions,
     ExecutionStore,
@@ -23,7 +28,20 @@ from shared.ports.executions import (
     StartQueue,
     TaskCompletions,
 )
-from shared.ports.nodes import AgentMemory, AgentRun, AgentTurnRecord, AgentTurns, BlobStore, MemoryKey, ResultCache
+from shared.ports.nodes import (
+    AgentMemory,
+    AgentRun,
+    AgentTurnRecord,
+    AgentTurns,
+    BlobInfo,
+    BlobStore,
+    KeyValues,
+    MemoryKey,
+    Observation,
+    ResultCache,
+    Tracing,
+)
+from shared.ports.schedules import ClaimedTrigger, PollSources, TriggerRuns, TriggerState, TriggerStates, UnfinishedRun
 from shared.ports.tasks import TaskCall, TaskFailed, TaskRunner
 from shared.ports.workflows import TriggerStore, WorkflowStore
 
@@ -31,20 +49,33 @@ __all__ = [
     "Admission",
     "AgentMemory",
     "AgentRun",
+    "AgentText",
     "AgentTurnRecord",
     "AgentTurns",
     "ApprovalStore",
     "Backlog",
+    "BlobInfo",
     "BlobStore",
+    "BulkItem",
+    "BulkRuns",
+    "Circuit",
+    "CircuitState",
+    "Circuits",
+    "ClaimedTrigger",
     "Completions",
     "ConnectionStore",
     "ExecutionStore",
+    "Grants",
     "Histories",
     "Journal",
+    "KeyValues",
     "LiveFeed",
     "MemoryKey",
+    "Observation",
     "Page",
     "PendingExecution",
+    "Permit",
+    "PollSources",
     "ResultCache",
     "SecretBox",
     "Signals",
@@ -53,6 +84,11 @@ __all__ = [
     "TaskCompletions",
     "TaskFailed",
     "TaskRunner",
+    "Tracing",
+    "TriggerRuns",
+    "TriggerState",
+    "TriggerStates",
     "TriggerStore",
+    "UnfinishedRun",
     "WorkflowStore",
 ]

@@ -12,7 +12,8 @@ class ApprovalStore(Protocol):
         """Keeps a new approval. One that is there and waits for another token, because its node was tried again or
         others are asked now, is pending again under the new one. Raises StoreUnavailable."""
 
-    async def get(self, project_id: str, approval_id: str) -> Approval | None: ...
+    async def get(self, project_id: str | None, approval_id: str) -> Approval | None:
+        """The approval; of whatever project, without one: for who proves by a signed link that this one is theirs."""
 
     async def list(
         self,

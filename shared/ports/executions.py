@@ -155,10 +155,24 @@ class Histories(Protocol):
         """Events with an id above `after`, in order; none where nothing was written."""
 
 
+@dataclass(frozen=True, slots=True)
+class AgentText:
+    """A piece of what an agent's model says just now. `offset` counts characters; at 0 a turn begins, perhaps anew."""
+
+    node: str
+    iteration: list[int]
+    turn: int
+    offset: int
+    text: str
+
+
 class LiveFeed(Protocol):
     """Tells watchers that an execution moved on; the history says how. May lose a message, never invents one."""
 
     async def publish(self, execution_ids: Sequence[str]) -> None: ...
 
-    def watch(self, execution_id: str) -> AsyncIterator[None]:
-        """Yields once when watching has begun, then after each move, and at least once a second."""
+    async def say(self, execution_id: str, said: AgentText) -> None:
+        """Tells watchers what an agent says, in the order of the calls."""
+
+    def watch(self, execution_id: str) -> AsyncIterator[Sequence[AgentText]]:
+        """Yields once when watching has begun, then after each move, and at least once a second: what agents said."""

@@ -1,8 +1,13 @@
 """What the functions of nodes keep."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any, Protocol
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Literal, Protocol
+
+if TYPE_CHECKING:
+    from shared.workflow.node_call import NodeCall
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,14 +60,46 @@ class AgentMemory(Protocol):
         """Adds messages, once for each execution however often it is asked to. Raises StoreUnavailable."""
 
 
+@dataclass(slots=True)
+class Observation:
+    """What came of a model's or a tool's call; whoever makes the call fills it in. `usage` in tokens."""
+
+    output: Any = None
+    model: str | None = None
+    usage: dict[str, int] = field(default_factory=dict)
+    cost_usd: float | None = None
+
+
+class Tracing(Protocol):
+    """Tells a monitor of language models about calls, and never makes one fail or wait."""
+
+    def observe(
+        self, kind: Literal["model", "tool"], call: "NodeCall", name: str, given: Any
+    ) -> AbstractContextManager[Observation]:
+        """The call is made inside; an exception is observed and passes."""
+
+    def close(self) -> None:
+        """Sends what waits to be sent, for a few seconds at most."""
+
+
+@dataclass(frozen=True, slots=True)
+class BlobInfo:
+    key: str
+    bytes: int
+    modified_at: datetime
+
+
 class BlobStore(Protocol):
-    """Keeps bytes under keys; what is there is never changed."""
+    """Keeps bytes under keys."""
 
     async def put(self, key: str, data: bytes) -> None:
         """Durable once this returns. Raises StoreUnavailable."""
 
     async def get(self, key: str) -> bytes | None:
         """None where there is nothing. Raises StoreUnavailable."""
+
+    async def list(self, prefix: str, limit: int) -> Sequence[BlobInfo]:
+        """Those whose key begins with `prefix` (whole path segments), by key. Raises StoreUnavailable."""
 
     async def delete(self, prefix: str) -> None:
         """Removes every key that begins with `prefix`. Raises StoreUnavailable."""
@@ -74,3 +111,15 @@ class ResultCache(Protocol):
     async def get(self, key: str) -> Any | None: ...
 
     async def put(self, key: str, value: Any, ttl_seconds: int) -> None: ...
+
+
+class KeyValues(Protocol):
+    """Small values under keys, for the workflows of a project: durable. A value that has expired is not there."""
+
+    async def get(self, project_id: str, key: str, now: datetime) -> tuple[bool, Any]:
+        """Whether there is one, and the value. Raises StoreUnavailable."""
+
+    async def set(
+        self, project_id: str, key: str, value: Any, now: datetime, *, expires_at: datetime | None, if_absent: bool
+    ) -> bool:
+        """Keeps the value; with `if_absent` only where there is none, and then tells. Raises StoreUnavailable."""

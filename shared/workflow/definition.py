@@ -11,7 +11,9 @@ Only the shape is checked here. What a graph means, and whether an expression co
 
 from typing import Annotated, Any, Literal, TypeAlias
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import Field, StringConstraints
+
+from shared.workflow.pagination import Model, Pagination
 
 NodeId: TypeAlias = Annotated[str, StringConstraints(pattern=r"^[a-zA-Z][a-zA-Z0-9_]*$", max_length=64)]
 """A node's id is a JSONata variable name, so that `$classify` reads the output of the node `classify`."""
@@ -24,12 +26,6 @@ JsonSchema: TypeAlias = dict[str, Any]
 
 RESERVED_IDS = frozenset({"input", "execution", "item", "index", "states"})
 """Names that expressions already use for something else."""
-
-
-class Model(BaseModel):
-    """Unknown fields are mistakes: a misspelt field must not be silently ignored."""
-
-    model_config = ConfigDict(extra="forbid", populate_by_name=True)
 
 
 class Retry(Model):
@@ -118,6 +114,7 @@ class AgentConfig(Model):
     max_turns: int = Field(default=10, ge=1, le=100)
     budget: Budget | None = None
     memory: Memory | None = None
+    stream: bool = Field(default=False, description="Show what the model says in the live events, as it says it.")
 
 
 class ToolConfig(Model):
@@ -191,9 +188,16 @@ class WebhookConfig(Model):
     query: JsonExpr = Field(default_factory=dict)
     headers: JsonExpr = Field(default_factory=dict)
     body: JsonExpr = None
-    body_type: Literal["json", "form", "text"] = "json"
+    body_type: Literal["json", "form", "multipart", "text", "binary"] = Field(
+        default="json",
+        description="`form` and `multipart` take an object of fields, `text` a string, `binary` base64. A field of"
+        " `multipart` may be a file: `{filename, content_type, content, encoding: base64}`.",
+    )
     connection: str | None = None
     follow_redirects: bool = False
+    paginate: Pagination | None = Field(
+        default=None, exclude_if=lambda value: value is None, description="Gets page after page, within bounds."
+    )
     max_response_bytes: int = Field(
         default=5_000_000,
         ge=1,

@@ -15,8 +15,16 @@ MAX_INLINE_MAP_CONCURRENCY = 40
 MAX_DISTRIBUTED_MAP_CONCURRENCY = 1_000
 """What one process runs side by side; Step Functions allows 10,000 child executions,
 https://docs.aws.amazon.com/step-functions/latest/dg/state-map-distributed.html"""
+
 MAX_HISTORY_EVENTS = 25_000
 """Of one standard execution, https://docs.aws.amazon.com/step-functions/latest/dg/service-quotas.html"""
+
+MAX_PAYLOAD_BYTES = 262_144
+"""256 KiB, as UTF-8: a state's input, output or arguments, and all variables that one state assigns,
+https://docs.aws.amazon.com/step-functions/latest/dg/service-quotas.html#service-limits-task-executions"""
+
+MAX_VARIABLES_BYTES = 10 * 1024 * 1024
+"""All variables of one execution, https://docs.aws.amazon.com/step-functions/latest/dg/workflow-variables.html"""
 
 MAX_WAIT_SECONDS = 99_999_999
 """https://docs.aws.amazon.com/step-functions/latest/dg/state-wait.html"""

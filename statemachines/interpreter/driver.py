@@ -217,7 +217,8 @@ class Driver:
         asked = (effect.frame for effect in engine.effects if isinstance(effect, Await | RunTask | Stop))
         calls = {str(frame.token): self._jobs.call_of(frame) for frame in asked if frame.token is not None}
         calls |= {str(call.task_token): call for call in self._jobs.outside()}
-        if calls and execution.pending:  # stopped before the end is on disk: after it, nobody would take care of them
+        # Stopped before the end is on disk: after it, nobody would take care of them.
+        if (calls or self._jobs.stopping) and execution.pending:
             end = execution.pending.pop()
             await self._write()
             await self._jobs.stop_outside(list(calls.values()))

@@ -67,6 +67,7 @@ class Jobs:
         self._early: dict[str, list[TaskCompletion]] = {}
         """By token: what came before its task was handed over."""
         self._tasks: set[asyncio.Task[None]] = set()
+        self._stops: set[asyncio.Task[None]] = set()
 
     # Beginning
 
@@ -101,7 +102,7 @@ class Jobs:
         if job is not None:
             job.stop()
         if call is not None:
-            self.spawn(self._stop(call))
+            self._stops.add(self.spawn(self._stop(call)))
 
     def receive(self, completion: TaskCompletion) -> None:
         """Somebody outside said something."""
@@ -112,9 +113,15 @@ class Jobs:
         task = self._loop.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(self._stops.discard)
         return task
 
     # Asking
+
+    @property
+    def stopping(self) -> bool:
+        """Whether something outside is being stopped."""
+        return bool(self._stops)
 
     @property
     def at_work(self) -> bool:
@@ -145,11 +152,13 @@ class Jobs:
     # Ending
 
     async def stop_outside(self, calls: list[TaskCall]) -> None:
-        """Stops what somebody outside works on."""
-        await asyncio.wait({self.spawn(self._stop(call)) for call in calls}, timeout=_PATIENCE_SECONDS)
+        """Stops what somebody outside works on, and waits for what is being stopped already."""
+        self._stops.update(self.spawn(self._stop(call)) for call in calls)
+        await self._stopped()
 
     async def close(self) -> None:
-        """Stops everything here, and nothing outside."""
+        """Stops everything here, and nothing more outside."""
+        await self._stopped()
         for job in self._jobs.values():
             job.stop()
         self._jobs.clear()
@@ -157,6 +166,10 @@ class Jobs:
             task.cancel()
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=_PATIENCE_SECONDS)
+
+    async def _stopped(self) -> None:
+        if self._stops:
+            await asyncio.wait(self._stops, timeout=_PATIENCE_SECONDS)
 
     def at(self, due: datetime, happening: Happening, job: Job) -> None:
         """Posts `happening` when the clock shows `due`."""
@@ -220,7 +233,7 @@ class Jobs:
     def _time_out(self, frame: Frame, job: Job, due: datetime) -> None:
         if job.due == due and frame.phase != Phase.CLOSED:  # else it was heard of since, or is about to be given up
             if job.call is not None and self._jobs.get(frame) is job:
-                self.spawn(self._stop(job.call))
+                self._stops.add(self.spawn(self._stop(job.call)))
             self._answer(frame, job, self._engine.task_timed_out)
 
     def _keep(self, completion: TaskCompletion) -> None:

@@ -81,7 +81,9 @@ class Load:
 
     async def publish(self) -> None:
         assert self.world.stage is not None
-        async with httpx.AsyncClient(base_url=self.world.stage.url, timeout=30) as http:
+        async with httpx.AsyncClient(
+            base_url=self.world.stage.url, headers=self.world.stage.headers, timeout=30
+        ) as http:
             for name, job in self.jobs.items():
                 answer = await http.post("/api/workflows", json=job.definition)
                 assert answer.status_code == 201, answer.text
@@ -108,7 +110,7 @@ class Load:
                 assert self.world.stage is not None
                 url = f"{self.world.stage.url}/api/workflows/{self._ids[name]}/execute"
                 try:
-                    async with httpx.AsyncClient(timeout=10) as http:
+                    async with httpx.AsyncClient(timeout=10, headers=self.world.stage.headers) as http:
                         answer = await http.post(url, json={"input": {"n": number}}, headers=headers)
                 except httpx.TransportError:
                     answer = None
@@ -123,7 +125,9 @@ class Load:
         while True:
             assert self.world.stage is not None
             try:
-                async with httpx.AsyncClient(base_url=self.world.stage.url, timeout=10) as http:
+                async with httpx.AsyncClient(
+                    base_url=self.world.stage.url, headers=self.world.stage.headers, timeout=10
+                ) as http:
                     asked = await http.get("/api/approvals", params={"status": "pending", "limit": 50})
                     for approval in asked.json()["items"] if asked.status_code == 200 else ():
                         body = {"approved": True, "by": "chaos"}
@@ -135,7 +139,9 @@ class Load:
     async def settle(self) -> None:
         """Waits until every execution has ended."""
         assert self.world.stage is not None
-        async with httpx.AsyncClient(base_url=self.world.stage.url, timeout=30) as http:
+        async with httpx.AsyncClient(
+            base_url=self.world.stage.url, headers=self.world.stage.headers, timeout=30
+        ) as http:
             async with asyncio.timeout(_SETTLE_SECONDS):
                 while await self._unfinished(http):
                     await asyncio.sleep(0.3)

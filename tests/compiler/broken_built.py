@@ -40,6 +40,7 @@ BUILT: dict[str, Any] = {
     "built_nodes": workflow(*(transform(f"n{index}") for index in range(5_001))),
     "built_edges": workflow(transform("a"), edges=[{"from": "a", "to": "a"}] * 20_001),
     "built_definition_size": workflow(transform("a", "x" * 1_100_000)),
+    "built_payload": workflow(transform("a", ["x" * 100_000, "y" * 200_000])),
     "built_body_depth": workflow(nested(9)),
     "built_state_name": workflow(
         {

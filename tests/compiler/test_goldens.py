@@ -12,6 +12,7 @@ import pytest
 from shared.errors import InvalidDefinition
 from shared.workflow.load import load_text
 from statemachines.compiler import compile_workflow
+from statemachines.compiler.shapes import NODE_MODELS
 from statemachines.interpreter import Machine
 from tests.compiler.broken_built import BUILT
 from tests.compiler.golden import BROKEN, CASES, compare
@@ -30,6 +31,11 @@ def test_definition_compiles_to_its_golden_asl(case: Path, update_goldens: bool)
     warnings = {"warnings": [each.as_dict() for each in compiled.warnings]} if compiled.warnings else {}
     golden = {"asl": compiled.asl, "source_map": compiled.source_map, **warnings}
     compare(case / "asl.json", golden, update=update_goldens)
+
+
+def test_every_node_type_has_a_golden_pair() -> None:
+    maps = [json.loads((case / "asl.json").read_text())["source_map"] for case in _CASES]
+    assert {node["type"] for each in maps for node in each["nodes"].values()} == set(NODE_MODELS)
 
 
 @pytest.mark.parametrize("name", _BROKEN)

@@ -1,6 +1,7 @@
 """ConnectionStore: one suite for every implementation."""
 
-from dataclasses import replace
+import asyncio
+from dataclasses import asdict, replace
 
 import pytest
 
@@ -32,6 +33,15 @@ def new_connection(**fields) -> Connection:
     return Connection(**base | fields)
 
 
+def changing(**fields):
+    """A change for `update`."""
+
+    async def change(connection):
+        return replace(connection, **fields)
+
+    return change
+
+
 async def test_a_connection_is_found_by_id_and_by_name(store):
     connection = new_connection()
     await store.create(connection)
@@ -47,7 +57,7 @@ async def test_another_project_finds_nothing(store):
     assert await store.find(other, connection.name) is None
     assert await store.list(other) == []
     await store.delete(other, connection.id)
-    await store.update(replace(connection, project_id=other, name="stolen"))
+    assert await store.update(other, connection.id, changing(name="stolen")) is None
     assert await store.get(connection.project_id, connection.id) == connection
 
 
@@ -64,14 +74,40 @@ async def test_a_name_is_taken_once(store):
         await store.create(new_connection(name=connection.name))
     await store.create(other)
     with pytest.raises(Conflict):
-        await store.update(replace(other, name=connection.name))
+        await store.update(other.project_id, other.id, changing(name=connection.name))
 
 
 async def test_updating_and_deleting(store):
     connection = new_connection()
     await store.create(connection)
-    changed = replace(connection, kind="basic", public={"kind": "basic"}, sealed=b"new", updated_at=now())
-    await store.update(changed)
+    changed = replace(
+        connection, kind="basic", public={"kind": "basic"}, sealed=b"new", updated_at=now(), grant=b"\x00grant"
+    )
+    assert await store.update(connection.project_id, connection.id, changing(**asdict(changed))) == changed
     assert await store.get(connection.project_id, connection.id) == changed
     await store.delete(connection.project_id, connection.id)
     assert await store.get(connection.project_id, connection.id) is None
+
+
+async def test_changes_follow_one_another_and_see_what_was_there(store):
+    connection = new_connection(sealed=b"")
+    await store.create(connection)
+
+    async def longer(found):
+        await asyncio.sleep(0)  # the others come in between, where they can
+        return replace(found, sealed=found.sealed + b"x")
+
+    await asyncio.gather(*(store.update(connection.project_id, connection.id, longer) for _ in range(8)))
+    assert (await store.get(connection.project_id, connection.id)).sealed == b"x" * 8
+
+
+async def test_a_change_that_fails_leaves_all_as_it_was(store):
+    connection = new_connection()
+    await store.create(connection)
+
+    async def failing(_):
+        raise ValueError
+
+    with pytest.raises(ValueError):
+        await store.update(connection.project_id, connection.id, failing)
+    assert await store.get(connection.project_id, connection.id) == connection

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -10,7 +10,7 @@ import pytest
 from shared.adapters.local.embedded_valkey import EmbeddedValkey
 from shared.adapters.redis.live_feed import WAKE_SECONDS, RedisLiveFeed
 from shared.ids import new_id
-from shared.ports import LiveFeed
+from shared.ports import AgentText, LiveFeed
 from tests.support.stores import Stores
 
 SOON = WAKE_SECONDS / 2
@@ -32,7 +32,7 @@ async def elsewhere(redis_url: str) -> AsyncIterator[LiveFeed]:
     await feed.close()
 
 
-async def woken_within(watch: AsyncIterator[None], seconds: float) -> bool:
+async def woken_within(watch: AsyncIterator[Sequence[AgentText]], seconds: float) -> bool:
     loop = asyncio.get_running_loop()
     began = loop.time()
     await anext(watch)
@@ -73,6 +73,23 @@ async def test_others_are_left_alone_but_look_once_a_second(feed: LiveFeed):
     await feed.publish([new_id()])
 
     assert not await woken_within(watch, SOON)
+
+
+async def test_what_agents_say_arrives_in_order_and_whole(feed: LiveFeed, elsewhere: LiveFeed):
+    speaking, other = new_id(), new_id()
+    said = [AgentText("help", [0, 2], 1, 3 * offset, f"{offset:03}") for offset in range(200)]
+    watches = [feed.watch(speaking), elsewhere.watch(speaking)]
+    for watch in watches:
+        assert await anext(watch) == ()
+    for each in said:
+        await feed.say(speaking, each)
+        await feed.say(other, each)
+
+    for watch in watches:
+        heard: list[AgentText] = []
+        while len(heard) < len(said):
+            heard += await anext(watch)
+        assert heard == said
 
 
 async def test_a_burst_of_moves_arrives(feed: LiveFeed, elsewhere: LiveFeed):

@@ -34,7 +34,7 @@ def test_after_a_rotation_old_secrets_open_and_new_ones_use_the_new_key():
     assert FernetBox(new).decrypt(rotated.encrypt("new")) == "new"
 
 
-@pytest.mark.parametrize("sealed", [b"", b"nonsense", FernetBox(key()).encrypt("another's")])
+@pytest.mark.parametrize("sealed", [b"", b"nonsense", FernetBox(key()).encrypt("another's")], ids=["", "no", "other"])
 def test_what_no_key_fits_does_not_open(sealed: bytes):
     with pytest.raises(ConfigInvalid, match="cannot be opened"):
         FernetBox(key()).decrypt(sealed)
@@ -49,7 +49,9 @@ def test_a_changed_secret_does_not_open():
         box.decrypt(bytes(sealed))
 
 
-@pytest.mark.parametrize("keys", ["", " , ", "short", "é" * 44, f"{key()},short"])
+@pytest.mark.parametrize(
+    "keys", ["", " , ", "short", "é" * 44, f"{key()},short"], ids=["", "commas", "short", "letters", "one"]
+)
 def test_keys_that_are_none_are_refused_without_being_shown(keys: str):
     with pytest.raises(ConfigInvalid, match="MILLRACE_ENCRYPTION_KEYS") as caught:
         FernetBox(keys)

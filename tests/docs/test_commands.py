@@ -17,13 +17,13 @@ COMMANDS = [block for block in all_blocks() if block.language in SHELLS]
 RUNNABLE = [block for block in COMMANDS if "notest" not in block.marks]
 
 
-def run(block: Block, folder: Path, url: str) -> subprocess.CompletedProcess[str]:
+def run(block: Block, folder: Path, url: str, **settings: str) -> subprocess.CompletedProcess[str]:
     """Runs the block as a shell of a reader would, with `millrace` on the path and the stage where pages say it is."""
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     return subprocess.run(
         ["bash", "-euo", "pipefail", "-c", block.text.replace(DOCUMENTED_URL, url)],
         cwd=folder,
-        env=environment(MILLRACE_URL=url, PATH=path, COLUMNS="120", NO_COLOR="1"),
+        env=environment(MILLRACE_URL=url, PATH=path, COLUMNS="120", NO_COLOR="1", **settings),
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
@@ -44,7 +44,7 @@ def test_a_command_that_is_not_run_says_why(block: Block):
 
 @pytest.mark.parametrize("block", RUNNABLE, ids=lambda block: block.where)
 def test_the_command_runs(block: Block, folder: Path, stage: Stage):
-    result = run(block, folder, stage.url)
+    result = run(block, folder, stage.url, MILLRACE_API_KEY=stage.key)
 
     assert result.returncode == 0, f"{block.text}\n{result.stdout}\n{result.stderr}"
 

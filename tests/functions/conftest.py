@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import httpx
@@ -11,17 +12,25 @@ from sqlalchemy import text
 
 from functions.api.app import create_app as create_api
 from functions.api.deps import Deps as ApiDeps
+from functions.nodes.tool import core as tool
 from functions.webhook.app import create_app as create_webhook
 from functions.webhook.deps import Deps as WebhookDeps
+from local.access import owner_key
+from local.tasks import LocalTasks
+from shared.adapters.http.oauth2 import OAuth2Grants
 from shared.approvals.links import ApprovalLinks
 from shared.clock import SystemClock
+from shared.connections.resolve import Connections
 from shared.executions.records import StatusChange
 from shared.executions.task_tokens import TaskTokens
 from shared.ports import Completions
 from shared.settings import Settings
+from shared.workflow.node_lambda import NodeServices
 from tests.support.stores import Stores
 
 BASE_URL = "http://127.0.0.1:8000"
+UNKNOWN_ID = "01a20aa4-93d3-70c1-9a97-cb0fcef4a4be"
+"""An id of nothing. Not made anew: processes that share the tests have to give them the same names."""
 
 SCHEMA = {"type": "object", "required": ["body"], "properties": {"body": {"type": "object", "required": ["who"]}}}
 
@@ -68,11 +77,15 @@ class Doors:
 
 
 @pytest.fixture
-async def doors(stores: Stores) -> AsyncIterator[Doors]:
-    """Both functions over empty stores."""
+async def doors(stores: Stores, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Doors]:
+    """Both functions over empty stores; the API's client signs in as the owner of the default project."""
     async with stores.engine.begin() as connection:
         await connection.execute(text("TRUNCATE workflows, execution_events CASCADE"))
     settings, clock = Settings(), SystemClock()
+    tools = tool.tool_deps("127.0.0.1")
+    grants = OAuth2Grants(tools.requester.client, clock)
+    services = NodeServices(connections=Connections(stores.connections, stores.secrets, grants))
+    runner = LocalTasks({"${ToolFunctionArn}": partial(tool.run, deps=tools)}, services)
     api_app = create_api(
         ApiDeps(
             stores.workflows,
@@ -89,6 +102,11 @@ async def doors(stores: Stores) -> AsyncIterator[Doors]:
             TaskTokens(stores.secrets.derive("task tokens")),
             stores.approvals,
             ApprovalLinks(stores.secrets.derive("approval links")),
+            stores.trigger_states,
+            stores.circuits,
+            stores.bulk_runs,
+            stores.access,
+            runner,
         )
     )
     completions = Scripted()
@@ -96,10 +114,13 @@ async def doors(stores: Stores) -> AsyncIterator[Doors]:
         WebhookDeps(stores.triggers, stores.queue, completions, stores.secrets, clock, settings)
     )
     async with AsyncExitStack() as stack:
+        stack.push_async_callback(tools.aclose)
         clients = [
             await stack.enter_async_context(httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url=BASE_URL))
             for app in (api_app, webhook_app)
         ]
+        key = await owner_key(stores.access, tmp_path_factory.mktemp("owner") / "owner.key")
+        clients[0].headers["Authorization"] = f"Bearer {key}"
         yield Doors(*clients, api_app, webhook_app, stores, completions)
 
 

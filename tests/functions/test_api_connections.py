@@ -2,6 +2,8 @@
 
 import pytest
 
+from local.receiver import Receiver
+from local.web import bind, serving, url_of
 from shared.connections.resolve import Connections
 from shared.settings import DEFAULT_PROJECT_ID
 from tests.functions.conftest import assert_problem
@@ -93,3 +95,56 @@ async def test_the_tools_are_listed_with_their_schemas(api):
     items = (await api.get("/api/tools")).json()["items"]
     assert {each["name"] for each in items} >= {"csv.parse", "http.request"}
     assert all(each["arguments"]["properties"] for each in items)
+
+
+@pytest.fixture
+async def service():
+    receiver = Guarded()
+    async with serving(receiver, listener := bind("127.0.0.1", 0)):
+        yield url_of(listener)
+
+
+class Guarded(Receiver):
+    """Takes one bearer token, at /me."""
+
+    async def __call__(self, scope, receive, send):
+        given = dict(scope.get("headers", ())).get(b"authorization")
+        status = 200 if given == f"Bearer {SECRET}".encode() else 401
+
+        async def answered(message):
+            await send({**message, "status": status} if message["type"] == "http.response.start" else message)
+
+        await super().__call__(scope, receive, answered)
+
+
+async def test_testing_what_works_and_what_does_not(api, service):
+    good = await api.post("/api/connections", json={"name": "good", "credentials": {"kind": "bearer", "token": SECRET}})
+    bad = await api.post("/api/connections", json={"name": "bad", "credentials": {"kind": "bearer", "token": "n0pe-x"}})
+
+    works = await api.post(f"/api/connections/{good.json()['id']}/test", json={"url": f"{service}/me"})
+    fails = await api.post(f"/api/connections/{bad.json()['id']}/test", json={"url": f"{service}/me"})
+
+    host = service.removeprefix("http://").partition(":")[0]
+    assert (works.status_code, works.json()["ok"], works.json()["checked"]) == (200, True, f"{host} answered 200")
+    assert (fails.status_code, fails.json()["ok"], fails.json()["error"]) == (200, False, "DestinationRefused")
+    assert "401" in fails.json()["message"]
+    assert SECRET not in works.text
+    assert "n0pe-x" not in fails.text
+
+
+async def test_a_test_that_needs_an_address_says_so(api):
+    created = await api.post("/api/connections", json={"name": "slack", "credentials": BEARER})
+
+    answer = await api.post(f"/api/connections/{created.json()['id']}/test", json={})
+
+    assert answer.json()["ok"] is False
+    assert "give the `url`" in answer.json()["message"]
+
+
+async def test_a_mail_server_that_nobody_runs(api):
+    smtp = {"kind": "smtp", "host": "127.0.0.1", "port": 1, "sender": "a@example.com", "security": "none"}
+    created = await api.post("/api/connections", json={"name": "mail", "credentials": smtp})
+
+    answer = await api.post(f"/api/connections/{created.json()['id']}/test", json={})
+
+    assert answer.json()["error"] == "DestinationUnreachable"

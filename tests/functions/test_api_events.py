@@ -10,6 +10,7 @@ import pytest
 
 from local import web
 from shared.executions.records import ExecutionStatus, StatusChange
+from shared.ports import AgentText
 from tests.functions.conftest import definition
 from tests.support.history import History
 
@@ -20,7 +21,11 @@ async def stage(doors):
     workflow = await doors.workflow()
     started = (await doors.api.post(f"/api/workflows/{workflow['id']}/execute", json={"input": {}})).json()
     listener = web.bind("127.0.0.1", 0)
-    async with web.serving(doors.api_app, listener) as url, httpx.AsyncClient(base_url=url, trust_env=False) as client:
+    headers = {"Authorization": doors.api.headers["Authorization"]}
+    async with (
+        web.serving(doors.api_app, listener) as url,
+        httpx.AsyncClient(base_url=url, trust_env=False, headers=headers) as client,
+    ):
         yield Stage(doors.stores, client, workflow, started["execution_id"])
 
 
@@ -165,3 +170,27 @@ async def test_a_chunked_body_above_the_limit_is_refused_and_the_connection_goes
     assert answer.request.headers["transfer-encoding"] == "chunked"
     assert (answer.status_code, answer.json()["code"]) == (413, "request.too_large")
     assert (await stage.client.post("/api/workflows", json=definition(name="next"))).status_code == 201
+
+
+async def test_what_an_agent_says_is_told_between_the_changes(stage):
+    events, change = run_of_one_node()
+
+    async with stage.watch() as stream:
+        await stage.write(events[:3], StatusChange(ExecutionStatus.RUNNING, events[0].timestamp))
+        before = [await anext(stream), await anext(stream)]
+        await stage.stores.feed.say(stage.execution_id, AgentText("hello", [], 0, 0, "Hi"))
+        said = await anext(stream)
+        await stage.write(events[3:], change)
+        rest = [each.event async for each in stream]
+
+    assert [each.event for each in before] == ["execution", "node"]
+    assert said.event == "text"
+    assert orjson.loads(said.data) == {
+        "execution_id": stage.execution_id,
+        "node": "hello",
+        "iteration": [],
+        "turn": 0,
+        "offset": 0,
+        "text": "Hi",
+    }
+    assert rest == ["node", "execution"]

@@ -3,8 +3,8 @@
 import pytest
 
 from shared.executions.records import ExecutionStatus, StatusChange
-from shared.ids import is_id, new_id
-from tests.functions.conftest import SCHEMA, assert_problem
+from shared.ids import is_id
+from tests.functions.conftest import SCHEMA, UNKNOWN_ID, assert_problem
 from tests.support.history import History
 
 
@@ -183,8 +183,22 @@ async def test_lists_are_filtered_and_small(doors, workflow):
     assert len(await doors.executions(workflow["id"])) == 2
 
 
+async def test_a_replay_is_of_an_execution_of_the_same_workflow(doors, workflow):
+    recorded, other = await finished(doors, workflow), await doors.workflow(name="other")
+    path = "/api/workflows/{}/execute"
+
+    taken = await doors.api.post(path.format(workflow["id"]), json=GOOD | {"replay": recorded})
+
+    assert taken.status_code == 202
+    shown = (await doors.api.get(f"/api/executions/{taken.json()['execution_id']}")).json()
+    assert shown["trigger"] == {"type": "manual", "replay_of": recorded}
+    for workflow_id, source in ((other["id"], recorded), (workflow["id"], UNKNOWN_ID), (workflow["id"], "nope")):
+        answer = await doors.api.post(path.format(workflow_id), json=GOOD | {"replay": source})
+        assert "GET /api/executions" in assert_problem(answer, 422, "request.parameter_invalid")["detail"]
+
+
 @pytest.mark.parametrize("path", ["", "/logs", "/events"])
-@pytest.mark.parametrize("execution_id", ["nope", new_id()])
+@pytest.mark.parametrize("execution_id", ["nope", UNKNOWN_ID])
 async def test_unknown_executions(doors, execution_id, path):
     assert_problem(await doors.api.get(f"/api/executions/{execution_id}{path}"), 404, "resource.not_found")
     assert_problem(await doors.api.post(f"/api/executions/{execution_id}/cancel"), 404, "resource.not_found")

@@ -4,8 +4,7 @@ import asyncio
 
 import pytest
 
-from shared.ids import new_id
-from tests.functions.conftest import assert_problem, definition
+from tests.functions.conftest import UNKNOWN_ID, assert_problem, definition
 
 MISTAKES = {
     "name": "Not A Name",
@@ -146,7 +145,7 @@ async def test_bad_documents(doors, content, media_type, status, code):
     assert_problem(answer, status, code)
 
 
-@pytest.mark.parametrize("workflow_id", ["nope", new_id(), "%00", "' or 1=1"])
+@pytest.mark.parametrize("workflow_id", ["nope", UNKNOWN_ID, "%00", "' or 1=1"])
 async def test_unknown_ids(doors, workflow_id):
     assert_problem(await doors.api.get(f"/api/workflows/{workflow_id}"), 404, "resource.not_found")
     assert_problem(await doors.api.post(f"/api/workflows/{workflow_id}/execute", json={}), 404, "resource.not_found")

@@ -1,11 +1,13 @@
 """Deliveries to the webhook receiver: what starts, and each refusal with its own status and code."""
 
 import hmac
+import time
 
 import orjson
 import pytest
 
 from shared.executions.records import ExecutionStatus, StatusChange
+from shared.executions.start import MAX_INPUT_BYTES
 from tests.functions.conftest import SCHEMA, assert_problem, definition
 from tests.support.history import START
 
@@ -103,13 +105,16 @@ async def test_a_body_of_unknown_length_is_counted(doors, workflow, hook):
     assert_problem(answer, 413, "request.too_large")
 
 
-async def test_a_body_at_the_limit_is_taken(doors, hook):
-    body = orjson.dumps({"who": "w" * (1024 * 1024 - 10)})
-    assert len(body) == 1024 * 1024
+async def test_an_input_that_step_functions_could_not_start_with_is_refused(doors, workflow, hook):
+    answers = []
+    for size in (MAX_INPUT_BYTES - 1_000, MAX_INPUT_BYTES):
+        body = orjson.dumps({"who": "w" * size})
+        answers.append(await doors.webhook.post("/webhooks/github-issues", content=body, headers=signed(body)))
 
-    answer = await doors.webhook.post("/webhooks/github-issues", content=body, headers=signed(body))
-
-    assert answer.status_code == 202, answer.text
+    assert answers[0].status_code == 202, answers[0].text
+    problem = assert_problem(answers[1], 413, "request.too_large")
+    assert problem["details"]["allowed"] == MAX_INPUT_BYTES
+    assert len(await doors.executions(workflow["id"])) == 1
 
 
 @pytest.mark.parametrize(
@@ -153,6 +158,46 @@ async def test_a_new_secret_replaces_the_old_one(doors, hook):
     answer = await doors.webhook.post("/webhooks/github-issues", content=GOOD, headers=signed(GOOD))
 
     assert_problem(answer, 401, "webhook.signature_invalid")
+
+
+async def test_a_sender_may_be_moved_to_a_new_secret(doors, hook):
+    path = f"/api/triggers/{hook['id']}"
+    await doors.api.put(path, json={"secret": "another", "keep_previous_secret": True})
+    during = await doors.webhook.post("/webhooks/github-issues", content=GOOD, headers=signed(GOOD))
+    changed = await doors.api.put(path, json={"secret": "another"})
+    after = await doors.webhook.post("/webhooks/github-issues", content=GOOD, headers=signed(GOOD))
+
+    assert during.status_code == 202
+    assert_problem(after, 401, "webhook.signature_invalid")
+    assert "another" not in changed.text
+
+
+async def test_stripe_may_change_an_event_that_it_sends_again(doors, workflow):
+    await doors.trigger(
+        workflow["id"], config={"path": "stripe", "verification": {"scheme": "stripe"}}, secret="whsec_1"
+    )
+    answers = []
+    for pending in (2, 1):
+        body = orjson.dumps({"id": "evt_1", "who": "x", "pending_webhooks": pending})
+        stamp = str(int(time.time()))
+        proof = hmac.digest(b"whsec_1", f"{stamp}.".encode() + body, "sha256").hex()
+        headers = JSON | {"Stripe-Signature": f"t={stamp},v1={proof}"}
+        answers.append((await doors.webhook.post("/webhooks/stripe", content=body, headers=headers)).json())
+
+    assert [each["duplicate"] for each in answers] == [False, True]
+
+
+async def test_a_key_in_the_query_starts_and_is_not_kept(doors, workflow):
+    rule = {"scheme": "api_key", "place": "query", "name": "key"}
+    await doors.trigger(workflow["id"], config={"path": "keyed", "verification": rule}, secret="s3cret")
+
+    refused = await doors.webhook.post("/webhooks/keyed?key=s3cre", content=GOOD, headers=JSON)
+    taken = await doors.webhook.post("/webhooks/keyed?key=s3cret&a=1", content=GOOD, headers=JSON)
+
+    assert_problem(refused, 401, "webhook.signature_invalid")
+    execution = await doors.api.get(f"/api/executions/{taken.json()['execution_id']}")
+    assert execution.json()["input"]["query"] == {"a": "1"}
+    assert "s3cret" not in execution.text
 
 
 async def test_a_delivery_runs_the_newest_version(doors, workflow, hook):

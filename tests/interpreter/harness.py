@@ -192,6 +192,7 @@ class ScriptedRunner:
         return {"ExecutedVersion": "$LATEST", "Payload": outcome.payload, "StatusCode": 200}
 
     async def stop(self, call: TaskCall) -> None:
+        await asyncio.sleep(0.005)  # an execution that ends meanwhile has to wait for it
         self.stopped.append(call.state)
 
     def _say(self, call: TaskCall, outcome: HandsOver) -> None:

@@ -9,8 +9,8 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.local.test_waiting import Api
 from tests.support import stage as stages
+from tests.support.calls import Api
 
 FORM = {
     "type": "object",

@@ -3,6 +3,7 @@
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import orjson
@@ -221,7 +222,7 @@ def test_ctrl_c_stops_following_and_not_the_execution(cli: Cli, stage: Stage):
         stderr=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
-        env=environment(COLUMNS="200"),
+        env=environment(COLUMNS="200", MILLRACE_API_KEY=stage.key),
     )
     assert process.stderr is not None
     for line in process.stderr:  # until the node has begun
@@ -235,3 +236,63 @@ def test_ctrl_c_stops_following_and_not_the_execution(cli: Cli, stage: Stage):
     assert "The execution goes on. Stop it: millrace cancel " in told
     execution_id = told.split("millrace cancel ")[1].split()[0]
     assert cli("cancel", execution_id) == 0
+
+
+def test_triggers_are_added_listed_and_switched(cli: Cli, deployed: Path):
+    file = deployed / "trigger.yaml"
+    file.write_text("type: schedule\nconfig: {cron: '0 9 1 1 *', timezone: Asia/Tokyo}\n")
+
+    assert cli("trigger", "preview", str(file), "--count", "1", "--json") == 0
+    assert cli.lines()[0]["local_time"].endswith("-01-01T09:00:00+09:00")
+    assert cli("trigger", "add", "cli-greet", str(file)) == 0
+    trigger_id = cli.out.strip()
+    assert cli("trigger", "next", trigger_id, "--count", "2") == 0
+    assert cli.out.splitlines()[0] == "ASIA/TOKYO\tUTC"
+    assert cli("trigger", "pause", trigger_id) == 0
+    assert cli("trigger", "list", "cli-greet") == 0
+    assert f"{trigger_id}\tschedule\tpaused\t0 9 1 1 * Asia/Tokyo" in cli.out
+    file.write_text("cron: '0 9 * * *'\n")
+    assert cli("trigger", "add", "cli-greet", str(file)) == 2
+    assert cli("trigger", "next", "nope") == 4
+
+
+def test_a_schedule_fires_in_a_running_stage(cli: Cli, deployed: Path):
+    file = deployed / "now.yaml"
+    file.write_text("type: schedule\nconfig: {rate: {value: 1, unit: days}, input: {name: clock}}\n")
+
+    assert cli("trigger", "add", "cli-greet", str(file)) == 0
+
+    assert started_by(cli, cli.out.strip(), 1) == 1
+
+
+def test_a_poll_starts_what_is_new_in_a_running_stage(cli: Cli, deployed: Path):
+    file = deployed / "poll.yaml"
+    file.write_text(
+        """
+type: polling
+config:
+  interval_seconds: 10
+  source: {type: tool, tool: csv.parse, arguments: {text: "id,name\\n1,Ada\\n2,Bob"}}
+  detect: {by: ids, id: "{% $item.id %}"}
+  first_poll: {policy: emit_all}
+  input: {name: "{% $item.name %}"}
+"""
+    )
+
+    assert cli("trigger", "add", "cli-greet", str(file)) == 0
+    trigger_id = cli.out.strip()
+
+    assert started_by(cli, trigger_id, 2) == 2
+    assert cli("trigger", "state", trigger_id, "--json") == 0
+    assert cli.lines()[0]["state"]["emitted"] == 2
+
+
+def started_by(cli: Cli, trigger_id: str, wanted: int) -> int:
+    """How many executions of cli-greet the trigger started, once they are as many as wanted or 20 s are over."""
+    deadline = time.monotonic() + 20
+    while True:
+        assert cli("executions", "--workflow", "cli-greet", "--status", "succeeded", "--json") == 0
+        count = sum((each["trigger"] or {}).get("id") == trigger_id for each in cli.lines())
+        if count >= wanted or time.monotonic() > deadline:
+            return count
+        time.sleep(0.05)

@@ -47,12 +47,12 @@ async def test_no_accepted_webhook_is_lost(tmp_path: Path) -> None:
     async with serving(receiver, listener):
         allowed = {"MILLRACE_ALLOWED_HOSTS": url_of(listener).removeprefix("http://")}
         with stages.running(tmp_path / "data", **allowed) as stage:
-            url = await deploy(stage.url, url_of(listener))
+            url = await deploy(stage.url, url_of(listener), stage.headers)
             accepted = await deliver_and_kill(stage, url)
         before = receiver.calls()
         receiver.open.set()
         with stages.running(tmp_path / "data", **allowed) as stage:
-            ended = await wait_until_all_end(stage.url)
+            ended = await wait_until_all_end(stage.url, stage.headers)
     assert len(accepted) == DELIVERIES
     assert set(accepted) <= set(ended), "an accepted execution is gone"
     assert Counter(ended[each]["status"] for each in accepted) == {"succeeded": DELIVERIES}
@@ -64,8 +64,8 @@ async def test_no_accepted_webhook_is_lost(tmp_path: Path) -> None:
     assert all(after["/first", n] == 1 for n in in_second), "a finished task was run again"
 
 
-async def deploy(base_url: str, receiver_url: str) -> str:
-    async with httpx.AsyncClient(base_url=base_url) as http:
+async def deploy(base_url: str, receiver_url: str, headers: dict[str, str]) -> str:
+    async with httpx.AsyncClient(base_url=base_url, headers=headers) as http:
         definition = {**WORKFLOW, "nodes": [replaced(node, receiver_url) for node in WORKFLOW["nodes"]]}
         answer = await http.post("/api/workflows", json=definition)
         assert answer.status_code == 201, answer.text
@@ -100,9 +100,9 @@ async def deliver_and_kill(stage: stages.Stage, url: str) -> list[str]:
     return accepted
 
 
-async def wait_until_all_end(base_url: str) -> dict[str, dict[str, Any]]:
+async def wait_until_all_end(base_url: str, headers: dict[str, str]) -> dict[str, dict[str, Any]]:
     """All executions by id, once none of them is unfinished."""
-    async with httpx.AsyncClient(base_url=base_url, timeout=30) as http, asyncio.timeout(60):
+    async with httpx.AsyncClient(base_url=base_url, headers=headers, timeout=30) as http, asyncio.timeout(60):
         while True:
             executions: dict[str, dict[str, Any]] = {}
             query: dict[str, Any] = {"limit": 200}

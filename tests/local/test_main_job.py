@@ -56,8 +56,8 @@ def test_a_second_run_finds_its_data_again(folder: Path, first: subprocess.Compl
     again = run_demo(folder / "data")
     assert again.returncode == 0, again.stdout + again.stderr
     with stages.running(folder / "data") as stage:
-        workflows = httpx.get(f"{stage.url}/api/workflows").json()["items"]
-        executions = httpx.get(f"{stage.url}/api/executions").json()["items"]
+        workflows = httpx.get(f"{stage.url}/api/workflows", headers=stage.headers).json()["items"]
+        executions = httpx.get(f"{stage.url}/api/executions", headers=stage.headers).json()["items"]
     assert [each["name"] for each in workflows] == ["github-issue-triage"]
     assert [each["status"] for each in executions] == ["succeeded", "succeeded"]
 

@@ -18,17 +18,19 @@ class OpenAIServer:
     """`answers` are given in their order; None keeps the client waiting until the test is over."""
 
     url: str = ""
-    answers: list[web.Response | None] = field(default_factory=list)
+    answers: "list[web.Response | Streamed | None]" = field(default_factory=list)
     requests: list[dict[str, Any]] = field(default_factory=list)
     authorizations: list[str | None] = field(default_factory=list)
     over: asyncio.Event = field(default_factory=asyncio.Event)
 
-    async def completions(self, request: web.Request) -> web.Response:
+    async def completions(self, request: web.Request) -> web.StreamResponse:
         self.requests.append(await request.json())
         self.authorizations.append(request.headers.get("Authorization"))
         answer = self.answers.pop(0)
         if answer is None:
             await self.over.wait()
+        if isinstance(answer, Streamed):
+            return await answer.send(request)
         return answer or web.Response(status=500)
 
     @property
@@ -79,6 +81,42 @@ def calls(*wanted: tuple[str, Any]) -> web.Response:
         for index, (name, given) in enumerate(wanted)
     ]
     return _completion({"role": "assistant", "content": None, "tool_calls": made}, "tool_calls")
+
+
+def streamed(*pieces: str | asyncio.Event, cut: bool = False) -> "Streamed":
+    """The model answers in words, piece by piece, as server-sent events; it waits at an event until that is set."""
+    return Streamed(pieces, cut)
+
+
+@dataclass
+class Streamed:
+    """An answer that is sent as it is made. `cut`: the connection ends before the answer does."""
+
+    pieces: tuple[str | asyncio.Event, ...]
+    cut: bool = False
+
+    async def send(self, request: web.Request) -> web.StreamResponse:
+        """To the client."""
+        response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
+        await response.prepare(request)
+        for piece in self.pieces:
+            if isinstance(piece, asyncio.Event):
+                await piece.wait()
+            else:
+                await response.write(_chunk([{"index": 0, "delta": {"role": "assistant", "content": piece}}]))
+        if self.cut:
+            assert request.transport is not None
+            request.transport.abort()
+            return response
+        await response.write(_chunk([{"index": 0, "delta": {}, "finish_reason": "stop"}]))
+        usage = {"prompt_tokens": 11, "completion_tokens": 7, "total_tokens": 18}
+        await response.write(_chunk([], usage=usage) + b"data: [DONE]\n\n")
+        return response
+
+
+def _chunk(choices: list[Any], **more: Any) -> bytes:
+    head = {"id": "chatcmpl-1", "object": "chat.completion.chunk", "created": 1_800_000_000, "model": "tested-model"}
+    return b"data: " + json.dumps({**head, "choices": choices, **more}).encode() + b"\n\n"
 
 
 def failed(status: int, message: str, code: str | None = None, **headers: str) -> web.Response:

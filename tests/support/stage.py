@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
+import pytest
 
 START_SECONDS = 60
 STOP_SECONDS = 20
@@ -28,6 +29,16 @@ class Stage:
     process: subprocess.Popen[bytes]
     started_in: float
     """Seconds from the start of the process to the first ready answer."""
+
+    @property
+    def key(self) -> str:
+        """The API key that the stage's first start made."""
+        return (self.data / "owner.key").read_text().strip()
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """With which its API lets one in."""
+        return {"Authorization": f"Bearer {self.key}"}
 
     def kill(self) -> None:
         """`kill -9`: nothing of it gets a chance to finish."""
@@ -77,10 +88,15 @@ def start(data: Path, *arguments: str, **settings: str) -> Stage:
 
 @contextmanager
 def running(data: Path, *arguments: str, **settings: str) -> Iterator[Stage]:
-    """A stage for the length of the block, stopped by Ctrl-C at its end unless it was killed inside."""
+    """A stage for the length of the block, stopped by Ctrl-C at its end unless it was killed inside.
+
+    Meanwhile the commands of this process sign in with its key.
+    """
     stage = start(data, *arguments, **settings)
     try:
-        yield stage
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("MILLRACE_API_KEY", stage.key)
+            yield stage
     finally:
         if stage.process.poll() is None:
             stage.stop()

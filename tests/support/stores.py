@@ -5,24 +5,30 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from redis.asyncio import Redis
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from local.access import access_of
 from shared.adapters.blobs import ObjectBlobs
 from shared.adapters.local.secret_box import FernetBox
 from shared.adapters.postgres.admission import PostgresAdmission
 from shared.adapters.postgres.agents import PostgresAgentMemory, PostgresAgentTurns
 from shared.adapters.postgres.approvals import PostgresApprovals
 from shared.adapters.postgres.backlog import PostgresBacklog
+from shared.adapters.postgres.bulk import PostgresBulkRuns
 from shared.adapters.postgres.completions import PostgresTaskCompletions
 from shared.adapters.postgres.connections import PostgresConnections
 from shared.adapters.postgres.engine import create_engine
 from shared.adapters.postgres.executions import PostgresExecutions
 from shared.adapters.postgres.journal import PostgresJournal
 from shared.adapters.postgres.queue import PostgresQueue
+from shared.adapters.postgres.schedules import PostgresPollSources, PostgresTriggerRuns, PostgresTriggerStates
 from shared.adapters.postgres.triggers import PostgresTriggers
+from shared.adapters.postgres.values import PostgresKeyValues
 from shared.adapters.postgres.workflows import PostgresWorkflows
-from shared.adapters.redis import RedisLiveFeed
+from shared.adapters.redis import RedisCircuits, RedisLiveFeed
 from shared.executions.records import StartRequest
+from shared.identity.signing_in import Access
 from shared.ids import new_id
 from shared.settings import DEFAULT_PROJECT_ID
 from shared.workflow.records import Workflow, WorkflowStatus, WorkflowVersion
@@ -48,18 +54,28 @@ class Stores:
     connections: PostgresConnections
     turns: PostgresAgentTurns
     memory: PostgresAgentMemory
+    access: Access
+    trigger_states: PostgresTriggerStates
+    bulk_runs: PostgresBulkRuns
+    trigger_runs: PostgresTriggerRuns
+    poll_sources: PostgresPollSources
+    redis: Redis
+    circuits: RedisCircuits
+    values: PostgresKeyValues
 
     async def close(self) -> None:
         await self.queue.close()
         await self.journal.close()
         await self.completions.close()
         await self.feed.close()
+        await self.redis.aclose()
         await self.engine.dispose()
 
 
 def open_stores(postgres_url: str, redis_url: str, encryption_keys: str, blob_folder: Path) -> Stores:
     engine = create_engine(postgres_url)
-    feed = RedisLiveFeed(redis_url)
+    secrets = FernetBox(encryption_keys)
+    feed, redis = RedisLiveFeed(redis_url), Redis.from_url(redis_url)
     return Stores(
         engine=engine,
         workflows=PostgresWorkflows(engine),
@@ -71,12 +87,20 @@ def open_stores(postgres_url: str, redis_url: str, encryption_keys: str, blob_fo
         completions=PostgresTaskCompletions(postgres_url),
         journal=PostgresJournal(postgres_url, on_commit=feed.publish),
         feed=feed,
-        secrets=FernetBox(encryption_keys),
+        secrets=secrets,
         blobs=ObjectBlobs(blob_folder.as_uri()),
         approvals=PostgresApprovals(engine),
         connections=PostgresConnections(engine),
         turns=PostgresAgentTurns(engine),
         memory=PostgresAgentMemory(engine),
+        access=access_of(engine, secrets),
+        trigger_states=PostgresTriggerStates(engine),
+        bulk_runs=PostgresBulkRuns(engine),
+        trigger_runs=PostgresTriggerRuns(engine),
+        poll_sources=PostgresPollSources(engine),
+        redis=redis,
+        circuits=RedisCircuits(redis),
+        values=PostgresKeyValues(engine),
     )
 
 

@@ -208,4 +208,4 @@ async def test_a_watch_of_an_unknown_execution_is_refused_at_once(no_waiting: li
     ],
 )
 def test_a_proxy_of_the_environment_is_not_used_for_loopback(url: str, loopback: bool):
-    assert module._is_loopback(url) is loopback
+    assert module.is_loopback(url) is loopback

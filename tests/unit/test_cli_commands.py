@@ -46,7 +46,7 @@ def test_help_names_every_command_and_the_exit_codes(capsys: pytest.CaptureFixtu
     assert run(["--help"]) == 0
 
     shown = capsys.readouterr().out
-    for command in ("up", "validate", "compile", "deploy", "run", "executions", "logs", "cancel", "workflows"):
+    for command in ("up", "validate", "compile", "plan", "deploy", "run", "executions", "logs", "cancel", "workflows"):
         assert f"│ {command} " in shown
     assert "3 server unreachable" in shown
 

@@ -51,6 +51,12 @@ class Decide(Body):
     """A decision. It cannot be taken back."""
 
     approved: bool
-    by: str = Field(min_length=1, max_length=200, description="Who decides.", examples=["ada@example.com"])
+    by: str | None = Field(
+        default=None,
+        min_length=1,
+        max_length=200,
+        description="For whom an API key decides. Who signed in with a password decides for themselves.",
+        examples=["ada@example.com"],
+    )
     comment: str = Field(default="", max_length=5_000)
     form: Any = Field(default=None, description="As form_schema of the approval demands.")

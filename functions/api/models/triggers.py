@@ -26,6 +26,10 @@ class UpdateTrigger(Body):
     type: TriggerType | None = Field(default=None, description="Cannot be changed; may be repeated.")
     config: dict[str, Any] | None = Field(default=None, examples=[_CONFIG_EXAMPLE])
     secret: SecretStr | None = Field(default=None, min_length=1, max_length=MAX_SECRET)
+    keep_previous_secret: bool = Field(
+        default=False,
+        description="With a new `secret`: whether the ones before it prove a delivery too, until the next new one.",
+    )
     is_active: bool | None = None
 
 

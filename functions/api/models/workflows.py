@@ -72,6 +72,11 @@ class ExecuteBody(Body):
     priority: Literal["low", "normal", "high"] = Field(
         default="normal", description="Which of the waiting executions begin first."
     )
+    replay: str | None = Field(
+        default=None,
+        max_length=64,
+        description="An execution of this workflow: agents are given what they were told in it, and ask no model.",
+    )
 
 
 class Started(BaseModel):

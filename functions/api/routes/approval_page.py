@@ -6,8 +6,8 @@ from urllib.parse import parse_qsl
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import HTMLResponse
 
-from functions.api.approval_form import POLICY, question, read_form, told
 from functions.api.deps import Deps, Wired
+from functions.api.pages.approval_form import POLICY, question, read_form, told
 from functions.api.requests import Id, checked_id
 from functions.api.routes.approvals import decided
 from shared.approvals.records import Approval, ApprovalStatus, Decision
@@ -60,7 +60,7 @@ async def _linked(deps: Deps, approval_id: str, approver: str, until: int, sign:
     """The approval that the link is for. Raises Unauthenticated; and NotFound, but only with a valid signature."""
     checked_id("approval", approval_id)
     deps.approval_links.check(approval_id, approver, until, sign, deps.clock.now())
-    approval = await deps.approvals.get(deps.project_id, approval_id)
+    approval = await deps.approvals.get(None, approval_id)
     if approval is None:
         raise NotFound("This approval does not exist any more.")
     if approver not in approval.approvers:

@@ -4,6 +4,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query, Request
 
+from functions.api.access import requires
 from functions.api.deps import Deps, Wired
 from functions.api.errors import documented
 from functions.api.models.approvals import ApprovalLink, ApprovalOut, Decide
@@ -24,7 +25,7 @@ async def _found(approval_id: Id, deps: Wired) -> Approval:
     return approval
 
 
-@router.get("", responses=documented())
+@router.get("", dependencies=[requires("approvals:read")], responses=documented())
 async def list_approvals(
     deps: Wired,
     status: Annotated[ApprovalStatus | None, Query(description="In this status only.")] = None,
@@ -41,21 +42,21 @@ async def list_approvals(
     return Listed(items=[ApprovalOut.of(each) for each in page.items], next_cursor=page.next_cursor)
 
 
-@router.get("/{approval_id}", responses=documented(404))
+@router.get("/{approval_id}", dependencies=[requires("approvals:read")], responses=documented(404))
 async def get_approval(approval: Annotated[Approval, Depends(_found)]) -> ApprovalOut:
     """One approval, with the decision where there is one."""
     return ApprovalOut.of(approval)
 
 
-@router.post("/{approval_id}/decide", responses=documented(400, 404, 409))
+@router.post("/{approval_id}/decide", dependencies=[requires("approvals:write")], responses=documented(400, 404, 409))
 async def decide_approval(approval: Annotated[Approval, Depends(_found)], body: Decide, deps: Wired) -> ApprovalOut:
     """Approves or rejects; the execution goes on at once. The same decision may be sent again."""
-    decision = Decision(body.approved, body.by, deps.clock.now(), body.comment, body.form)
+    decision = Decision(body.approved, await _who(deps, body.by), deps.clock.now(), body.comment, body.form)
     await decided(deps, approval, decision)
     return ApprovalOut.of(await _found(approval.id, deps))
 
 
-@router.get("/{approval_id}/links", responses=documented(404))
+@router.get("/{approval_id}/links", dependencies=[requires("approvals:write")], responses=documented(404))
 async def approval_links(
     approval: Annotated[Approval, Depends(_found)], request: Request, deps: Wired
 ) -> list[ApprovalLink]:
@@ -68,3 +69,19 @@ async def approval_links(
 async def decided(deps: Deps, approval: Approval, decision: Decision) -> None:
     """Decides over the app's stores. Raises as `deciding.decide`."""
     await decide(approval, decision, approvals=deps.approvals, completions=deps.completions, secrets=deps.secrets)
+
+
+async def _who(deps: Deps, named: str | None) -> str:
+    """Who decides: the user who signed in. A machine names the person that it speaks for, or else stands for itself.
+
+    Raises:
+        InvalidParameter: a user names somebody else.
+    """
+    principal = deps.principal
+    if principal is None or principal.kind != "user":
+        return named or f"{principal.kind} {principal.id}" if principal else ""
+    user = await deps.access.members.user(principal.id)
+    email = user.email if user else principal.id
+    if named not in (None, email):
+        raise InvalidParameter(f"`by` is '{named}', and you are {email}. Leave it out: a decision is one's own.")
+    return email

@@ -9,6 +9,7 @@ from fastapi.sse import EventSourceResponse, ServerSentEvent
 from pydantic import AwareDatetime
 
 from functions.api import live
+from functions.api.access import requires
 from functions.api.deps import Deps, Wired
 from functions.api.errors import documented
 from functions.api.models.common import Listed
@@ -38,7 +39,7 @@ _SSE: dict[int | str, dict[str, Any]] = {
 }
 
 
-@router.get("", responses=documented())
+@router.get("", dependencies=[requires("executions:read")], responses=documented())
 async def list_executions(
     deps: Wired,
     workflow_id: Annotated[str | None, Query(description="Of this workflow only.")] = None,
@@ -55,7 +56,7 @@ async def list_executions(
     return Listed(items=[ExecutionSummary.of(each) for each in page.items], next_cursor=page.next_cursor)
 
 
-@router.get("/{execution_id}", responses=documented(404))
+@router.get("/{execution_id}", dependencies=[requires("executions:read")], responses=documented(404))
 async def get_execution(execution: Annotated[Execution, Depends(_found)], deps: Wired) -> ExecutionOut:
     """One execution: payloads, and every node's status, input, output, attempts and timings."""
     history = whole(execution, await deps.executions.history(execution.id))
@@ -63,7 +64,12 @@ async def get_execution(execution: Annotated[Execution, Depends(_found)], deps: 
     return ExecutionOut.with_runs(execution, runs)
 
 
-@router.post("/{execution_id}/cancel", status_code=202, responses=documented(404, 409))
+@router.post(
+    "/{execution_id}/cancel",
+    status_code=202,
+    dependencies=[requires("executions:write")],
+    responses=documented(404, 409),
+)
 async def cancel_execution(execution_id: Id, deps: Wired) -> Cancelled:
     """Stops an execution: a queued one at once, a running one as soon as its worker hears of it."""
     had = await deps.executions.request_cancel(deps.project_id, checked_id("execution", execution_id), deps.clock.now())
@@ -75,7 +81,12 @@ async def cancel_execution(execution_id: Id, deps: Wired) -> Cancelled:
     return Cancelled(execution_id=execution_id, status=status, cancel_requested=True)
 
 
-@router.post("/{execution_id}/redrive", status_code=202, responses=documented(404, 409))
+@router.post(
+    "/{execution_id}/redrive",
+    status_code=202,
+    dependencies=[requires("executions:write")],
+    responses=documented(404, 409),
+)
 async def redrive_execution(execution_id: Id, deps: Wired) -> Redriven:
     """Lets an execution that failed, timed out or was cancelled go on from where it did: the same version, the same
     history. What has succeeded is not run again. Express executions are started anew instead."""
@@ -88,6 +99,7 @@ async def redrive_execution(execution_id: Id, deps: Wired) -> Redriven:
 
 @router.get(
     "/{execution_id}/blobs/{sha256}",
+    dependencies=[requires("executions:read")],
     responses={**documented(404), 200: {"content": {"application/json": {}}, "description": "The value, as JSON."}},
     response_class=Response,
 )
@@ -103,7 +115,7 @@ async def get_blob(
     return Response(data, media_type="application/json")
 
 
-@router.get("/{execution_id}/logs", responses=documented(404))
+@router.get("/{execution_id}/logs", dependencies=[requires("executions:read")], responses=documented(404))
 async def execution_logs(
     *,
     execution: Annotated[Execution, Depends(_found)],
@@ -126,7 +138,12 @@ async def execution_logs(
     return Listed(items=[LogLineOut.of(line, execution) for line in page[:limit]], next_cursor=next_cursor)
 
 
-@router.get("/{execution_id}/events", response_class=EventSourceResponse, responses=_SSE | documented(404))
+@router.get(
+    "/{execution_id}/events",
+    response_class=EventSourceResponse,
+    dependencies=[requires("executions:read")],
+    responses=_SSE | documented(404),
+)
 async def execution_events(
     execution: Annotated[Execution, Depends(_found)], deps: Wired, last_event_id: LastEventId = 0
 ) -> AsyncIterator[ServerSentEvent]:

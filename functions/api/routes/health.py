@@ -6,6 +6,7 @@ import logging
 from fastapi import APIRouter, Response
 from pydantic import BaseModel, Field
 
+from functions.api.access import public
 from functions.api.deps import Probe, Wired
 
 PROBE_SECONDS = 2.0
@@ -22,13 +23,17 @@ class Readiness(Health):
     checks: dict[str, str] = Field(examples=[{"database": "ok", "cache": "ok"}])
 
 
-@router.get("/healthz")
+@router.get("/healthz", dependencies=[public("a load balancer asks")])
 async def live() -> Health:
     """The process answers."""
     return Health(status="ok")
 
 
-@router.get("/readyz", responses={503: {"model": Readiness, "description": "A store does not answer."}})
+@router.get(
+    "/readyz",
+    dependencies=[public("a load balancer asks")],
+    responses={503: {"model": Readiness, "description": "A store does not answer."}},
+)
 async def ready(deps: Wired, response: Response) -> Readiness:
     """The stores answer, each within two seconds."""
     answers = await asyncio.gather(*(_check(name, probe) for name, probe in deps.probes.items()))

@@ -1,8 +1,9 @@
-"""What starts a workflow without a person: webhooks today, the other types in their own issues."""
+"""What starts a workflow without a person."""
 
 from fastapi import APIRouter, Request, Response
 
-from functions.api import webhooks
+from functions.api import timed_triggers, webhooks
+from functions.api.access import requires
 from functions.api.deps import Deps, Wired
 from functions.api.errors import documented
 from functions.api.models.common import Listed
@@ -14,7 +15,9 @@ from shared.triggers.records import Trigger
 router = APIRouter(prefix="/api", tags=["triggers"], route_class=JsonRoute)
 
 
-@router.get("/workflows/{workflow_id}/triggers", responses=documented(404, 410))
+@router.get(
+    "/workflows/{workflow_id}/triggers", dependencies=[requires("triggers:read")], responses=documented(404, 410)
+)
 async def list_triggers(workflow_id: Id, request: Request, deps: Wired) -> Listed[TriggerOut]:
     """The workflow's triggers."""
     workflow = await workflow_of(deps, workflow_id)
@@ -22,32 +25,44 @@ async def list_triggers(workflow_id: Id, request: Request, deps: Wired) -> Liste
     return Listed(items=[TriggerOut.of(each, _base_url(request)) for each in found], next_cursor=None)
 
 
-@router.post("/workflows/{workflow_id}/triggers", status_code=201, responses=documented(400, 404, 409, 410, 413, 501))
+@router.post(
+    "/workflows/{workflow_id}/triggers",
+    status_code=201,
+    dependencies=[requires("triggers:write")],
+    responses=documented(400, 404, 409, 410, 413, 501),
+)
 async def create_trigger(
     workflow_id: Id, body: CreateTrigger, request: Request, response: Response, deps: Wired
 ) -> TriggerOut:
     """Adds a trigger; a webhook's URL is in the answer. Its secret is kept encrypted and never shown."""
     workflow = await workflow_of(deps, workflow_id)
-    trigger = await webhooks.create(deps, workflow.id, body)
+    kind = timed_triggers if body.type in timed_triggers.TYPES else webhooks
+    trigger = await kind.create(deps, workflow.id, body)
     response.headers["Location"] = f"/api/triggers/{trigger.id}"
     return TriggerOut.of(trigger, _base_url(request))
 
 
-@router.put("/triggers/{trigger_id}", responses=documented(400, 404, 409, 413, 501))
+@router.put(
+    "/triggers/{trigger_id}", dependencies=[requires("triggers:write")], responses=documented(400, 404, 409, 413, 501)
+)
 async def update_trigger(trigger_id: Id, body: UpdateTrigger, request: Request, deps: Wired) -> TriggerOut:
     """Changes what is given. A webhook keeps its path and its secret unless others are sent."""
-    trigger = await webhooks.update(deps, await _trigger_of(deps, trigger_id), body)
+    had = await _trigger_of(deps, trigger_id)
+    kind = timed_triggers if had.type in timed_triggers.TYPES else webhooks
+    trigger = await kind.update(deps, had, body)
     return TriggerOut.of(trigger, _base_url(request))
 
 
-@router.delete("/triggers/{trigger_id}", status_code=204, responses=documented(404))
+@router.delete(
+    "/triggers/{trigger_id}", status_code=204, dependencies=[requires("triggers:write")], responses=documented(404)
+)
 async def delete_trigger(trigger_id: Id, deps: Wired) -> None:
     """Removes the trigger; a webhook's path answers 404 from then on."""
     trigger = await _trigger_of(deps, trigger_id)
     await deps.triggers.delete(deps.project_id, trigger.id)
 
 
-@router.get("/webhooks", responses=documented())
+@router.get("/webhooks", dependencies=[requires("triggers:read")], responses=documented())
 async def list_webhooks(request: Request, deps: Wired, limit: Limit = 50, cursor: Cursor = None) -> Listed[WebhookOut]:
     """All webhooks of the project, newest first."""
     page = await deps.triggers.webhooks(deps.project_id, limit=limit, cursor=cursor)

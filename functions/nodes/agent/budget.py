@@ -8,10 +8,9 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from genai_prices import Usage, calc_price
-
 from shared.errors import BudgetExceeded, NodeConfigInvalid
 from shared.workflow.definition import Budget
+from shared.workflow.model_prices import price
 
 _BYTES_PER_TOKEN = 3
 _FEWEST = 16
@@ -63,20 +62,13 @@ def allowance(budget: Budget | None, spent: Spent, model: str, input_tokens: int
 
 
 def _affordable(dollars: float, model: str, input_tokens: int) -> int:
-    asked = _price(model, Usage(input_tokens=input_tokens, output_tokens=0))
-    per_million = _price(model, Usage(input_tokens=0, output_tokens=1_000_000))
-    left = Decimal(str(dollars)) - asked
-    return int(left / per_million * 1_000_000) if per_million else 1_000_000
-
-
-def _price(model: str, usage: Usage) -> Decimal:
-    provider, _, name = model.partition(":")
-    try:
-        return calc_price(usage, model_ref=name, provider_id=provider).total_price
-    except LookupError:
+    asked, per_million = price(model, input_tokens=input_tokens), price(model, output_tokens=1_000_000)
+    if asked is None or per_million is None:
         raise NodeConfigInvalid(
             f"The price of '{model}' is not known, so a budget in dollars cannot be kept. Use `budget: {{tokens: …}}`."
-        ) from None
+        )
+    left = Decimal(str(dollars)) - asked
+    return int(left / per_million * 1_000_000) if per_million else 1_000_000
 
 
 def _words(budget: Budget | None) -> str:

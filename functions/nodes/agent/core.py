@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
+from functions.nodes.agent.mcp_tools import McpTools
 from functions.nodes.agent.models import DEMO_MODEL, resolve
 from shared.connections.kinds import Credentials
 from shared.errors import NodeConfigInvalid
-from shared.ports import AgentMemory, AgentTurns
+from shared.ports import AgentMemory, AgentTurns, LiveFeed, Tracing
 from shared.workflow.definition import AgentConfig
 from shared.workflow.node_call import NodeCall, NodeResult
 from shared.workflow.node_config import config_of
@@ -25,7 +26,7 @@ from shared.workflow.node_config import config_of
 if TYPE_CHECKING:
     from pydantic_ai.models import Model
 
-_LOOP = ("fallback_models", "budget", "memory")
+_LOOP = ("fallback_models", "budget", "memory", "stream")
 
 
 @dataclass
@@ -38,6 +39,11 @@ class AgentDeps:
     """How long one request to a model may take."""
     turns: AgentTurns | None = None
     memory: AgentMemory | None = None
+    mcp: McpTools | None = None
+    feed: LiveFeed | None = None
+    """Where what a model says is told while it says it."""
+    tracing: Tracing | None = None
+    """Whom calls of models are told to."""
     models: dict[str, "Model"] = field(default_factory=dict)
     open: AsyncExitStack = field(default_factory=AsyncExitStack)
 
@@ -58,7 +64,7 @@ async def run(call: NodeCall, deps: AgentDeps, *, credentials: Credentials | Non
     if credentials is not None:
         raise NodeConfigInvalid(f"Agent '{call.node}' names a connection; agents take their keys from the environment.")
     config = _config(call)
-    if call.turn is not None or any(getattr(config, name) for name in _LOOP):
+    if call.turn is not None or deps.turns is not None or any(getattr(config, name) for name in _LOOP):
         from functions.nodes.agent.loop import Loop  # noqa: PLC0415 - heavy, see above
 
         loop = Loop(call, config, deps)
@@ -67,7 +73,7 @@ async def run(call: NodeCall, deps: AgentDeps, *, credentials: Credentials | Non
     from functions.nodes.agent import turn  # noqa: PLC0415 - heavy, see above
 
     began = time.perf_counter()
-    output, meta = await turn.ask(name, config, prompt_text(config.prompt), deps)
+    output, meta = await turn.ask(name, config, call, deps)
     meta["duration_ms"] = round((time.perf_counter() - began) * 1000, 2)
     if name == DEMO_MODEL:
         meta |= {"stand_in": True, "note": turn.NOTE}

@@ -1,9 +1,10 @@
 """The Lambda of the node type `agent`."""
 
+from functools import cache
 from typing import Any
 
+from functions.nodes import services
 from functions.nodes.agent.core import AgentDeps, run
-from functions.nodes.services import engine, invoke
 from shared.connections.kinds import Credentials
 from shared.settings import load
 from shared.workflow.node_call import NodeCall, NodeResult
@@ -11,21 +12,31 @@ from shared.workflow.node_call import NodeCall, NodeResult
 
 def handler(event: dict[str, Any], context: object) -> dict[str, Any]:  # noqa: ARG001 - Lambda's interface
     """A NodeCall in, a NodeResult out; a NodeError fails the invocation under its class name."""
-    return invoke(event, _run)
+    return services.invoke(event, _run)
 
 
 async def _run(call: NodeCall, *, credentials: Credentials | None = None) -> NodeResult:
-    deps = _deps()
-    try:
-        return await run(call, deps, credentials=credentials)
-    finally:
-        await deps.aclose()
+    return await run(call, _deps(), credentials=credentials)
 
 
+@cache
 def _deps() -> AgentDeps:
     settings = load()
-    if settings.stage == "local":
+    if not services.deployed():
         return AgentDeps(settings.default_model)
-    from shared.adapters.postgres.agents import PostgresAgentMemory, PostgresAgentTurns  # noqa: PLC0415 - see core
+    from functions.nodes.agent.mcp_tools import McpTools  # noqa: PLC0415 - loaded with the first event, see core
+    from shared.adapters.http.authorise import Requester  # noqa: PLC0415
+    from shared.adapters.http.client import GuardedClient  # noqa: PLC0415
+    from shared.adapters.postgres.agents import PostgresAgentMemory, PostgresAgentTurns  # noqa: PLC0415
+    from shared.adapters.redis import RedisLiveFeed  # noqa: PLC0415
+    from shared.egress import EgressPolicy  # noqa: PLC0415
 
-    return AgentDeps(settings.default_model, turns=PostgresAgentTurns(engine()), memory=PostgresAgentMemory(engine()))
+    requester = Requester(GuardedClient(EgressPolicy.parse(settings.allowed_hosts)), services.circuits())
+    return AgentDeps(
+        settings.default_model,
+        turns=PostgresAgentTurns(services.engine()),
+        memory=PostgresAgentMemory(services.engine()),
+        mcp=McpTools(requester, services.connections()),
+        feed=RedisLiveFeed(services.redis_url()),
+        tracing=services.tracing(),
+    )

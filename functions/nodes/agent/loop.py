@@ -6,7 +6,7 @@ same result again, and no call of a model that was answered is made twice. Only 
 
 import time
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 from pydantic_ai import ModelRetry
@@ -17,17 +17,22 @@ from pydantic_ai.models import ModelRequestParameters
 from pydantic_ai.settings import ModelSettings
 from pydantic_ai.tools import ToolDefinition
 
+from functions.nodes.agent.asking.providers import build
+from functions.nodes.agent.asking.spending import cost_of, usage_of
+from functions.nodes.agent.asking.streaming import Voice
+from functions.nodes.agent.asking.traced import traced
 from functions.nodes.agent.budget import Spent, allowance, estimate
 from functions.nodes.agent.conversation import as_json, first_request, from_json, next_request
 from functions.nodes.agent.core import AgentDeps, prompt_text
 from functions.nodes.agent.demo import NOTE
 from functions.nodes.agent.models import DEMO_MODEL, resolve
-from functions.nodes.agent.providers import build
+from functions.nodes.agent.replay import recorded_in, replayed
 from functions.nodes.agent.toolbox import Toolbox
-from functions.nodes.agent.turn import REPAIR_TURNS, Answer, cost_of, translated, usage_of
+from functions.nodes.agent.turn import REPAIR_TURNS, Answer, translated
 from shared.errors import (
     ModelRefused,
     ModelUnavailable,
+    NodeConfigInvalid,
     NodeError,
     NodeStoreUnavailable,
     OutputInvalid,
@@ -35,8 +40,13 @@ from shared.errors import (
     TurnsExceeded,
 )
 from shared.ports import AgentMemory, AgentRun, AgentTurnRecord, AgentTurns, MemoryKey
-from shared.workflow.definition import AgentConfig
+from shared.workflow.definition import AgentConfig, AgentTool
 from shared.workflow.node_call import AgentTurn, NodeCall, NodeResult
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from shared.adapters.http.mcp import McpTool
 
 ANSWER_TOOL = "final_result"
 
@@ -69,7 +79,9 @@ class Loop:
         self.run = AgentRun(
             call.execution.project_id, call.execution.id, call.node, "-".join(str(index) for index in call.iteration)
         )
-        self.toolbox = Toolbox(config.tools)
+        self._voice: Voice | None = None
+        self.toolbox = Toolbox(())  # filled when a model is asked: a turn that is finished needs none
+        self.recording = recorded_in(call.execution.trigger)
         self.answer = Answer(config.output_schema) if config.output_schema is not None else None
 
     async def take(self, turn: AgentTurn) -> NodeResult:
@@ -77,6 +89,7 @@ class Loop:
 
         Raises:
             TurnsExceeded: it would be one more than `max_turns`.
+            RecordingMissing: it is to be replayed, and was never recorded.
             BudgetExceeded: the call of the model could exceed the budget.
             OutputInvalid: the answer still does not match output_schema after the repair turns.
             NodeStoreUnavailable: the turns cannot be read or kept.
@@ -85,8 +98,9 @@ class Loop:
         try:
             before = list(await self._turns.finished(self.run))
             repeated = turn.number < len(before)
-            kept = before[turn.number] if repeated else await self._turns.keep(self.run, await self._new(turn, before))
-            await self._remember(kept)
+            kept = before[turn.number] if repeated else await self._kept(turn, before)
+            if self.recording is None:
+                await self._remember(kept)
         except StoreUnavailable as error:
             raise NodeStoreUnavailable(
                 f"The turns of agent '{self.call.node}' cannot be kept: {error.message}"
@@ -106,6 +120,13 @@ class Loop:
         if self.deps.turns is None:
             raise NodeStoreUnavailable("This stage has no store for the turns of agents.")
         return self.deps.turns
+
+    async def _kept(self, turn: AgentTurn, before: list[AgentTurnRecord]) -> AgentTurnRecord:
+        if self.recording is None:
+            taken = await self._new(turn, before)
+        else:
+            taken = await replayed(self._turns, self.run, self.recording, turn.number)
+        return await self._turns.keep(self.run, taken)
 
     def _check_number(self, turn: AgentTurn, before: list[AgentTurnRecord]) -> None:
         if turn.number >= self.config.max_turns:
@@ -130,6 +151,9 @@ class Loop:
             assert isinstance(response, ModelResponse)  # noqa: S101 - every record ends with one
             mistakes = last.meta.get("mistakes", "")
             request = next_request(response, turn.results, mistakes, self.config.instructions)
+        self.toolbox = Toolbox(self.config.tools, await self._offer())
+        if self.config.stream and self.deps.feed is not None:
+            self._voice = Voice(self.deps.feed, self.call, turn.number)
         said = await self._ask([*history, request], before)
         outcome = self._outcome(said.response, before)
         output = {"number": turn.number, "done": outcome.done, "output": outcome.output, "calls": list(outcome.calls)}
@@ -139,6 +163,13 @@ class Loop:
         added: list[ModelMessage] = [request, said.response]
         recalled = [] if before else history  # the first turn keeps what was remembered, as the model saw it
         return AgentTurnRecord(turn.number, as_json([*recalled, *added]), output, meta)
+
+    async def _offer(self) -> "dict[int, Sequence[McpTool]]":
+        if not any(isinstance(each, AgentTool) and each.mcp is not None for each in self.config.tools):
+            return {}
+        if self.deps.mcp is None:
+            raise NodeConfigInvalid(f"Agent '{self.call.node}' uses an MCP server, which this stage cannot call.")
+        return await self.deps.mcp.of(self.run.project_id, self.config.tools)
 
     async def _ask(self, messages: list[ModelMessage], before: list[AgentTurnRecord]) -> Said:
         """Asks the model, and where it cannot be had, the next of `fallback_models`."""
@@ -165,10 +196,9 @@ class Loop:
         if most is not None:
             settings["max_tokens"] = most
         try:
-            model = await build(name, self.deps)
-            response = await model_request(
-                model, messages, model_settings=settings, model_request_parameters=parameters
-            )
+            model = traced(await build(name, self.deps), self.deps.tracing, self.call)
+            request = model_request if self._voice is None or name == DEMO_MODEL else self._voice.request
+            response = await request(model, messages, model_settings=settings, model_request_parameters=parameters)
         except (AgentRunError, UserError) as error:
             raise translated(error, name, []) from None
         note = {"stand_in": True, "note": NOTE} if name == DEMO_MODEL else {}

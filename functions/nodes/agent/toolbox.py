@@ -2,10 +2,13 @@
 
 Terms:
   fixed arguments  those that the author sets; the model neither sees nor changes them
+  offer            what MCP servers offer, by the server's place in the config; see `mcp_tools`
 """
 
 import re
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 from pydantic_ai.messages import ToolCallPart
 from pydantic_ai.tools import ToolDefinition
@@ -14,25 +17,58 @@ from shared.errors import NodeConfigInvalid
 from shared.workflow.definition import AgentTool
 from shared.workflow.tool_catalogue import tool_specs
 
+if TYPE_CHECKING:
+    from shared.adapters.http.mcp import McpTool
+
+MAX_DEFINITIONS = 128
+"""Providers take no more in one request."""
+
 _ANYTHING: dict[str, Any] = {"type": "object"}
+
+
+@dataclass(frozen=True, slots=True)
+class _Offered:
+    """A tool as the config has it; `remote` is its name on the MCP server, where it is one of those."""
+
+    given: AgentTool
+    definition: ToolDefinition
+    remote: str | None = None
+
+    def config(self, arguments: Any) -> dict[str, Any]:
+        """The config of the node call that this tool's call becomes."""
+        if self.given.workflow is not None:
+            return {"workflow": self.given.workflow, "input": arguments}
+        if self.remote is None:
+            return {"tool": self.given.tool, "connection": self.given.connection, "arguments": arguments}
+        call = {"url": self.given.mcp, "tool": self.remote, "arguments": arguments}
+        return {"tool": "mcp.call", "connection": self.given.connection, "arguments": call}
 
 
 class Toolbox:
     """The tools of one agent, by the name that the model knows them by."""
 
-    def __init__(self, tools: list[str | AgentTool]) -> None:
-        """Raises NodeConfigInvalid for a tool that is not there, and for names that are not unique."""
-        self._tools: dict[str, AgentTool] = {}
-        for given in tools:
+    def __init__(
+        self, tools: Sequence[str | AgentTool], offer: Mapping[int, Sequence["McpTool"]] | None = None
+    ) -> None:
+        """Raises NodeConfigInvalid for a tool that is not there, for names that are not unique, and for too many."""
+        self._tools: dict[str, _Offered] = {}
+        for place, given in enumerate(tools):
             tool = AgentTool(tool=given) if isinstance(given, str) else given
-            name = _name(tool)
-            if name in self._tools:
-                raise NodeConfigInvalid(f"Two tools of the agent are called '{name}'. Give one of them another `name`.")
-            self._tools[name] = tool
+            for each in _offered(tool, (offer or {}).get(place, ())):
+                name = each.definition.name
+                if name in self._tools:
+                    raise NodeConfigInvalid(
+                        f"Two tools of the agent are called '{name}'. Give one of them another `name`."
+                    )
+                self._tools[name] = each
+        if len(self._tools) > MAX_DEFINITIONS:
+            raise NodeConfigInvalid(
+                f"The agent has {len(self._tools)} tools; a model takes {MAX_DEFINITIONS}. Name fewer in `allow`."
+            )
 
     def definitions(self) -> list[ToolDefinition]:
         """As the model sees them."""
-        return [_definition(name, tool) for name, tool in self._tools.items()]
+        return [each.definition for each in self._tools.values()]
 
     def call(self, part: ToolCallPart) -> dict[str, Any]:
         """The call that a model asks for, as the state machine makes it: `{id, kind, approval, config}`.
@@ -44,36 +80,48 @@ class Toolbox:
             arguments: Any = part.args_as_dict(raise_if_invalid=True)
         except (ValueError, AssertionError):
             arguments = part.args
+        made = {"id": part.tool_call_id, "kind": "tool", "approval": False}
         if tool is None:
-            return _made(part, "tool", {"tool": part.tool_name, "arguments": arguments})
-        if isinstance(arguments, dict) and isinstance(tool.arguments, dict):
-            arguments = arguments | tool.arguments
-        if tool.workflow is not None:
-            return _made(part, "workflow", {"workflow": tool.workflow, "input": arguments}, approval=tool.approval)
-        config = {"tool": tool.tool, "connection": tool.connection, "arguments": arguments}
-        return _made(part, "tool", config, approval=tool.approval)
+            return made | {"config": {"tool": part.tool_name, "arguments": arguments}}
+        if isinstance(arguments, dict) and isinstance(tool.given.arguments, dict):
+            arguments = arguments | tool.given.arguments
+        kind = "tool" if tool.given.workflow is None else "workflow"
+        return made | {"kind": kind, "approval": tool.given.approval, "config": tool.config(arguments)}
 
 
-def _made(part: ToolCallPart, kind: str, config: dict[str, Any], *, approval: bool = False) -> dict[str, Any]:
-    return {"id": part.tool_call_id, "kind": kind, "approval": approval, "config": config}
+def _offered(tool: AgentTool, offer: Sequence["McpTool"]) -> Iterator[_Offered]:
+    if tool.mcp is not None:
+        for each in offer:
+            yield _Offered(tool, _of_server(tool, each), each.name)
+    else:
+        yield _Offered(tool, _definition(_spelt(tool.name or tool.tool or tool.workflow or ""), tool))
 
 
-def _name(tool: AgentTool) -> str:
+def _spelt(name: str) -> str:
     """Providers take letters, digits, `_` and `-`, 64 of them."""
-    return re.sub(r"[^A-Za-z0-9_-]", "_", tool.name or tool.tool or tool.workflow or "")[:64]
+    return re.sub(r"[^A-Za-z0-9_-]", "_", name)[:64]
+
+
+def _of_server(server: AgentTool, tool: "McpTool") -> ToolDefinition:
+    """By the tool's own name, after the server's where the author gave it one."""
+    name = _spelt(f"{server.name}_{tool.name}" if server.name else tool.name)
+    schema = _without(tool.arguments, _fixed(server))
+    return ToolDefinition(name=name, description=tool.description, parameters_json_schema=schema)
 
 
 def _definition(name: str, tool: AgentTool) -> ToolDefinition:
-    if tool.mcp is not None:
-        raise NodeConfigInvalid(f"The tool '{name}' is of an MCP server; those are not built yet. Remove it for now.")
     if tool.workflow is not None:
         described = tool.description or f"Runs the workflow '{tool.workflow}' and gives its output."
         return ToolDefinition(name=name, description=described, parameters_json_schema=tool.input_schema or _ANYTHING)
     spec = tool_specs().get(tool.tool or "")
     if spec is None:
         raise NodeConfigInvalid(f"There is no tool '{tool.tool}'. There are {', '.join(tool_specs())}.")
-    schema = _without(spec.arguments, set(tool.arguments) if isinstance(tool.arguments, dict) else set())
+    schema = _without(spec.arguments, _fixed(tool))
     return ToolDefinition(name=name, description=tool.description or spec.summary, parameters_json_schema=schema)
+
+
+def _fixed(tool: AgentTool) -> set[str]:
+    return set(tool.arguments) if isinstance(tool.arguments, dict) else set()
 
 
 def _without(schema: dict[str, Any], fixed: set[str]) -> dict[str, Any]:

@@ -1,6 +1,5 @@
 """A turn of the agent on pydantic-ai: the model, the question, the check of the answer, and failures as NodeErrors."""
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from jsonschema import Draft202012Validator, SchemaError
@@ -17,10 +16,14 @@ from pydantic_ai.exceptions import (
 from pydantic_ai.messages import ModelResponse
 from pydantic_ai.settings import ModelSettings
 
+from functions.nodes.agent.asking.providers import build
+from functions.nodes.agent.asking.spending import cost_of, usage_of
+from functions.nodes.agent.asking.traced import traced
+from functions.nodes.agent.core import prompt_text
 from functions.nodes.agent.demo import NOTE
-from functions.nodes.agent.providers import build
 from shared.errors import ModelRefused, ModelUnavailable, NodeConfigInvalid, NodeError, OutputInvalid
 from shared.workflow.definition import AgentConfig
+from shared.workflow.node_call import NodeCall
 
 if TYPE_CHECKING:
     from functions.nodes.agent.core import AgentDeps
@@ -69,7 +72,7 @@ class Answer:
         return {**outer, "$defs": schema["$defs"]} if "$defs" in schema else outer
 
 
-async def ask(name: str, config: AgentConfig, prompt: str, deps: "AgentDeps") -> tuple[Any, dict[str, Any]]:
+async def ask(name: str, config: AgentConfig, call: NodeCall, deps: "AgentDeps") -> tuple[Any, dict[str, Any]]:
     """The model's answer and what it took: `{model, usage, cost_usd?}`. Raises as `core.run` says."""
     answer = Answer(config.output_schema) if config.output_schema is not None else None
     repairs = min(REPAIR_TURNS, config.max_turns - 1)
@@ -82,8 +85,10 @@ async def ask(name: str, config: AgentConfig, prompt: str, deps: "AgentDeps") ->
     if answer:
         agent.output_validator(answer.check)
     try:
-        model = await build(name, deps)
-        result = await agent.run(prompt, model=model, usage_limits=UsageLimits(request_limit=repairs + 1))
+        model = traced(await build(name, deps), deps.tracing, call)
+        result = await agent.run(
+            prompt_text(config.prompt), model=model, usage_limits=UsageLimits(request_limit=repairs + 1)
+        )
     except (AgentRunError, UserError) as error:
         raise translated(error, name, answer.mistakes if answer else []) from None
     output = answer.unwrap(result.output) if answer else result.output
@@ -117,20 +122,3 @@ def _reason(error: ModelAPIError) -> str:
     said = body.get("message") if isinstance(body, dict) else None
     status = f"HTTP {error.status_code}" if isinstance(error, ModelHTTPError) else ""
     return ": ".join(part for part in (status, str(said or "")) if part) or error.message
-
-
-def usage_of(responses: Sequence[ModelResponse]) -> dict[str, int]:
-    """Requests and tokens."""
-    return {
-        "requests": len(responses),
-        "input_tokens": sum(response.usage.input_tokens for response in responses),
-        "output_tokens": sum(response.usage.output_tokens for response in responses),
-    }
-
-
-def cost_of(responses: Sequence[ModelResponse]) -> dict[str, float]:
-    """Dollars, by the price list that comes with pydantic-ai; nothing where it lacks the model."""
-    try:
-        return {"cost_usd": float(sum(response.cost().total_price for response in responses))}
-    except (LookupError, ValueError):
-        return {}

@@ -1,9 +1,10 @@
 """The Lambda of the node type `webhook`."""
 
+from functools import cache
 from typing import Any
 
-from functions.nodes.http.core import http_deps, run
-from functions.nodes.services import invoke
+from functions.nodes.http.core import HttpDeps, http_deps, run
+from functions.nodes.services import circuits, invoke
 from shared.connections.kinds import Credentials
 from shared.settings import load
 from shared.workflow.node_call import NodeCall, NodeResult
@@ -15,8 +16,9 @@ def handler(event: dict[str, Any], context: object) -> dict[str, Any]:  # noqa: 
 
 
 async def _run(call: NodeCall, *, credentials: Credentials | None = None) -> NodeResult:
-    deps = http_deps(load().allowed_hosts)
-    try:
-        return await run(call, deps, credentials=credentials)
-    finally:
-        await deps.aclose()
+    return await run(call, _deps(), credentials=credentials)
+
+
+@cache
+def _deps() -> HttpDeps:
+    return http_deps(load().allowed_hosts, circuits())

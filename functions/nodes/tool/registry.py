@@ -14,9 +14,31 @@ from functions.nodes.tool import tools
 from shared.adapters.http.authorise import Requester
 from shared.connections.kinds import Credentials
 from shared.errors import ConnectionUnusable, NodeConfigInvalid
+from shared.executions.starting import WorkflowStarts
+from shared.ports import BlobStore, KeyValues
+from shared.workflow.node_call import NodeCall
 from shared.workflow.node_config import mistakes
 
 _SUGGESTIONS = 3
+
+
+TOKEN_KINDS = ("bearer", "oauth2_authorization_code")
+HTTP_KINDS = (*TOKEN_KINDS, "basic", "api_key", "oauth2_client_credentials", "hmac")
+"""The kinds of connections that authorise an HTTP request."""
+
+REQUEST_ERRORS = (
+    "AddressBlocked",
+    "CircuitOpen",
+    "ConnectionUnusable",
+    "DestinationTimeout",
+    "DestinationUnreachable",
+    "NodeConfigInvalid",
+    "ResponseTooLarge",
+)
+"""What sending a request may end with, whatever is answered."""
+
+SERVICE_ERRORS = (*REQUEST_ERRORS, "DestinationRateLimited", "DestinationRefused", "DestinationServerError")
+"""With what is made of answers of 400 and above."""
 
 
 class Arguments(BaseModel):
@@ -29,13 +51,40 @@ ArgumentsT = TypeVar("ArgumentsT", bound=Arguments)
 
 
 @dataclass(frozen=True, slots=True)
+class ToolServices:
+    """Stores of the stage that tools stand on; without one, its tools fail and say so."""
+
+    objects: BlobStore | None = None
+    values: KeyValues | None = None
+    starts: WorkflowStarts | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class ToolContext:
-    """What tools may use: guarded HTTP requests, a key that is the same for every attempt of this call, and the
-    credentials of the connection that the node names."""
+    """What tools may use: guarded HTTP requests, the call with a key that is the same for every attempt, stores, and
+    the credentials of the connection that the node names."""
 
     requester: Requester
-    idempotency_key: str
+    call: NodeCall
+    services: ToolServices
     credentials: Credentials | None = None
+
+    @property
+    def idempotency_key(self) -> str:
+        return self.call.idempotency_key
+
+
+def check_api(context: ToolContext, api_url: str, model: type[Arguments]) -> None:
+    """Whoever chooses `api_url`, perhaps a model, must not get at the credentials by it.
+
+    Raises:
+        ConnectionUnusable: it is not the model's default, and the connection does not say where it may go.
+    """
+    usual = model.model_fields["api_url"].default
+    if api_url != usual and not getattr(context.credentials, "hosts", ()):
+        raise ConnectionUnusable(
+            f"`api_url` is not {usual}; for another one the connection must name its host in `hosts`."
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +142,7 @@ def specs() -> list[dict[str, Any]]:
             "name": tool.name,
             "summary": tool.summary,
             "arguments": tool.arguments.model_json_schema(),
-            "raises": list(tool.raises),
+            "raises": sorted(tool.raises),
             "connections": list(tool.connections),
         }
         for tool in catalogue().values()

@@ -5,6 +5,7 @@ Plain ASGI, so that streams pass through unbuffered.
 
 import logging
 import re
+from collections.abc import Mapping
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
@@ -58,21 +59,25 @@ class Correlation:
 
 class BodyLimit:
     """Refuses a body above `limit` bytes: by its Content-Length before a byte is read, else as soon as it is exceeded.
+    `larger` are the paths, by pattern, that take in more, where the length is declared: what is not declared counts as
+    `limit` in shared/adapters/asgi/overload.py.
 
     Starlette's own limiter answers in plain text; ours leaves a problem document.
     """
 
-    def __init__(self, app: ASGIApp, limit: int) -> None:
+    def __init__(self, app: ASGIApp, limit: int, larger: Mapping[str, int] | None = None) -> None:
         self.app = app
         self.limit = limit
+        self._larger = [(re.compile(pattern), most) for pattern, most in (larger or {}).items()]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
         declared = Headers(scope=scope).get("content-length", "")
-        if declared.isdecimal() and int(declared) > self.limit:
-            await problem(scope, 413, "request.too_large", self._words)(scope, receive, send)
+        limit = self._limit_of(scope["path"]) if declared else self.limit
+        if declared.isdecimal() and int(declared) > limit:
+            await problem(scope, 413, "request.too_large", _words(limit))(scope, receive, send)
             return
         taken = 0
 
@@ -80,18 +85,19 @@ class BodyLimit:
             nonlocal taken
             message = await receive()
             taken += len(message.get("body", b""))
-            if taken > self.limit:
+            if taken > limit:
                 # Of all exceptions, FastAPI passes only this one through its body parsing unchanged.
-                raise HTTPException(413, self._words)
+                raise HTTPException(413, _words(limit))
             return message
 
         await self.app(scope, receive_counted, send)
 
-    @property
-    def _words(self) -> str:
-        return (
-            f"The body is larger than {self.limit} bytes, the most that is taken in. Send less, or a link to the data."
-        )
+    def _limit_of(self, path: str) -> int:
+        return next((most for pattern, most in self._larger if pattern.fullmatch(path)), self.limit)
+
+
+def _words(limit: int) -> str:
+    return f"The body is larger than {limit} bytes, the most that is taken in. Send less, or a link to the data."
 
 
 class LoopbackGuard:

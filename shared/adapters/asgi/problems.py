@@ -26,6 +26,8 @@ STATUSES: dict[type[errors.MillraceError], int] = {
     errors.MalformedRequest: 400,
     errors.RequestTooLarge: 413,
     errors.Unauthenticated: 401,
+    errors.PermissionMissing: 403,
+    errors.AddressNotAllowed: 403,
     errors.NotFound: 404,
     errors.Gone: 410,
     errors.Conflict: 409,
@@ -96,7 +98,9 @@ async def on_millrace_error(request: Request, error: Exception) -> Response:
     found = [each.as_dict() for each in getattr(error, "diagnostics", ())] or None
     detail = error.message if status != HTTPStatus.INTERNAL_SERVER_ERROR else INTERNAL_DETAIL
     after = error.details.get("retry_after_seconds")
-    headers = {"Retry-After": str(after)} if after is not None else None
+    headers = {"Retry-After": str(after)} if after is not None else {}
+    if isinstance(error, errors.Unauthenticated) and not isinstance(error, errors.SignatureInvalid):
+        headers["WWW-Authenticate"] = 'Bearer realm="millrace"'
     members = {"diagnostics": found, "details": error.details or None}
     return problem(request.scope, status, error.code, detail, headers=headers, **members)
 

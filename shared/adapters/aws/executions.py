@@ -6,17 +6,16 @@ from datetime import datetime
 from shared.adapters.aws.machines import Machines
 from shared.errors import NotImplementedYet
 from shared.executions.records import Execution, ExecutionStatus, HistoryEvent, StatusChange
+from shared.identity.principal import acting_project
 from shared.ports import Completions, ExecutionStore, Page
 
 
 class AwsExecutions(ExecutionStore):
     """An ExecutionStore whose rows are in `rows`."""
 
-    def __init__(self, rows: ExecutionStore, machines: Machines, project_id: str) -> None:
-        """`project_id` is that of every request, until access control tells callers apart."""
+    def __init__(self, rows: ExecutionStore, machines: Machines) -> None:
         self._rows = rows
         self._machines = machines
-        self._project_id = project_id
 
     async def get(self, project_id: str, execution_id: str) -> Execution | None:
         return await self._rows.get(project_id, execution_id)
@@ -33,7 +32,9 @@ class AwsExecutions(ExecutionStore):
         return await self._rows.list(project_id, workflow_id=workflow_id, status=status, limit=limit, cursor=cursor)
 
     async def history(self, execution_id: str, *, after: int = 0, limit: int | None = None) -> Sequence[HistoryEvent]:
-        execution = await self._rows.get(self._project_id, execution_id)
+        """Events with an id above `after`, in order, of an execution of the acting project."""
+        project_id = acting_project.get()
+        execution = await self._rows.get(project_id, execution_id) if project_id is not None else None
         if execution is None:
             return ()
         return await self._machines.history(execution.workflow_id, execution_id, after=after, limit=limit)
@@ -48,6 +49,7 @@ class AwsExecutions(ExecutionStore):
 
     async def request_redrive(self, project_id: str, execution_id: str, at: datetime) -> ExecutionStatus | None:
         """Raises NotImplementedYet."""
+        del project_id, execution_id, at
         raise NotImplementedYet("Executions are not redriven on AWS yet; start it again with the same input.")
 
 

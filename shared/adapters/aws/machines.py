@@ -19,7 +19,7 @@ from shared.errors import NotImplementedYet
 from shared.executions.records import HistoryEvent
 
 MAX_ALIASES = 100
-_NOT_YET = re.compile(r"\$\{(ApprovalFunctionArn|StateMachineArn:[^}]*)\}")
+_NOT_YET = re.compile(r"\$\{(StateMachineArn:[^}]*)\}")
 _PAGE = 1000
 
 
@@ -124,12 +124,8 @@ class Machines:
         text = orjson.dumps(asl).decode()
         missing = _NOT_YET.search(text)
         if missing:
-            what = "Approvals" if missing[1].startswith("Approval") else "Nested workflows"
-            raise NotImplementedYet(f"{what} do not run on AWS yet; they run on the local stage. Remove it for now.")
-        for name in ("Agent", "Http", "Tool"):
-            arn = getattr(self._settings, f"{name.lower()}_function_arn")
-            text = text.replace(f"${{{name}FunctionArn}}", arn)
-        return text
+            raise NotImplementedYet("Nested workflows do not run on AWS yet; they run on the local stage.")
+        return self._settings.resolved(text)
 
     async def _point(self, machine: str, alias: str, version: str) -> None:
         routing = [{"stateMachineVersionArn": version, "weight": 100}]
@@ -151,5 +147,5 @@ class Machines:
 
 def event_of(event: dict[str, Any]) -> HistoryEvent:
     """One event of GetExecutionHistory as the projector reads it."""
-    details = next((value for key, value in event.items() if key.endswith("EventDetails")), {})
+    details: dict[str, Any] = next((value for key, value in event.items() if key.endswith("EventDetails")), {})
     return HistoryEvent(event["id"], event.get("previousEventId", 0), event["type"], event["timestamp"], details)

@@ -26,11 +26,18 @@ class AwsSettings(BaseSettings):
     machine_role_arn: str = ""
     machine_log_group_arn: str = ""
     agent_function_arn: str = ""
+    approval_function_arn: str = ""
     http_function_arn: str = ""
     tool_function_arn: str = ""
     sealing_secret: str = ""
     database_secret: str = ""
     database_host: str = ""
+
+    def resolved(self, text: str) -> str:
+        """The text with the ARNs of node functions in the place of their names, such as `${ToolFunctionArn}`."""
+        for name in ("Agent", "Approval", "Http", "Tool"):
+            text = text.replace(f"${{{name}FunctionArn}}", getattr(self, f"{name.lower()}_function_arn"))
+        return text
 
 
 @dataclass(frozen=True, slots=True)

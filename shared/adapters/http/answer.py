@@ -4,6 +4,8 @@ import codecs
 import re
 from base64 import b64encode
 from dataclasses import dataclass
+from datetime import datetime
+from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from typing import Any
 
@@ -69,10 +71,24 @@ class Answer:
         details: dict[str, Any] = {"status": self.status, "host": self.host}
         message = f"{self.what} answered {self.status}{_phrase(self.status)}{self._excerpt()}"
         if self.status == HTTPStatus.TOO_MANY_REQUESTS:
-            raise DestinationRateLimited(message, **details, retry_after=self.headers.get("retry-after"))
+            raise DestinationRateLimited(message, **details, **self._later())
         if self.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-            raise DestinationServerError(message, **details)
+            raise DestinationServerError(message, **details, **self._later())
         raise DestinationRefused(message, **details)
+
+    def retry_after(self, now: datetime) -> float | None:
+        """Seconds until the service wants to be asked again, where it says so; source: RFC 9110, 10.2.3."""
+        given = self.headers.get("retry-after", "").strip()
+        if given.isascii() and given.isdigit():
+            return float(given)
+        try:
+            return max(0.0, (parsedate_to_datetime(given) - now).total_seconds())
+        except (TypeError, ValueError):
+            return None
+
+    def _later(self) -> dict[str, str]:
+        given = self.headers.get("retry-after")
+        return {} if given is None else {"retry_after": given}
 
     def _charset(self) -> str:
         """What the content type names, where Python knows it; else UTF-8."""

@@ -5,11 +5,13 @@ never along with a redirect to another origin: `exchange` sees to that.
 """
 
 import base64
+import copy
 import hashlib
 import hmac
 from dataclasses import replace
 
 from shared.adapters.http.answer import Answer
+from shared.adapters.http.breaker import guarded
 from shared.adapters.http.client import GuardedClient, Request
 from shared.adapters.http.exchange import Limits, exchange
 from shared.adapters.http.oauth2 import OAuth2Tokens
@@ -21,10 +23,12 @@ from shared.connections.kinds import (
     Credentials,
     HmacSigned,
     HttpConnection,
+    OAuth2AuthorizationCode,
     OAuth2ClientCredentials,
 )
 from shared.connections.redaction import keep_secret
 from shared.errors import ConnectionUnusable
+from shared.ports import Circuits
 
 _UNAUTHORIZED = 401
 
@@ -32,26 +36,47 @@ _UNAUTHORIZED = 401
 class Requester:
     """Sends requests, with or without credentials. Belongs to the running event loop, as its client does."""
 
-    def __init__(self, client: GuardedClient) -> None:
+    def __init__(self, client: GuardedClient, circuits: Circuits | None = None) -> None:
         self.client = client
         self._tokens = OAuth2Tokens(client)
+        self._circuits = circuits
+        self.project_id = ""
+
+    def of(self, project_id: str) -> "Requester":
+        """The same, on behalf of a project: what its destinations fail at is no other project's business."""
+        found = copy.copy(self)
+        found.project_id = project_id
+        return found
 
     async def send(self, request: Request, limits: Limits, credentials: Credentials | None = None) -> Answer:
         """The answer; see `exchange` for what else is raised. A fetched token that is refused is fetched anew, once.
 
         Raises:
             ConnectionUnusable: the connection is of another kind, not for this host, or gets no token.
+            CircuitOpen: the destination failed many times in a row, and is left alone for now.
         """
         if credentials is None:
-            return await exchange(self.client, request, limits)
+            return await self._exchange(request, limits)
         if not isinstance(credentials, HTTP_KINDS):
             raise ConnectionUnusable(f"A connection of the kind '{credentials.kind}' does not authorise HTTP requests.")
         self._check_destination(request, credentials)
-        answer = await exchange(self.client, await self._authorised(request, credentials), limits)
+        answer = await self._exchange(await self._authorised(request, credentials), limits)
         if answer.status == _UNAUTHORIZED and isinstance(credentials, OAuth2ClientCredentials):
             self._tokens.forget(credentials)
-            answer = await exchange(self.client, await self._authorised(request, credentials), limits)
+            answer = await self._exchange(await self._authorised(request, credentials), limits)
         return answer
+
+    async def fetch_token(self, credentials: OAuth2ClientCredentials) -> None:
+        """Raises ConnectionUnusable where the connection gets no token; also where it had one before."""
+        self._tokens.forget(credentials)
+        await self._tokens.token(credentials)
+
+    async def _exchange(self, request: Request, limits: Limits) -> Answer:
+        if self._circuits is None or not self.project_id:
+            return await exchange(self.client, request, limits)
+        async with guarded(self._circuits, self.project_id, request) as outcome:
+            outcome.answer = await exchange(self.client, request, limits)
+        return outcome.answer
 
     def _check_destination(self, request: Request, credentials: HttpConnection) -> None:
         host = (request.url.raw_host or "").lower()
@@ -77,8 +102,17 @@ class Requester:
                 return _api_key(request, credentials)
             case HmacSigned():
                 return _signed(request, credentials)
+            case OAuth2AuthorizationCode():
+                return _with_header(request, "authorization", f"Bearer {token_given(credentials)}")
             case OAuth2ClientCredentials():
                 return _with_header(request, "authorization", f"Bearer {await self._tokens.token(credentials)}")
+
+
+def token_given(credentials: OAuth2AuthorizationCode) -> str:
+    """The access token. Raises ConnectionUnusable where nobody gave access yet."""
+    if credentials.access_token is None:
+        raise ConnectionUnusable("Nobody has authorised the connection: POST /api/connections/{id}/authorize.")
+    return credentials.access_token.get_secret_value()
 
 
 def _matches(host: str, pattern: str) -> bool:

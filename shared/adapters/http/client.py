@@ -28,7 +28,7 @@ from aiohttp.abc import AbstractResolver, ResolveResult
 from yarl import URL
 
 from shared.egress import EgressPolicy, Target
-from shared.errors import AddressBlocked
+from shared.errors import AddressBlocked, DestinationUnreachable
 
 Resolver: TypeAlias = Callable[[str, int], Awaitable[Sequence[str]]]
 """Host and port to IP addresses, preferred first. Raises OSError."""
@@ -61,8 +61,9 @@ class GuardedClient:
         self, policy: EgressPolicy, resolver: "Resolver | None" = None, *, tls: ssl.SSLContext | None = None
     ) -> None:
         self._policy = policy
+        self._resolver = resolver or resolve
         connector = TCPConnector(
-            resolver=_GuardedResolver(policy, resolver or resolve),
+            resolver=_GuardedResolver(policy, self._resolver),
             use_dns_cache=False,  # it would keep an address past the idle time of a connection
             ssl=tls or True,
             limit=_MAX_CONNECTIONS,
@@ -102,6 +103,21 @@ class GuardedClient:
             yield response
         finally:
             response.close() if not response.content.at_eof() else response.release()
+
+    async def addresses(self, host: str, port: int) -> Sequence[str]:
+        """Where other protocols may connect to: those addresses of the host that the policy permits, preferred first.
+
+        Raises:
+            AddressBlocked: none of them, or it is no host.
+            DestinationUnreachable: the name does not resolve.
+        """
+        self._policy.check_target(Target("https", host, port))
+        try:
+            found = [host] if _is_address(host) else await self._resolver(host, port)
+        except OSError as error:
+            reason = error.strerror or str(error)
+            raise DestinationUnreachable(f"The name {host} does not resolve ({reason}).", host=host) from None
+        return self._policy.permitted(host, port, found)
 
     def is_confidential(self, url: URL) -> bool:
         """Whether credentials may go there: over TLS, or to a host that the operator allows by name or address."""

@@ -40,6 +40,8 @@ ACCOUNT = "nobody"
 """What a new cluster belongs to, and its server runs as, when Millrace runs as root, which PostgreSQL refuses."""
 
 DATABASE = ROLE = "millrace"
+_SETUP = "2"
+"""Which setup of role and database the cluster has had; another number has it done again."""
 _SUPERUSER = "postgres"
 _SOCKET = ".s.PGSQL.5432"
 _STATUS_LINE = 7  # of postmaster.pid, from 0; source: src/include/utils/pidfile.h
@@ -118,7 +120,7 @@ class EmbeddedPostgres:
         if not (self._cluster / "PG_VERSION").exists():
             await self._create_cluster()
         await self._launch()
-        if not self._ready.exists():
+        if not self._ready.exists() or self._ready.read_text() != _SETUP:
             await asyncio.to_thread(self._create_database)
 
     async def _create_cluster(self) -> None:
@@ -154,14 +156,16 @@ class EmbeddedPostgres:
             raise self._failed("does not start")
 
     def _create_database(self) -> None:
-        """The application's role and database; what an interrupted first start already made is kept."""
+        """The application's role and database; what an interrupted first start or an older release made is kept."""
         with psycopg.connect(self._url(_SUPERUSER, _SUPERUSER), autocommit=True) as connection:
             with contextlib.suppress(psycopg.errors.DuplicateObject):
-                connection.execute(sql.SQL("CREATE ROLE {} LOGIN CREATEDB").format(sql.Identifier(ROLE)))
+                connection.execute(sql.SQL("CREATE ROLE {} LOGIN").format(sql.Identifier(ROLE)))
+            # Migrations make the role that row-level security holds.
+            connection.execute(sql.SQL("ALTER ROLE {} CREATEDB CREATEROLE").format(sql.Identifier(ROLE)))
             with contextlib.suppress(psycopg.errors.DuplicateDatabase):
                 owned = sql.SQL("CREATE DATABASE {} OWNER {}").format(sql.Identifier(DATABASE), sql.Identifier(ROLE))
                 connection.execute(owned)
-        self._ready.touch()
+        self._ready.write_text(_SETUP)
 
     async def _stop_left_behind(self) -> None:
         """Ends a server that outlived its process, and clears the pid file of one whose pid now names something else.

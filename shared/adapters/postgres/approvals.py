@@ -38,10 +38,12 @@ class PostgresApprovals(ApprovalStore):
         async with transaction(self._engine) as connection:
             await connection.execute(statement)
 
-    async def get(self, project_id: str, approval_id: str) -> Approval | None:
+    async def get(self, project_id: str | None, approval_id: str) -> Approval | None:
         if not is_id(approval_id):
             return None
-        query = select(approvals).where(_c.project_id == project_id, _c.id == approval_id)
+        query = select(approvals).where(_c.id == approval_id)
+        if project_id is not None:
+            query = query.where(_c.project_id == project_id)
         async with transaction(self._engine) as connection:
             row = (await connection.execute(query)).one_or_none()
         return None if row is None else _approval(row)

@@ -1,6 +1,7 @@
 """ConnectionStore on PostgreSQL."""
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict
 from typing import Any
 
@@ -26,7 +27,9 @@ class PostgresConnections(ConnectionStore):
 
     async def create(self, connection: Connection) -> None:
         """Raises Conflict where the project has one of this name."""
-        await self._write(insert(connections).values(asdict(connection)), connection.name)
+        async with transaction(self._engine) as opened:
+            with _naming(connection.name):
+                await opened.execute(insert(connections).values(asdict(connection)))
 
     async def get(self, project_id: str, connection_id: str) -> Connection | None:
         return await self._one(_c.id == connection_id, project_id) if is_id(connection_id) else None
@@ -40,10 +43,19 @@ class PostgresConnections(ConnectionStore):
         async with transaction(self._engine) as connection:
             return [_connection(row) for row in await connection.execute(query)]
 
-    async def update(self, connection: Connection) -> None:
-        """Stores every field. Raises Conflict where another one has this name."""
-        ours = and_(_c.project_id == connection.project_id, _c.id == connection.id)
-        await self._write(update(connections).where(ours).values(asdict(connection)), connection.name)
+    async def update(
+        self, project_id: str, connection_id: str, change: Callable[[Connection], Awaitable[Connection]]
+    ) -> Connection | None:
+        """Holds the row while it changes: of two who renew a token, the second sees what the first was given."""
+        ours = and_(_c.project_id == project_id, _c.id == connection_id)
+        async with transaction(self._engine) as opened:
+            row = (await opened.execute(select(connections).where(ours).with_for_update())).one_or_none()
+            if row is None:
+                return None
+            changed = await change(_connection(row))
+            with _naming(changed.name):
+                await opened.execute(update(connections).where(ours).values(asdict(changed)))
+        return changed
 
     async def delete(self, project_id: str, connection_id: str) -> None:
         """Nodes that name it fail from then on."""
@@ -56,14 +68,15 @@ class PostgresConnections(ConnectionStore):
             row = (await connection.execute(query)).one_or_none()
         return None if row is None else _connection(row)
 
-    async def _write(self, statement: Any, name: str) -> None:
-        try:
-            async with transaction(self._engine) as connection:
-                await connection.execute(statement)
-        except IntegrityError as error:
-            if "uq_connections_project_id_name" not in str(error.orig):
-                raise
-            raise Conflict(f"The project has a connection '{name}' already. Choose another name.") from None
+
+@contextmanager
+def _naming(name: str) -> Iterator[None]:
+    try:
+        yield
+    except IntegrityError as error:
+        if "uq_connections_project_id_name" not in str(error.orig):
+            raise
+        raise Conflict(f"The project has a connection '{name}' already. Choose another name.") from None
 
 
 def _connection(row: Row[Any]) -> Connection:
@@ -76,4 +89,5 @@ def _connection(row: Row[Any]) -> Connection:
         sealed=row.sealed,
         created_at=row.created_at,
         updated_at=row.updated_at,
+        grant=row.grant,
     )

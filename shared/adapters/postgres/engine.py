@@ -9,6 +9,7 @@ import sqlalchemy
 from sqlalchemy import Engine, NullPool, exc, make_url
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
+from shared.adapters.postgres.tenancy import confine
 from shared.errors import ConfigInvalid, MalformedRequest, StoreUnavailable
 
 CONNECT_SECONDS = 5
@@ -45,7 +46,7 @@ def conninfo(url: str) -> str:
 
 @asynccontextmanager
 async def transaction(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
-    """A transaction for the length of the block.
+    """A transaction for the length of the block; in a request of a project it sees rows of that project only.
 
     Raises:
         StoreUnavailable: the database cannot be reached, or was lost on the way.
@@ -53,6 +54,7 @@ async def transaction(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
     """
     with store_errors():
         async with engine.begin() as connection:
+            await confine(connection)
             yield connection
 
 

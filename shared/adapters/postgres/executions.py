@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Row, Select, and_, case, func, or_, select, text, update
+from sqlalchemy import ColumnElement, Row, Select, and_, case, exists, func, or_, select, text, update
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from shared.adapters.postgres.cursor import decode_cursor, page
@@ -109,7 +109,7 @@ class PostgresExecutions(ExecutionStore):
             if row is None:
                 return None
             _ensure_redrivable(row, at)
-            await connection.execute(update(workflow_executions).where(*ours).values(_redriven()))
+            await connection.execute(update(workflow_executions).where(*ours).values(redriven_values()))
         return ExecutionStatus(row.status)
 
     async def request_cancel(self, project_id: str, execution_id: str, at: datetime) -> ExecutionStatus | None:
@@ -128,11 +128,12 @@ class PostgresExecutions(ExecutionStore):
                 return None
             status = ExecutionStatus(found)
             if not status.terminal:
-                await connection.execute(update(workflow_executions).where(*ours).values(_cancelled(at)))
+                await connection.execute(update(workflow_executions).where(*ours).values(cancelled_values(at)))
         return status
 
 
-def _cancelled(at: datetime) -> dict[str, Any]:
+def cancelled_values(at: datetime) -> dict[str, Any]:
+    """What cancelling writes into the row of an unfinished execution."""
     nobodys = or_(_c.worker.is_(None), _c.claimable_at < func.now())
     waiting = (_c.status == ExecutionStatus.QUEUED.value) & nobodys
     parked = (_c.status == ExecutionStatus.RUNNING.value) & _c.worker.is_(None)
@@ -163,7 +164,18 @@ def _ensure_redrivable(row: Any, at: datetime) -> None:
     raise Conflict(f"The execution '{row.id}' cannot be redriven: {reason}.", status=status.value)
 
 
-def _redriven() -> dict[str, Any]:
+def redrivable(at: datetime) -> ColumnElement[bool]:
+    """Whether an execution that has failed can go on: the rules of _ensure_redrivable, for many at once."""
+    versions = workflow_versions.c
+    standard = exists().where(
+        versions.workflow_id == _c.workflow_id, versions.version == _c.version, versions.mode != "express"
+    )
+    too_long = exists().where(execution_events.c.execution_id == _c.id, execution_events.c.id > MAX_REDRIVABLE_EVENTS)
+    return and_(standard, ~too_long, _c.completed_at > at - REDRIVABLE_FOR)
+
+
+def redriven_values() -> dict[str, Any]:
+    """What a redrive writes into the row of an execution that has failed."""
     limited = _c.admission.is_not(None)
     return {
         "status": ExecutionStatus.RUNNING.value,

@@ -14,6 +14,8 @@ from statemachines.asl.limits import (
 )
 from statemachines.asl.model import Machine
 from statemachines.compiler.compilation import Compilation
+from statemachines.compiler.proofs.history import history
+from statemachines.compiler.proofs.payloads import payloads
 
 
 def limits(compilation: Compilation) -> None:
@@ -50,6 +52,9 @@ def limits(compilation: Compilation) -> None:
                 fix="Shorten the node's id.",
             )
     _express(compilation)
+    if not compilation.failed:
+        history(compilation)
+        payloads(compilation)
 
 
 def _express(compilation: Compilation) -> None:

@@ -1,27 +1,24 @@
-"""The turns of an agent that runs as a loop of states, against a server that speaks the chat-completions API.
+"""The turns of an agent that runs as a loop of states, against a server that speaks the chat-completions API."""
 
-`Machine` plays the state machine: it takes turns, makes the calls that they ask for, and hands in what came of them.
-"""
-
+import asyncio
 import json
-from dataclasses import dataclass, field
 
 import pydantic_ai.models
 import pytest
 
-from functions.nodes.agent.core import AgentDeps, run
+from functions.nodes.agent.core import AgentDeps
 from shared.errors import (
     BudgetExceeded,
     ModelUnavailable,
     NodeConfigInvalid,
     NodeStoreUnavailable,
     OutputInvalid,
+    RecordingMissing,
     TurnsExceeded,
 )
 from shared.ids import new_id
-from shared.workflow.node_call import NodeCall
-from tests.functions.nodes.conftest import EXECUTION
-from tests.support.openai_server import calls, failed, filled_in, openai_server, said
+from tests.support.agent_machine import Machine
+from tests.support.openai_server import calls, failed, filled_in, openai_server, said, streamed
 
 SCHEMA = {"type": "object", "required": ["n"], "properties": {"n": {"type": "integer"}}}
 
@@ -39,43 +36,6 @@ async def deps(openai, stores):
     deps = AgentDeps(environment=environment, request_seconds=5, turns=stores.turns, memory=stores.memory)
     yield deps
     await deps.aclose()
-
-
-@dataclass
-class Machine:
-    deps: AgentDeps
-    config: dict
-    tools: dict = field(default_factory=dict)
-    execution_id: str = field(default_factory=new_id)
-    metas: list = field(default_factory=list)
-    made: list = field(default_factory=list)
-
-    async def turn(self, number, results=()):
-        call = {
-            "node": "agent",
-            "type": "agent",
-            "config": {"model": "openai:tested", "prompt": "Go.", **self.config},
-            "execution": EXECUTION | {"id": self.execution_id},
-            "turn": {"number": number, "results": list(results)},
-        }
-        taken = await run(NodeCall.model_validate(call), self.deps)
-        self.metas.append(taken.meta)
-        return taken.output
-
-    async def run(self):
-        number, results = 0, []
-        while not (output := await self.turn(number, results))["done"]:
-            results = [self.call(each) for each in output["calls"]]
-            number = output["number"] + 1
-        return output["output"]
-
-    def call(self, wanted):
-        self.made.append(wanted)
-        config = wanted["config"]
-        outcome = self.tools.get(config.get("tool") or config.get("workflow"))
-        if outcome is None:
-            return {"id": wanted["id"], "error": {"name": "NodeConfigInvalid", "cause": "no such tool"}}
-        return {"id": wanted["id"], "output": outcome(config.get("arguments", config.get("input")))}
 
 
 async def test_text_without_tools_is_one_turn(deps, openai):
@@ -149,7 +109,7 @@ async def test_no_finished_turn_is_taken_again(deps, openai, crash_after):
     number, results = 0, []
     for _ in range(crash_after):
         output = await machine.turn(number, results)
-        results, number = [machine.call(each) for each in output["calls"]], number + 1
+        results, number = [await machine.call(each) for each in output["calls"]], number + 1
     again = Machine(deps, config, machine.tools, machine.execution_id)
     assert await again.run() == {"n": 1}
     assert len(openai.requests) == 6
@@ -232,7 +192,7 @@ async def test_memory_is_kept_once_where_a_turn_is_repeated(deps, openai):
     [
         (["no.such"], "There is no tool 'no.such'"),
         (["csv.parse", {"tool": "csv.parse"}], "called 'csv_parse'"),
-        ([{"mcp": "https://mcp.example.com"}], "not built yet"),
+        ([{"mcp": "https://mcp.example.com"}], "cannot call"),
     ],
 )
 async def test_tools_that_cannot_be_offered(deps, tools, says):
@@ -253,3 +213,67 @@ async def test_content_of_tools_stays_data(deps, openai):
     ).run()
     assert [each["role"] for each in openai.messages] == ["system", "user", "assistant", "tool"]
     assert json.loads(openai.messages[-1]["content"]) == {"t": hostile}
+
+
+class Heard:
+    """What a watcher of an execution is told that agents say."""
+
+    def __init__(self, feed, execution_id):
+        self.watch = feed.watch(execution_id)
+        self.pieces = []
+
+    async def until(self, text):
+        while "".join(each.text for each in self.pieces) != text:
+            self.pieces += await anext(self.watch)
+
+
+async def test_words_are_told_while_the_model_says_them(deps, openai, stores):
+    deps.feed, go_on = stores.feed, asyncio.Event()
+    openai.answers = [streamed("Hel", "lo", go_on, ", you.")]
+    machine = Machine(deps, {"stream": True})
+    heard = Heard(stores.feed, machine.execution_id)
+    await anext(heard.watch)
+
+    async with asyncio.timeout(20), asyncio.TaskGroup() as group:
+        running = group.create_task(machine.run())
+        while not heard.pieces:
+            heard.pieces += await anext(heard.watch)
+        assert not running.done()
+        go_on.set()
+        await heard.until("Hello, you.")
+
+    assert running.result() == "Hello, you."
+    assert openai.requests[0]["stream"] is True
+    assert machine.metas[0]["usage"] == {"requests": 1, "input_tokens": 11, "output_tokens": 7}
+    offset = 0
+    for each in heard.pieces:
+        assert (each.node, each.turn, each.offset) == ("agent", 0, offset)
+        offset += len(each.text)
+
+
+async def test_an_answer_that_breaks_off_is_the_fallback_models_turn(deps, openai, stores):
+    deps.feed = stores.feed
+    openai.answers = [streamed("Hel", cut=True), streamed("Hello from the second.")]
+    machine = Machine(deps, {"stream": True, "fallback_models": ["openai:second"]})
+    assert await machine.run() == "Hello from the second."
+    assert list(machine.metas[0]["failed_models"]) == ["openai:tested"]
+
+
+async def test_a_replay_asks_no_model_and_calls_no_tool(deps, openai, stores):
+    openai.answers = [calls(("csv_parse", {"text": "x"})), filled_in({"n": "x"}), filled_in({"n": 7})]
+    config = {"tools": ["csv.parse"], "output_schema": SCHEMA, "memory": {"key": new_id()}}
+    recorded = Machine(deps, config, {"csv.parse": lambda _: 1})
+    await recorded.run()
+    for source in (recorded.execution_id, new_id()):
+        again = Machine(deps, config, trigger={"type": "manual", "replay_of": source})
+        if source == recorded.execution_id:
+            assert await again.run() == {"n": 7}
+            assert (len(again.metas), again.made) == (3, [])
+            assert {meta["usage"]["requests"] for meta in again.metas} == {0}
+        else:
+            with pytest.raises(RecordingMissing, match="recorded 0 turns"):
+                await again.run()
+    assert len(openai.requests) == 3
+    openai.answers = [filled_in({"n": 8})]
+    await Machine(deps, config).run()
+    assert sum(each["role"] == "user" for each in openai.messages) == 2  # memory has the recorded run once

@@ -7,7 +7,6 @@ import json
 import logging
 from contextlib import asynccontextmanager
 
-import orjson
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
@@ -15,15 +14,13 @@ from cryptography.fernet import Fernet
 
 from functions.nodes.http.core import http_deps, run
 from shared.adapters.local.secret_box import FernetBox
-from shared.connections.kinds import credentials_of, public, revealed
-from shared.connections.records import Connection
+from shared.connections.kinds import credentials_of
 from shared.connections.redaction import REDACTED
 from shared.connections.resolve import Connections
 from shared.errors import ConnectionUnusable, DestinationRefused, NodeError
-from shared.ids import new_id
 from shared.workflow.node_lambda import NodeServices, answer
 from tests.functions.nodes.conftest import EXECUTION
-from tests.support.stores import now
+from tests.support.connections import OneConnection
 
 SECRET = "s3cret/+value"
 
@@ -52,21 +49,6 @@ class Service:
         self.tokens += 1
         self.valid = f"fetched-token-{self.tokens}"
         return web.json_response({"access_token": self.valid, "expires_in": self.expires_in})
-
-
-class OneConnection:
-    """A store with one connection, sealed as the API seals it."""
-
-    def __init__(self, box: FernetBox, credentials: dict) -> None:
-        parsed = credentials_of(credentials)
-        sealed = box.encrypt(orjson.dumps(revealed(parsed)).decode())
-        self.connection = Connection(
-            new_id(), EXECUTION["project_id"], "crm", parsed.kind, public(parsed), sealed, now(), now()
-        )
-
-    async def find(self, project_id: str, name: str) -> Connection | None:
-        mine = (self.connection.project_id, self.connection.name)
-        return self.connection if (project_id, name) == mine else None
 
 
 @asynccontextmanager

@@ -4,7 +4,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from functions.nodes.tool.registry import Arguments, Tool, ToolContext
+from functions.nodes.tool.registry import HTTP_KINDS, REQUEST_ERRORS, Arguments, Tool, ToolContext
 from shared.adapters.http.exchange import MAX_REDIRECTS, Limits
 from shared.adapters.http.request import compose
 
@@ -39,13 +39,6 @@ TOOL = Tool(
     summary="Sends an HTTP request to a public address and gives the answer.",
     arguments=HttpArguments,
     run=run,
-    connections=("bearer", "basic", "api_key", "oauth2_client_credentials", "hmac"),
-    raises=(
-        "AddressBlocked",
-        "ConnectionUnusable",
-        "DestinationTimeout",
-        "DestinationUnreachable",
-        "ResponseTooLarge",
-        "NodeConfigInvalid",
-    ),
+    connections=HTTP_KINDS,
+    raises=REQUEST_ERRORS,
 )

@@ -6,27 +6,52 @@ write, and it takes every JSON text, where `jsonb` refuses strings with U+0000. 
 
 from shared.adapters.postgres.tables.approvals import approvals
 from shared.adapters.postgres.tables.base import metadata
+from shared.adapters.postgres.tables.bulk import bulk_runs
 from shared.adapters.postgres.tables.executions import (
     UNFINISHED,
     execution_events,
     task_completions,
     workflow_executions,
 )
+from shared.adapters.postgres.tables.identity import (
+    api_keys,
+    login_attempts,
+    memberships,
+    organisations,
+    refresh_tokens,
+    roles,
+    signing_keys,
+    users,
+)
 from shared.adapters.postgres.tables.nodes import agent_memory, agent_turns, connections
+from shared.adapters.postgres.tables.schedules import poll_sources, trigger_state
 from shared.adapters.postgres.tables.triggers import triggers, webhook_registrations
+from shared.adapters.postgres.tables.values import key_values
 from shared.adapters.postgres.tables.workflows import projects, workflow_versions, workflows
 
 __all__ = [
     "UNFINISHED",
     "agent_memory",
     "agent_turns",
+    "api_keys",
     "approvals",
+    "bulk_runs",
     "connections",
     "execution_events",
+    "key_values",
+    "login_attempts",
+    "memberships",
     "metadata",
+    "organisations",
+    "poll_sources",
     "projects",
+    "refresh_tokens",
+    "roles",
+    "signing_keys",
     "task_completions",
+    "trigger_state",
     "triggers",
+    "users",
     "webhook_registrations",
     "workflow_executions",
     "workflow_versions",

@@ -15,6 +15,7 @@ connections = Table(
     Column("sealed", LargeBinary, nullable=False, comment="The credentials, as ciphertext"),
     Column("created_at", TIME, nullable=False),
     Column("updated_at", TIME, nullable=False),
+    Column("grant", LargeBinary, comment="An authorisation that waits to be redeemed, as ciphertext"),
     UniqueConstraint("project_id", "name"),
     comment="Named credentials for other services",
 )

@@ -10,6 +10,13 @@ projects = Table(
     Column("id", ID, primary_key=True),
     Column("name", Text, nullable=False),
     Column("created_at", TIME, nullable=False, server_default=text("now()")),
+    Column(
+        "organisation_id",
+        ID,
+        ForeignKey("organisations.id"),
+        nullable=False,
+        server_default="00000000-0000-7000-8000-000000000002",
+    ),
     Column("max_concurrency", Integer),
     comment="What isolates one team's workflows from another's",
 )

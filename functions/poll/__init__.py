@@ -1,0 +1,1 @@
+"""The Lambda that asks sources what is new."""

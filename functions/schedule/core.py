@@ -1,0 +1,203 @@
+"""What happens at a fire time of a schedule, on every stage.
+
+`fire` starts the run of one fire time. `advance` decides which fire times are due and fires them; the local scheduler
+calls it, and on AWS EventBridge Scheduler has decided already.
+
+Nothing runs twice: a claim keeps others away from the trigger, and the run's idempotency key is made of the trigger and
+the fire time, so that whoever comes back to a fire time after a crash finds the run that it started.
+"""
+
+import logging
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from shared.clock import Clock, iso
+from shared.errors import MalformedRequest, RequestError
+from shared.executions.start import Origin, start
+from shared.ports import (
+    ClaimedTrigger,
+    ExecutionStore,
+    StartQueue,
+    TriggerRuns,
+    TriggerState,
+    TriggerStates,
+    TriggerStore,
+    WorkflowStore,
+)
+from shared.triggers.cron import wall_of
+from shared.triggers.due import due_fires, due_time
+from shared.triggers.records import Trigger, TriggerType
+from shared.triggers.schedule import ScheduleTriggerConfig, next_fire
+from shared.triggers.starting import startable_of
+from shared.triggers.templates import filled
+from shared.workflow.expressions import ExpressionError
+
+LEASE = timedelta(seconds=30)
+"""After so long a process that holds a schedule counts as dead."""
+
+QUEUE_LOOK = timedelta(seconds=1)
+"""How often a run that waits for another one asks whether that has ended."""
+
+_TICK = timedelta(microseconds=1)
+_LAST = 20
+
+Outcome = Literal["started", "duplicate", "skipped", "waiting", "refused"]
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Deps:
+    triggers: TriggerStore
+    states: TriggerStates
+    runs: TriggerRuns
+    workflows: WorkflowStore
+    executions: ExecutionStore
+    queue: StartQueue
+    clock: Clock
+
+
+class Fired(BaseModel):
+    """What became of a fire time. `waiting`: by the overlap policy, until the execution before has ended."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    fire_time: datetime
+    outcome: Outcome
+    execution_id: str | None = None
+    reason: str | None = None
+
+
+class ScheduleMemory(BaseModel):
+    """What a schedule remembers: the fire time to come, those that wait by overlap `queue`, what became of the last."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    next_fire: datetime | None = None
+    queue: list[datetime] = []
+    recent: list[Fired] = []
+    """Newest first."""
+    missed_until: datetime | None = None
+    """Up to when fire times were last missed."""
+
+
+async def fire(deps: Deps, trigger: Trigger, at: datetime) -> Fired:
+    """Starts the run of the fire time `at`, as the overlap policy allows.
+
+    Raises:
+        StoreUnavailable: nothing was started; call it again with the same time.
+    """
+    config = ScheduleTriggerConfig.model_validate(trigger.config)
+    key = f"schedule:{trigger.id}:{iso(at)}"
+    if config.overlap != "allow":
+        held = await _held(deps, trigger, config, at, key)
+        if held is not None:
+            return held
+    origin = Origin(
+        trigger={"type": TriggerType.SCHEDULE.value, "id": trigger.id, "fire_time": iso(at)},
+        correlation_id=key,
+        trigger_id=trigger.id,
+        idempotency_key=key,
+        fingerprint=key.encode(),
+    )
+    try:
+        data = _input(config, at)
+        target = await startable_of(deps.workflows, trigger)
+        accepted = await start(target, data, origin, queue=deps.queue, clock=deps.clock)
+    except RequestError as error:
+        return Fired(fire_time=at, outcome="refused", reason=error.message)
+    return Fired(
+        fire_time=at, outcome="duplicate" if accepted.duplicate else "started", execution_id=accepted.execution_id
+    )
+
+
+async def advance(deps: Deps, claimed: ClaimedTrigger) -> list[Fired]:
+    """Fires what is due of a claimed trigger, keeps what comes next, and gives the claim back."""
+    trigger, now = claimed.trigger, deps.clock.now()
+    config = ScheduleTriggerConfig.model_validate(trigger.config)
+    memory = ScheduleMemory.model_validate(claimed.state.document if claimed.state is not None else {})
+    if claimed.changed:
+        memory.next_fire = next_fire(config, trigger.updated_at - _TICK)
+    done: list[Fired] = []
+    if memory.next_fire is not None and memory.next_fire <= now:
+        due = due_fires(config, trigger.id, memory.next_fire, now)
+        if due.missed:
+            memory.missed_until = now
+            log.warning("fire times were missed", extra={"trigger_id": trigger.id, "policy": config.missed.policy})
+        memory.queue += due.fires
+        memory.next_fire = due.next
+    done += await _drain(deps, trigger, memory)
+    done += _bounded(memory, config)
+    memory.recent = [*reversed(done), *memory.recent][:_LAST]
+    await deps.states.keep(claimed, TriggerState(memory.model_dump(mode="json"), _due_at(config, trigger, memory, now)))
+    for each in done:
+        log.info("fire time", extra={"trigger_id": trigger.id, **each.model_dump(mode="json")})
+    return done
+
+
+async def on_event(deps: Deps, project_id: str, trigger_id: str, scheduled: datetime) -> Fired:
+    """What EventBridge Scheduler asks for: one fire time of one trigger. Windows are applied here, since EventBridge
+    does not know them."""
+    trigger = await deps.triggers.get(project_id, trigger_id)
+    if trigger is None or trigger.type != TriggerType.SCHEDULE or not trigger.is_active:
+        return Fired(fire_time=scheduled, outcome="skipped", reason="There is no active schedule of this id.")
+    config = ScheduleTriggerConfig.model_validate(trigger.config)
+    if config.window is not None and not config.window.is_open(wall_of(scheduled, config.zone)):
+        return Fired(fire_time=scheduled, outcome="skipped", reason="The time is outside of the execution window.")
+    return await fire(deps, trigger, scheduled)
+
+
+async def _drain(deps: Deps, trigger: Trigger, memory: ScheduleMemory) -> list[Fired]:
+    """Fires what waits, in order, until one has to wait on."""
+    done: list[Fired] = []
+    while memory.queue:
+        fired = await fire(deps, trigger, memory.queue[0])
+        if fired.outcome == "waiting":
+            break
+        done.append(fired)
+        memory.queue.pop(0)
+    return done
+
+
+def _bounded(memory: ScheduleMemory, config: ScheduleTriggerConfig) -> list[Fired]:
+    """Drops what came last where more wait than may."""
+    dropped = memory.queue[config.max_queued :]
+    del memory.queue[config.max_queued :]
+    reason = f"{config.max_queued} runs wait already (max_queued)."
+    return [Fired(fire_time=at, outcome="skipped", reason=reason) for at in dropped]
+
+
+def _due_at(config: ScheduleTriggerConfig, trigger: Trigger, memory: ScheduleMemory, now: datetime) -> datetime | None:
+    if memory.queue:
+        return now + QUEUE_LOOK
+    return None if memory.next_fire is None else due_time(config, trigger.id, memory.next_fire)
+
+
+async def _held(deps: Deps, trigger: Trigger, config: ScheduleTriggerConfig, at: datetime, key: str) -> Fired | None:
+    """Why the run does not start now; None where it does. A run that began before a crash is not in its own way."""
+    before = await deps.runs.find(trigger.workflow_id, key)
+    if before is not None:
+        return Fired(fire_time=at, outcome="duplicate", execution_id=before)
+    unfinished = await deps.runs.unfinished(trigger.project_id, trigger.id)
+    if not unfinished:
+        return None
+    if config.overlap == "cancel_previous":
+        for run in unfinished:
+            await deps.executions.request_cancel(trigger.project_id, run.execution_id, deps.clock.now())
+        return None
+    reason = f"The execution {unfinished[0].execution_id} that this trigger started before has not ended."
+    return Fired(fire_time=at, outcome="skipped" if config.overlap == "skip" else "waiting", reason=reason)
+
+
+def _input(config: ScheduleTriggerConfig, at: datetime) -> object:
+    local = at.astimezone(config.zone).isoformat(timespec="seconds")
+    told = {"time": iso(at), "local_time": local, "timezone": config.timezone}
+    if config.input is None:
+        return told
+    try:
+        return filled(config.input, {"fire": told})
+    except ExpressionError as error:
+        raise MalformedRequest(f"The schedule's input cannot be made: {error.message}") from None

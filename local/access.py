@@ -1,0 +1,83 @@
+"""Signing in, in the local stage: its stores, and the key that its data folder holds."""
+
+import contextlib
+import os
+from pathlib import Path
+
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from local.cli.credentials import key_of
+from shared.adapters.passwords import Argon2Passwords
+from shared.adapters.postgres.identity import PostgresKeys, PostgresMembers, PostgresSessions
+from shared.adapters.tokens import JwtTokens
+from shared.clock import SystemClock
+from shared.errors import Unauthenticated
+from shared.identity.api_keys import digest_of, new_key
+from shared.identity.permissions import EVERYTHING, Role
+from shared.identity.records import ApiKey, Membership, User
+from shared.identity.signing_in import Access
+from shared.ids import new_id
+from shared.ports import SecretBox
+from shared.settings import DEFAULT_PROJECT_ID
+
+OWNER_EMAIL = "owner@localhost"
+
+
+def access_of(engine: AsyncEngine, secrets: SecretBox) -> Access:
+    """Signing in on PostgreSQL."""
+    sessions, clock = PostgresSessions(engine), SystemClock()
+    return Access(
+        keys=PostgresKeys(engine),
+        members=PostgresMembers(engine),
+        sessions=sessions,
+        tokens=JwtTokens(sessions, secrets, clock),
+        passwords=Argon2Passwords(),
+        clock=clock,
+    )
+
+
+async def owner_key(access: Access, path: Path) -> str:
+    """The key in `path`, with which the command line and the demo sign in by themselves.
+
+    Where there is none, or it is not valid in this database, a new one of the project's owner is made and written:
+    whoever starts a stage on a database can read and write all of it anyway.
+    """
+    owner = await _owner(access)
+    kept = key_of(path.parent)
+    if kept is not None:
+        with contextlib.suppress(Unauthenticated):
+            await access.valid_key(kept)
+            return kept
+    text, prefix = new_key()
+    key = ApiKey(
+        id=new_id(),
+        project_id=DEFAULT_PROJECT_ID,
+        name="local stage",
+        prefix=prefix,
+        digest=digest_of(text),
+        scopes=[EVERYTHING],
+        created_by=owner.id,
+        created_at=access.clock.now(),
+    )
+    await access.keys.create(key)
+    _write(path, text)
+    return text
+
+
+def _write(path: Path, text: str) -> None:
+    """Readable by this user only from its first moment."""
+    path.unlink(missing_ok=True)
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+        file.write(f"{text}\n")
+
+
+async def _owner(access: Access) -> User:
+    """The first user. They have no password; the key lets them in."""
+    found = await access.members.user_by_email(OWNER_EMAIL)
+    if found is not None:
+        return found
+    now = access.clock.now()
+    user = User(new_id(), OWNER_EMAIL, "Owner", None, now)
+    await access.members.create_user(user)
+    await access.members.put_membership(Membership(DEFAULT_PROJECT_ID, user.id, Role.OWNER, now))
+    return user

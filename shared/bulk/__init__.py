@@ -1,0 +1,1 @@
+"""Bulk runs: one workflow, many inputs."""

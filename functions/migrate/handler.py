@@ -2,8 +2,11 @@
 
 It answers CloudFormation itself: the CDK's own framework for that is a function in Node.js.
 Source: https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/crpg-ref-responses.html
+
+Invoked with `{"owner_key": "<name>"}` it makes an API key of the first user, with which an operator begins.
 """
 
+import asyncio
 import json
 import logging
 import urllib.request
@@ -14,8 +17,10 @@ RESOURCE_ID = "millrace-schema"
 log = logging.getLogger(__name__)
 
 
-def handler(event: dict[str, Any], context: Any) -> None:
+def handler(event: dict[str, Any], context: Any) -> dict[str, str] | None:
     """Create and Update migrate, Delete leaves the schema alone; CloudFormation is told how it went, whatever it is."""
+    if "owner_key" in event:
+        return {"key": asyncio.run(_owner_key(str(event["owner_key"])))}
     try:
         if event["RequestType"] != "Delete":
             _migrate()
@@ -26,6 +31,7 @@ def handler(event: dict[str, Any], context: Any) -> None:
         _answer(event, "FAILED", reason)
     else:
         _answer(event, "SUCCESS", "")
+    return None
 
 
 def _migrate() -> None:
@@ -33,6 +39,20 @@ def _migrate() -> None:
     from shared.adapters.aws.settings import stage  # noqa: PLC0415 - as above
 
     migrate.run(stage().settings.require_database_url())
+
+
+async def _owner_key(name: str) -> str:
+    from shared.adapters.aws.settings import stage  # noqa: PLC0415 - as above
+    from shared.adapters.postgres.engine import create_engine  # noqa: PLC0415
+    from shared.adapters.postgres.identity import PostgresKeys, PostgresMembers  # noqa: PLC0415
+    from shared.clock import SystemClock  # noqa: PLC0415
+    from shared.identity.owner import new_owner_key  # noqa: PLC0415
+
+    engine = create_engine(stage().settings.require_database_url(), pool_size=1)
+    try:
+        return await new_owner_key(PostgresKeys(engine), PostgresMembers(engine), SystemClock(), name)
+    finally:
+        await engine.dispose()
 
 
 def _answer(event: dict[str, Any], status: str, reason: str) -> None:

@@ -19,9 +19,10 @@ def wire() -> Deps:
         ConfigInvalid: a setting is missing or wrong.
     """
     here = stage()
-    keys, url = here.settings.encryption_keys, here.settings.require_database_url()
+    keys = here.settings.encryption_keys
     if keys is None:
         raise ConfigInvalid("The receiver needs MILLRACE_SEALING_SECRET; the CDK stack sets it.")
+    url = here.settings.require_database_url()
     return Deps(
         triggers=PostgresTriggers(create_engine(url, pool_size=2)),
         queue=SqsStartQueue(PostgresQueue(url), here.aws),

@@ -12,7 +12,8 @@ from infra.application import check
 from infra.config import ContextInvalid, environment
 from tests.infra.conftest import STORES, Synthesised
 
-FUNCTIONS = {"api", "webhook", "agent", "http", "tool", "dispatch", "complete", "migrate"}
+NODES = ("agent", "approval", "http", "tool")
+FUNCTIONS = {"api", "webhook", *NODES, "dispatch", "complete", "migrate"}
 
 
 def statements(policy: dict[str, Any]) -> list[dict[str, Any]]:
@@ -80,11 +81,7 @@ def test_machines_invoke_the_node_functions_and_no_other(synthesised: Synthesise
     ]
 
     assert role["PermissionsBoundary"]
-    assert sorted(name for arn in invoked for name in ("agent", "http", "tool") if name in json.dumps(arn)) == [
-        "agent",
-        "http",
-        "tool",
-    ]
+    assert sorted(name for arn in invoked for name in NODES if name in json.dumps(arn)) == list(NODES)
 
 
 def test_only_the_api_passes_a_role_and_only_to_step_functions(synthesised: Synthesised):

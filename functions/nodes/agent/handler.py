@@ -1,6 +1,5 @@
 """The Lambda of the node type `agent`."""
 
-from functools import cache
 from typing import Any
 
 from functions.nodes import services
@@ -16,10 +15,13 @@ def handler(event: dict[str, Any], context: object) -> dict[str, Any]:  # noqa: 
 
 
 async def _run(call: NodeCall, *, credentials: Credentials | None = None) -> NodeResult:
-    return await run(call, _deps(), credentials=credentials)
+    deps = _deps()
+    try:
+        return await run(call, deps, credentials=credentials)
+    finally:
+        await deps.aclose()
 
 
-@cache
 def _deps() -> AgentDeps:
     settings = load()
     if not services.deployed():

@@ -1,6 +1,5 @@
 """The Lambda of the node type `webhook`."""
 
-from functools import cache
 from typing import Any
 
 from functions.nodes.http.core import HttpDeps, http_deps, run
@@ -16,9 +15,12 @@ def handler(event: dict[str, Any], context: object) -> dict[str, Any]:  # noqa: 
 
 
 async def _run(call: NodeCall, *, credentials: Credentials | None = None) -> NodeResult:
-    return await run(call, _deps(), credentials=credentials)
+    deps = _deps()
+    try:
+        return await run(call, deps, credentials=credentials)
+    finally:
+        await deps.aclose()
 
 
-@cache
 def _deps() -> HttpDeps:
     return http_deps(load().allowed_hosts, circuits())

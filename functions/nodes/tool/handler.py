@@ -1,6 +1,5 @@
 """The Lambda of the node type `tool`."""
 
-from functools import cache
 from typing import Any
 
 from functions.nodes import services
@@ -17,10 +16,13 @@ def handler(event: dict[str, Any], context: object) -> dict[str, Any]:  # noqa: 
 
 
 async def _run(call: NodeCall, *, credentials: Credentials | None = None) -> NodeResult:
-    return await run(call, _deps(), credentials=credentials)
+    deps = _deps()
+    try:
+        return await run(call, deps, credentials=credentials)
+    finally:
+        await deps.aclose()
 
 
-@cache
 def _deps() -> ToolDeps:
     return tool_deps(load().allowed_hosts, services.circuits(), _stores(), services.tracing())
 

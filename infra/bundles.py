@@ -7,6 +7,7 @@ and permissions fixed.
 """
 
 import compileall
+import contextlib
 import hashlib
 import os
 import py_compile
@@ -16,7 +17,9 @@ import sys
 import tempfile
 import zipfile
 from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -81,8 +84,9 @@ def build(bundle: Bundle, variant: Variant, out: Path = OUT) -> tuple[Path, int]
     if not target.exists() or not stamp.exists() or stamp.read_text() != digest:
         target.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix="bundle-") as folder:
-            _fill(Path(folder), bundle, variant, requirements)
-            _zip(Path(folder) / "code", target)
+            _fill(Path(folder) / "code", bundle, _packages(out, variant, requirements), variant)
+            # An emulator on this machine unpacks at once what is packed here.
+            _zip(Path(folder) / "code", target, level=1 if variant == "host" else 6)
         stamp.write_text(digest)
     with zipfile.ZipFile(target) as archive:
         size = sum(entry.file_size for entry in archive.infolist())
@@ -100,12 +104,8 @@ def _requirements(bundle: Bundle) -> str:
     return _uv(*arguments, *group)
 
 
-def _fill(folder: Path, bundle: Bundle, variant: Variant, requirements: str) -> None:
-    code, packages, pins = folder / "code", folder / "packages", folder / "requirements.txt"
-    pins.write_text(requirements)
-    options = ("--quiet", "--no-deps", "--only-binary", ":all:", "--require-hashes")
-    _uv("pip", "install", *options, *_PLATFORM[variant], "--target", str(packages), "--requirements", str(pins))
-    shutil.copytree(packages, code, ignore=_NOT_NEEDED)
+def _fill(code: Path, bundle: Bundle, packages: Path, variant: Variant) -> None:
+    shutil.copytree(packages, code)
     for source in bundle.sources:
         if (ROOT / source).is_dir():
             shutil.copytree(ROOT / source, code / source, ignore=shutil.ignore_patterns("__pycache__"))
@@ -113,24 +113,52 @@ def _fill(folder: Path, bundle: Bundle, variant: Variant, requirements: str) -> 
             shutil.copy(ROOT / source, code / source)
         for parent in Path(source).parents[:-1]:
             shutil.copy(ROOT / parent / "__init__.py", code / parent)
-    if variant == "host":
-        # Checked by nothing at run time, so that the fixed times of the zip do not make it stale.
-        mode = py_compile.PycInvalidationMode.UNCHECKED_HASH
-        compileall.compile_dir(code, stripdir=str(code), quiet=2, invalidation_mode=mode)
+        if variant == "host":
+            _compile(code / Path(source).parts[0], code)
 
 
-def _zip(folder: Path, target: Path) -> None:
+def _packages(out: Path, variant: Variant, requirements: str) -> Path:
+    """The folder with a group's packages, which several functions may have in common; made once."""
+    told = f"{_host(variant)}\0{requirements}\0{Path(__file__).read_text()}"
+    kept = out / "packages" / hashlib.sha256(told.encode()).hexdigest()[:16]
+    if kept.exists():
+        return kept
+    kept.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix="packages-", dir=kept.parent) as made:
+        pins, target, folder = Path(made) / "requirements.txt", Path(made) / "target", Path(made) / "packages"
+        pins.write_text(requirements)
+        options = ("--quiet", "--no-deps", "--only-binary", ":all:", "--require-hashes")
+        _uv("pip", "install", *options, *_PLATFORM[variant], "--target", str(target), "--requirements", str(pins))
+        shutil.copytree(target, folder, ignore=_NOT_NEEDED)
+        if variant == "host":
+            _compile(folder, folder)
+        with contextlib.suppress(OSError):  # another process was quicker
+            folder.rename(kept)
+    return kept
+
+
+def _compile(folder: Path, root: Path) -> None:
+    # Checked by nothing at run time, so that the fixed times of the zip do not make it stale.
+    mode = py_compile.PycInvalidationMode.UNCHECKED_HASH
+    compileall.compile_dir(folder, stripdir=str(root), quiet=2, invalidation_mode=mode)
+
+
+def _host(variant: Variant) -> str:
+    return f"{variant}\0{sys.version if variant == 'host' else ''}"
+
+
+def _zip(folder: Path, target: Path, level: int) -> None:
     unfinished = target.with_suffix(".part")
-    with zipfile.ZipFile(unfinished, "w", zipfile.ZIP_DEFLATED) as archive:
+    with zipfile.ZipFile(unfinished, "w", zipfile.ZIP_DEFLATED, compresslevel=level) as archive:
         for path in _files(folder):
             entry = zipfile.ZipInfo(path.relative_to(folder).as_posix(), _TIME)
             entry.compress_type, entry.external_attr = zipfile.ZIP_DEFLATED, 0o644 << 16
-            archive.writestr(entry, path.read_bytes())
+            archive.writestr(entry, path.read_bytes(), compresslevel=level)
     unfinished.replace(target)
 
 
 def _digest(bundle: Bundle, variant: Variant, requirements: str) -> str:
-    digest = hashlib.sha256(f"{variant}\0{sys.version if variant == 'host' else ''}\0{requirements}".encode())
+    digest = hashlib.sha256(f"{_host(variant)}\0{requirements}".encode())
     digest.update(Path(__file__).read_bytes())
     for source in bundle.sources:
         for path in [ROOT / source] if (ROOT / source).is_file() else _files(ROOT / source):
@@ -152,8 +180,9 @@ def _uv(*arguments: str) -> str:
 def main() -> None:
     """Builds every bundle of a variant, and prints what they weigh."""
     variant: Variant = "host" if sys.argv[1:] == ["host"] else "aws"
-    for bundle in BUNDLES:
-        path, size = build(bundle, variant)
+    with ProcessPoolExecutor() as workers:  # packing is all a processor's work
+        made = list(workers.map(partial(build, variant=variant), BUNDLES))
+    for bundle, (path, size) in zip(BUNDLES, made, strict=True):
         zipped = path.stat().st_size / _MIB
         budget = f" of {bundle.budget_mib}" if variant == "aws" else ""
         sys.stdout.write(f"{bundle.name:10} {size / _MIB:6.1f} MiB{budget} unzipped, {zipped:5.1f} MiB zipped\n")

@@ -1,17 +1,11 @@
 """The Lambda that hears of the end of every state machine of the deployment."""
 
-import asyncio
 from functools import cache
 from typing import Any
 
 from functions.complete.core import CompleteDeps, complete
+from shared.adapters.aws.loop import run
 from shared.observability import bind
-
-
-@cache
-def _runner() -> asyncio.Runner:
-    """One event loop for the life of the Lambda's environment, since connections belong to a loop."""
-    return asyncio.Runner()
 
 
 @cache
@@ -24,7 +18,7 @@ def _deps() -> CompleteDeps:
 def handler(event: dict[str, Any], context: object) -> None:
     """One event of EventBridge; what is raised makes Lambda try again, then keep the event as a dead letter."""
     del context
-    _runner().run(_one(event))
+    run(_one(event))
 
 
 async def _one(event: dict[str, Any]) -> None:

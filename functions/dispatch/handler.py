@@ -6,16 +6,11 @@ from functools import cache
 from typing import Any
 
 from functions.dispatch.core import DispatchDeps, dispatch
+from shared.adapters.aws.loop import run
 from shared.errors import MillraceError
 from shared.observability import bind
 
 log = logging.getLogger(__name__)
-
-
-@cache
-def _runner() -> asyncio.Runner:
-    """One event loop for the life of the Lambda's environment, since connections belong to a loop."""
-    return asyncio.Runner()
 
 
 @cache
@@ -31,7 +26,7 @@ def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
     Source: https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-errorhandling.html#services-sqs-batchfailurereporting
     """
     del context
-    return _runner().run(_batch(event["Records"]))
+    return run(_batch(event["Records"]))
 
 
 async def _batch(records: list[dict[str, Any]]) -> dict[str, Any]:

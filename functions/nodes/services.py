@@ -3,10 +3,10 @@
 Cold path: drivers are loaded with the first event. What is made here lives as long as the Lambda's environment.
 """
 
-import asyncio
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
+from shared.adapters.aws import loop
 from shared.settings import load
 from shared.workflow.node_lambda import NO_SERVICES, NodeServices, Run, answer
 
@@ -20,15 +20,9 @@ def deployed() -> bool:
     return load().stage != "local"
 
 
-@cache
-def _runner() -> asyncio.Runner:
-    """One loop for the life of the Lambda's environment, since connections belong to a loop."""
-    return asyncio.Runner()
-
-
 def invoke(event: dict[str, Any], run: Run) -> dict[str, Any]:
     """The answer of a node Lambda. Raises NodeError."""
-    return _runner().run(_answer(event, run))
+    return loop.run(_answer(event, run))
 
 
 async def _answer(event: dict[str, Any], run: Run) -> dict[str, Any]:

@@ -121,7 +121,11 @@ class FunctionsStack(cdk.Stack):
         """Brings the schema up to the code on every deploy that changes the code; nothing else is invoked before."""
         migrate = self.all["migrate"].lambda_function
         cdk.CustomResource(
-            self, "Schema", service_token=migrate.function_arn, properties={"Code": migrate.current_version.version}
+            self,
+            "Schema",
+            resource_type="Custom::Schema",
+            service_token=migrate.function_arn,
+            properties={"Code": migrate.current_version.version},
         )
 
     def _machines(self) -> list[str]:

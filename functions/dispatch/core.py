@@ -38,7 +38,7 @@ async def dispatch(request: StartRequest, deps: DispatchDeps) -> None:
         raise NotFound(f"The execution {request.execution_id} or its workflow {request.workflow_id} is not there.")
     if execution.status is not ExecutionStatus.QUEUED:
         return
-    given = machine_input(request, workflow.name)
+    given, began = machine_input(request, workflow.name), deps.clock.now()  # its end may be told before we go on
     await deps.machines.start(request.workflow_id, request.version, request.execution_id, given)
-    change = StatusChange(ExecutionStatus.RUNNING, deps.clock.now())
+    change = StatusChange(ExecutionStatus.RUNNING, began)
     await deps.journal.write(request.execution_id, request.project_id, (), change)

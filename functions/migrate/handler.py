@@ -3,7 +3,8 @@
 It answers CloudFormation itself: the CDK's own framework for that is a function in Node.js.
 Source: https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/crpg-ref-responses.html
 
-Invoked with `{"owner_key": "<name>"}` it makes an API key of the first user, with which an operator begins.
+Invoked with `{"owner_key": "<name>"}` it migrates too, and makes an API key of the first user, with which an operator
+begins.
 """
 
 import asyncio
@@ -20,6 +21,7 @@ log = logging.getLogger(__name__)
 def handler(event: dict[str, Any], context: Any) -> dict[str, str] | None:
     """Create and Update migrate, Delete leaves the schema alone; CloudFormation is told how it went, whatever it is."""
     if "owner_key" in event:
+        _migrate()
         return {"key": asyncio.run(_owner_key(str(event["owner_key"])))}
     try:
         if event["RequestType"] != "Delete":

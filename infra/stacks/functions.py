@@ -92,7 +92,8 @@ class FunctionsStack(cdk.Stack):
     def _publishing(self) -> None:
         machines, executions = self._machines(), self._executions()
         api, dispatch = self.all["api"], self.all["dispatch"]
-        publish = ["CreateStateMachine", "UpdateStateMachine", "PublishStateMachineVersion", "TagResource"]
+        publish = ["CreateStateMachine", "UpdateStateMachine", "PublishStateMachineVersion"]
+        publish += [f"{verb}StateMachineAlias" for verb in ("Create", "Update", "Delete")]
         api.allow([f"states:{action}" for action in publish], machines)
         api.allow(["states:GetExecutionHistory", "states:DescribeExecution", "states:StopExecution"], executions)
         api.role.add_to_principal_policy(

@@ -55,7 +55,7 @@ def deploy(emulator: Emulator, folder: Path, *, database_url: str, redis_url: st
 
 
 def _owner_key(emulator: Emulator) -> str:
-    """As an operator fetches it; see docs/operations.md."""
+    """As an operator fetches it; see docs/operations.md. It migrates first: LocalStack leaves custom resources out."""
     event = json.dumps({"owner_key": "tests"})
     answer = _client(emulator, "lambda").invoke(FunctionName=f"{PREFIX}-migrate", Payload=event)
     body = json.load(answer["Payload"])

@@ -63,6 +63,8 @@ class Machines:
             if code_of(error) not in ("StateMachineAlreadyExists", "ConflictException"):
                 raise
             made = await call(self._client.update_state_machine, stateMachineArn=arn, **options)
+        if "stateMachineVersionArn" not in made:  # nothing changed, so creating it again made no version
+            made = await call(self._client.publish_state_machine_version, stateMachineArn=arn)
         await self._point(arn, f"v{version}", made["stateMachineVersionArn"])
         if version > MAX_ALIASES:
             oldest = f"{arn}:v{version - MAX_ALIASES}"

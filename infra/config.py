@@ -53,6 +53,10 @@ class Environment:
     database_url: str | None = None
     redis_url: str | None = None
     allowed_hosts: str = ""
+    default_model: str | None = None
+    openai_base_url: str | None = None
+    model_keys_secret: str | None = None
+    """ARN of a secret like {"OPENAI_API_KEY": "…"}; models of Bedrock need none."""
 
     @property
     def prefix(self) -> str:
@@ -91,7 +95,8 @@ ENVIRONMENTS: Mapping[str, Environment] = {
     ),
 }
 
-_TEXTS = ("alarm_email", "domain_name", "certificate_arn", "database_url", "redis_url", "allowed_hosts")
+_MODELS = ("default_model", "openai_base_url", "model_keys_secret")
+_TEXTS = ("alarm_email", "domain_name", "certificate_arn", "database_url", "redis_url", "allowed_hosts", *_MODELS)
 
 
 def from_context(node: Node) -> Environment:

@@ -7,7 +7,7 @@ from constructs import Construct
 
 from infra.config import Environment
 from infra.constructs.function import Function, Place, Size
-from infra.constructs.nag import accept_machines
+from infra.constructs.nag import accept, accept_machines
 from infra.stacks.data import DataStack
 from infra.stacks.messaging import DISPATCH_SECONDS, MessagingStack
 
@@ -55,11 +55,17 @@ class FunctionsStack(cdk.Stack):
                 environment=environment,
                 size=self._size(function, size),
                 place=place,
-                variables={**data.variables, **messaging.variables, **self._variables()},
+                variables={
+                    **data.variables,
+                    **messaging.variables,
+                    **self._variables(),
+                    **(self._models() if function == "agent" else {}),
+                },
                 asynchronous=function == "complete",
             )
             data.allow(self.all[function].role, blobs=function in _BLOBS, sealing=function in _SEALING)
         self._publishing()
+        self._model_access()
         self._queues(messaging)
         self._migration()
 
@@ -88,6 +94,27 @@ class FunctionsStack(cdk.Stack):
                 arn_format=cdk.ArnFormat.COLON_RESOURCE_NAME,
             ),
         }
+
+    def _models(self) -> dict[str, str]:
+        given = {
+            "MILLRACE_DEFAULT_MODEL": self._environment.default_model,
+            "MILLRACE_MODEL_KEYS_SECRET": self._environment.model_keys_secret,
+            "OPENAI_BASE_URL": self._environment.openai_base_url,
+        }
+        return {name: value for name, value in given.items() if value}
+
+    def _model_access(self) -> None:
+        role, agent = self.all["agent"].role, self.all["agent"]
+        models = [f"arn:{self.partition}:bedrock:*::foundation-model/*"]
+        models.append(f"arn:{self.partition}:bedrock:*:{self.account}:inference-profile/*")
+        agent.allow(["bedrock:InvokeModel", "bedrock:InvokeModelWithResponseStream"], models)
+        written = [each.replace(self.partition, "<AWS::Partition>") for each in models]
+        written = [each.replace(self.account, "<AWS::AccountId>") for each in written]
+        accept(
+            role, {f"AwsSolutions-IAM5[Resource::{each}]": "Authors choose the model of a node." for each in written}
+        )
+        if self._environment.model_keys_secret:
+            agent.allow(["secretsmanager:GetSecretValue"], [self._environment.model_keys_secret])
 
     def _publishing(self) -> None:
         machines, executions = self._machines(), self._executions()

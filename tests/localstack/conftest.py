@@ -1,6 +1,6 @@
 """One emulator of AWS a session, and one deployment of the product on it."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -8,11 +8,13 @@ import boto3
 import httpx
 import psycopg
 import pytest
+from aiohttp import web
 
 from shared.adapters.local.embedded_postgres import DATABASE
 from tests.localstack import emulator
-from tests.localstack.deployment import Deployment, deploy
+from tests.localstack.deployment import Api, Deployment, deploy
 from tests.localstack.emulator import REGION, Emulator
+from tests.support.openai_server import OpenAIServer, openai_server
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -49,17 +51,52 @@ def empty_database(_postgres_server: str) -> str:
 
 
 @pytest.fixture(scope="session")
-def deployment(
-    localstack: Emulator, empty_database: str, redis_url: str, tmp_path_factory: pytest.TempPathFactory
-) -> Deployment:
-    """Every stack, deployed once a session."""
-    folder = tmp_path_factory.mktemp("deployment")
-    return deploy(localstack, folder, database_url=empty_database, redis_url=redis_url, hosts="127.0.0.1")
+async def models() -> AsyncIterator[OpenAIServer]:
+    """The model server that the agents of the deployment ask."""
+    async with openai_server() as server:
+        yield server
 
 
 @pytest.fixture(scope="session")
-def api(deployment: Deployment) -> Iterator[httpx.Client]:
+async def echo() -> AsyncIterator[str]:
+    """The address of a service on loopback that answers with the JSON it gets."""
+
+    async def answer(request: web.Request) -> web.Response:
+        return web.json_response(await request.json())
+
+    app = web.Application()
+    app.router.add_post("/{path:.*}", answer)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        yield f"127.0.0.1:{runner.addresses[0][1]}"
+    finally:
+        await runner.cleanup()
+
+
+@pytest.fixture(scope="session")
+def deployment(
+    localstack: Emulator,
+    empty_database: str,
+    redis_url: str,
+    models: OpenAIServer,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Deployment:
+    """Every stack, deployed once a session."""
+    context = {
+        "database_url": empty_database,
+        "redis_url": redis_url,
+        "allowed_hosts": "127.0.0.1",
+        "openai_base_url": models.url,
+        "default_model": "demo:triage",
+    }
+    return deploy(localstack, tmp_path_factory.mktemp("deployment"), context)
+
+
+@pytest.fixture
+async def api(deployment: Deployment) -> AsyncIterator[Api]:
     """The deployed REST API, called by the owner."""
     headers = {"Authorization": f"Bearer {deployment.key}"}
-    with httpx.Client(base_url=deployment.url, headers=headers, timeout=60) as client:
-        yield client
+    async with httpx.AsyncClient(base_url=deployment.url, headers=headers, timeout=60) as client:
+        yield Api(client)

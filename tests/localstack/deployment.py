@@ -1,14 +1,17 @@
 """The whole product on an emulator: its bundles made, its stacks deployed by the real CDK, an owner's key fetched."""
 
+import asyncio
 import json
 import os
 import subprocess
 import sys
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import boto3
+import httpx
 
 from tests.localstack.emulator import REGION, ROOT, Emulator
 
@@ -24,24 +27,21 @@ class Deployment:
     emulator: Emulator
     url: str
     key: str
-    database_url: str
-    redis_url: str
 
     def client(self, service: str) -> Any:
         """The boto3 client of a service."""
         return _client(self.emulator, service)
 
 
-def deploy(emulator: Emulator, folder: Path, *, database_url: str, redis_url: str, hosts: str = "") -> Deployment:
-    """Deploys every stack over the given stores. `hosts` are private addresses that nodes may call.
+def deploy(emulator: Emulator, folder: Path, context: Mapping[str, str]) -> Deployment:
+    """Deploys every stack with the given context: the stores' URLs, and what nodes may reach.
 
     Raises:
         RuntimeError: a command failed; with the end of what it wrote.
     """
     _run(["make", "infra/node_modules/.ready"], {})
     _run([sys.executable, "-m", "infra.bundles", "host"], {})
-    context = {"env": "localstack", "database_url": database_url, "redis_url": redis_url, "allowed_hosts": hosts}
-    options = [option for key, value in context.items() for option in ("-c", f"{key}={value}")]
+    options = [option for key, value in {"env": "localstack", **context}.items() for option in ("-c", f"{key}={value}")]
     environment = {**emulator.environment, "HOME": str(folder), "CDK_DISABLE_VERSION_CHECK": "1"}
     _run([CDK, "bootstrap", "--quiet", "-o", folder / "bootstrap", *options], environment)
     assembly = ["-o", folder / "cdk.out", "--outputs-file", folder / "outputs.json"]
@@ -51,7 +51,7 @@ def deploy(emulator: Emulator, folder: Path, *, database_url: str, redis_url: st
     outputs = json.loads((folder / "outputs.json").read_text())
     api_id = outputs[f"{PREFIX}-api"]["Url"].partition("//")[2].partition(".")[0]
     url = f"{emulator.endpoint}/_aws/execute-api/{api_id}/live/"
-    return Deployment(emulator, url, _owner_key(emulator), database_url, redis_url)
+    return Deployment(emulator, url, _owner_key(emulator))
 
 
 def _owner_key(emulator: Emulator) -> str:
@@ -81,3 +81,48 @@ def _run(command: list[str | Path], environment: dict[str, str]) -> None:
     )
     if done.returncode:
         raise RuntimeError(f"{command[0]} failed:\n{(done.stdout + done.stderr)[-6000:]}")
+
+
+@dataclass(frozen=True)
+class Api:
+    """The deployed REST API, as tests use it."""
+
+    http: httpx.AsyncClient
+
+    async def active(self, document: Any) -> dict[str, Any]:
+        """A workflow that can be started."""
+        answer = await self.http.post("api/workflows", json=document)
+        assert answer.status_code == 201, answer.text
+        created: dict[str, Any] = answer.json()
+        activated = await self.http.post(f"api/workflows/{created['id']}/activate")
+        assert activated.status_code == 200, activated.text
+        return created
+
+    async def start(self, workflow: dict[str, Any], given: Any) -> str:
+        """The id of an execution."""
+        answer = await self.http.post(f"api/workflows/{workflow['id']}/execute", json={"input": given})
+        assert answer.status_code == 202, answer.text
+        return str(answer.json()["execution_id"])
+
+    async def get(self, path: str) -> Any:
+        """What a route answers."""
+        answer = await self.http.get(path)
+        assert answer.status_code == 200, answer.text
+        return answer.json()
+
+    async def ended(self, execution_id: str) -> dict[str, Any]:
+        """The execution, once it has ended."""
+
+        async def look() -> dict[str, Any] | None:
+            found: dict[str, Any] = await self.get(f"api/executions/{execution_id}")
+            return found if found["status"] not in ("queued", "running") else None
+
+        return await until(look)
+
+
+async def until(look: Callable[[], Awaitable[Any]], seconds: float = 60) -> Any:
+    """What `look` finds, once it finds something."""
+    async with asyncio.timeout(seconds):
+        while not (found := await look()):
+            await asyncio.sleep(0.2)
+    return found

@@ -1,5 +1,6 @@
 """The Lambda of the node type `agent`."""
 
+import os
 from typing import Any
 
 from functions.nodes import services
@@ -27,6 +28,7 @@ def _deps() -> AgentDeps:
     if not services.deployed():
         return AgentDeps(settings.default_model)
     from functions.nodes.agent.mcp_tools import McpTools  # noqa: PLC0415 - loaded with the first event, see core
+    from shared.adapters.aws.settings import model_keys  # noqa: PLC0415
     from shared.adapters.http.authorise import Requester  # noqa: PLC0415
     from shared.adapters.http.client import GuardedClient  # noqa: PLC0415
     from shared.adapters.postgres.agents import PostgresAgentMemory, PostgresAgentTurns  # noqa: PLC0415
@@ -36,6 +38,7 @@ def _deps() -> AgentDeps:
     requester = Requester(GuardedClient(EgressPolicy.parse(settings.allowed_hosts)), services.circuits())
     return AgentDeps(
         settings.default_model,
+        environment={**os.environ, **model_keys()},
         turns=PostgresAgentTurns(services.engine()),
         memory=PostgresAgentMemory(services.engine()),
         mcp=McpTools(requester, services.connections()),

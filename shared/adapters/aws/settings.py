@@ -30,6 +30,7 @@ class AwsSettings(BaseSettings):
     http_function_arn: str = ""
     tool_function_arn: str = ""
     sealing_secret: str = ""
+    model_keys_secret: str = ""
     database_secret: str = ""
     database_host: str = ""
 
@@ -63,6 +64,13 @@ def stage() -> Stage:
     if aws.sealing_secret and settings.encryption_keys is None:
         found["encryption_keys"] = SecretStr(_sealing_keys(_secret(aws.sealing_secret)))
     return Stage(settings.model_copy(update=found), aws)
+
+
+@cache
+def model_keys() -> dict[str, str]:
+    """Keys of models' providers, by the names of their variables; read once. Raises ClientError."""
+    arn = stage().aws.model_keys_secret
+    return {str(name): str(key) for name, key in orjson.loads(_secret(arn)).items()} if arn else {}
 
 
 def _secret(arn: str) -> str:

@@ -1,6 +1,6 @@
 """What differs between environments, typed. `-c env=dev|prod|localstack` chooses one; other context keys fill it in.
 
-Costs are of us-east-1 (2026-11) and per month, for what runs when nothing runs: see docs/operate.md.
+Costs are of us-east-1 (2026-11) and per month, for what runs when nothing runs: see docs/operations.md.
 """
 
 from collections.abc import Mapping

@@ -8,7 +8,7 @@ from typing import Any
 import orjson
 
 from functions.api.deps import Deps
-from shared.errors import Diagnostic
+from shared.errors import Diagnostic, NotImplementedYet
 from shared.ids import new_id
 from shared.workflow.definition import WorkflowDefinition
 from shared.workflow.records import Workflow, WorkflowStatus, WorkflowVersion
@@ -84,6 +84,8 @@ async def _stored(
     """Stored first: of two at once that make the same version, only the one that is stored is published."""
     if deps.publisher is None:
         return await store(workflow, version)
+    if version.definition.get("settings", {}).get("max_concurrency") is not None:
+        raise NotImplementedYet("settings.max_concurrency is not kept on AWS yet; it is on the local stage. Remove it.")
     deps.publisher.resolved(version.asl)  # what cannot be published is not stored
     await store(workflow, version)
     return await deps.publisher.publish(workflow.id, version.version, version.asl)

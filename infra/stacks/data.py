@@ -37,7 +37,9 @@ class DataStack(cdk.Stack):
             removal_policy=keep,
             generate_secret_string=secretsmanager.SecretStringGenerator(password_length=64, exclude_punctuation=True),
         )
-        accept(self.sealing, {"AwsSolutions-SMG4": "A new key is added beside the old one by hand: docs/operate.md."})
+        accept(
+            self.sealing, {"AwsSolutions-SMG4": "A new key is added beside the old one by hand: docs/operations.md."}
+        )
         self.variables = {
             "MILLRACE_STAGE": environment.stage,
             "MILLRACE_BLOB_URL": f"s3://{self._blobs_name}",
@@ -128,7 +130,7 @@ class DataStack(cdk.Stack):
         self.variables |= {"MILLRACE_DATABASE_SECRET": secret.secret_arn, "MILLRACE_DATABASE_HOST": endpoint}
         self._credentials.append(secret.secret_arn)
         reasons = {
-            "AwsSolutions-SMG4": "The proxy holds the credentials open; they are rotated by hand: docs/operate.md."
+            "AwsSolutions-SMG4": "The proxy holds the credentials open; they are rotated by hand: docs/operations.md."
         }
         if not environment.retain:
             reasons["AwsSolutions-RDS10"] = "An environment for trying things out is thrown away whole."

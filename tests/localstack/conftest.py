@@ -59,10 +59,10 @@ async def models() -> AsyncIterator[OpenAIServer]:
 
 @pytest.fixture(scope="session")
 async def echo() -> AsyncIterator[str]:
-    """The address of a service on loopback that answers with the JSON it gets."""
+    """The address of a service on loopback that answers with what it gets, as `body`."""
 
     async def answer(request: web.Request) -> web.Response:
-        return web.json_response(await request.json())
+        return web.json_response({"body": await request.json()})
 
     app = web.Application()
     app.router.add_post("/{path:.*}", answer)

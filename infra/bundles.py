@@ -56,12 +56,12 @@ class Bundle:
 _NODE = ("functions/nodes/services.py", "shared")
 
 BUNDLES = (
-    Bundle("api", ("functions/api", "shared", "statemachines"), 110),
+    Bundle("api", ("functions/api", "shared", "statemachines"), 125),
     Bundle("webhook", ("functions/webhook", "shared"), 80),
-    Bundle("agent", ("functions/nodes/agent", *_NODE), 165),
+    Bundle("agent", ("functions/nodes/agent", *_NODE), 190),
     Bundle("approval", ("functions/nodes/approval", *_NODE), 90),
     Bundle("http", ("functions/nodes/http", *_NODE), 90),
-    Bundle("tool", ("functions/nodes/tool", *_NODE), 90),
+    Bundle("tool", ("functions/nodes/tool", *_NODE), 130),
     Bundle("dispatch", ("functions/dispatch", "shared"), 50),
     Bundle("complete", ("functions/complete", "shared"), 50),
     Bundle("migrate", ("functions/migrate", "shared"), 50),

@@ -64,6 +64,20 @@ async def test_an_example_with_an_agent_runs(api: Api, echo: str):
     assert next(run for run in execution["nodes"] if run["node"] == "triage")["meta"]["model"] == "demo:triage"
 
 
+async def test_an_example_that_is_imported_from_n8n_runs(api: Api, echo: str):
+    export = (ROOT / "examples" / "from-n8n" / "orders.json").read_text().replace("127.0.0.1:8099", echo)
+    headers = {"Content-Type": "application/json"}
+    imported = await api.http.post("api/workflows/import/n8n", content=export.encode(), headers=headers)
+    assert imported.status_code == 200, imported.text
+    order = {"customer": " Ada ", "items": [{"price": 500, "quantity": 3}]}
+
+    made = await api.active(imported.json()["definition"])
+    execution = await api.ended(await api.start(made, {"body": order}))
+
+    assert execution["status"] == "succeeded", execution
+    assert "Ada ordered for 1500" in json.dumps(execution["nodes"])
+
+
 async def test_a_signed_delivery_starts_an_execution_and_another_is_refused(api: Api):
     made = await api.active(
         workflow("hooked", {"id": "a", "type": "transform", "config": {"output": "{% $input.body %}"}})

@@ -10,7 +10,7 @@ import orjson
 from rich.console import Console
 from rich.table import Table
 
-from bench import compile_time, load, machine
+from bench import compile_time, imports, load, machine, sleepers
 from bench.jobs import JOBS
 from local.receiver import Receiver
 from local.web import bind, serving, url_of
@@ -22,6 +22,7 @@ PLANS = {"W5": {1: 150, 16: 1_500, 64: 2_000}, "W5-pure": {1: 300, 16: 2_500, 64
 """Of each job: executions by concurrency."""
 
 SHORT = {1: 40, 16: 200}
+SLEEPERS = 10_000
 
 
 def main() -> None:
@@ -46,6 +47,10 @@ def main() -> None:
     console.print(
         f"first start {report['first_start_s']} s, restart {report['restart_s']} s, idle {report['idle_mib']} MiB"
     )
+    report["sleepers"] = sleepers.measure(SLEEPERS, console)
+    console.print(report["sleepers"])
+    report["imports_ms"] = imports.measure()
+    console.print(imports.table(report["imports_ms"]))
     target = RESULTS / f"{report['at'].replace(':', '')}.json"
     RESULTS.mkdir(exist_ok=True)
     target.write_bytes(orjson.dumps(report, option=orjson.OPT_INDENT_2))

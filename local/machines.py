@@ -39,7 +39,7 @@ class Machines:
                 machine=Machine.load(stored.asl),
                 workflow_name=stored.definition["name"],
                 mode=settings.get("mode", "durable"),
-                limited=settings.get("max_concurrency") is not None,
+                limited=any(settings.get(name) is not None for name in ("max_concurrency", "flow_control")),
             )
             self._loaded[key] = loaded
             if len(self._loaded) > _KEPT:

@@ -14,15 +14,19 @@ from functions.nodes.http import core as http
 from functions.nodes.tool import core as tool
 from functions.nodes.tool.registry import ToolServices
 from local.bulk import feed_bulk_runs
+from local.events import LocalEvents
 from local.machines import Machines
 from local.nested import NestedExecutions
-from local.queue import LocalQueue, LocalTaskCompletions
+from local.put_events import PutEvents
+from local.queue import LocalAdmission, LocalQueue, LocalTaskCompletions
 from local.stores import Stores
 from local.tasks import LocalTasks
+from local.wiring_events import dispatcher
 from local.wiring_schedules import scheduler
 from local.worker import Worker
 from shared.adapters.http.client import GuardedClient
 from shared.adapters.http.oauth2 import OAuth2Grants
+from shared.adapters.postgres.flow import PostgresFlow
 from shared.adapters.redis import RedisResultCache
 from shared.approvals.deciding import tell_all
 from shared.bulk.feeding import Feeding
@@ -54,13 +58,15 @@ class Running:
     completions: LocalTaskCompletions
     tokens: TaskTokens
     runner: TaskRunner
+    events: LocalEvents
 
 
 def start(stack: AsyncExitStack, settings: Settings, stores: Stores, name: str) -> Running:
     """Starts the worker of this process, under a name that is the same after a restart; it ends with `stack`."""
     clock = SystemClock()
     tokens = TaskTokens(stores.secrets.derive("task tokens"))
-    queue = LocalQueue(stores.queue)
+    flow = PostgresFlow(stores.engine, clock)
+    queue = LocalQueue(stores.queue, flow)
     connections = _connections(stack, settings, stores)
     services = NodeServices(
         blobs=stores.blobs,
@@ -68,7 +74,10 @@ def start(stack: AsyncExitStack, settings: Settings, stores: Stores, name: str) 
         connections=connections,
     )
     nested = NestedExecutions(stores.workflows, stores.executions, queue, clock)
-    runner = LocalTasks(_functions(stack, settings, stores, queue, connections), services, nested, stores.approvals)
+    events = LocalEvents(stores.events)
+    puts = PutEvents(events, stores.executions, clock)
+    functions = _functions(stack, settings, stores, queue, connections)
+    runner = LocalTasks(functions, services, nested, stores.approvals, puts)
     interpreter = Interpreter(
         journal=stores.journal,
         runner=runner,
@@ -81,7 +90,7 @@ def start(stack: AsyncExitStack, settings: Settings, stores: Stores, name: str) 
         name=f"{name}/{new_id()}",
         interpreter=interpreter,
         backlog=stores.backlog,
-        admission=stores.admission,
+        admission=LocalAdmission(flow, stores.admission),
         journal=stores.journal,
         machines=Machines(stores.workflows),
         clock=clock,
@@ -96,7 +105,9 @@ def start(stack: AsyncExitStack, settings: Settings, stores: Stores, name: str) 
     stack.push_async_callback(_ended, asyncio.create_task(feed_bulk_runs(feeding), name="bulk runs"))
     timed = scheduler(stores.engine, runner=runner, blobs=stores.blobs, queue=queue, clock=clock)
     stack.push_async_callback(_ended, asyncio.create_task(timed.run(), name="scheduler"))
-    return Running(worker, queue, completions, tokens, runner)
+    events.attach(listening := dispatcher(stores, queue=queue, clock=clock))
+    stack.push_async_callback(_ended, asyncio.create_task(listening.run(), name="dispatcher"))
+    return Running(worker, queue, completions, tokens, runner, events)
 
 
 async def _tell_decisions(stores: Stores, completions: LocalTaskCompletions) -> None:

@@ -15,9 +15,13 @@ from shared.adapters.postgres.backlog import PostgresBacklog
 from shared.adapters.postgres.bulk import PostgresBulkRuns
 from shared.adapters.postgres.completions import PostgresTaskCompletions
 from shared.adapters.postgres.connections import PostgresConnections
+from shared.adapters.postgres.dead_letters import PostgresDeadLetters
 from shared.adapters.postgres.engine import create_engine
+from shared.adapters.postgres.event_archive import PostgresEventArchive, PostgresEventReplays
+from shared.adapters.postgres.events import PostgresEvents
 from shared.adapters.postgres.executions import PostgresExecutions
 from shared.adapters.postgres.journal import PostgresJournal
+from shared.adapters.postgres.lifecycle import PostgresLifecycle
 from shared.adapters.postgres.queue import PostgresQueue
 from shared.adapters.postgres.schedules import PostgresTriggerStates
 from shared.adapters.postgres.triggers import PostgresTriggers
@@ -43,6 +47,11 @@ class Stores:
     completions: PostgresTaskCompletions
     queue: PostgresQueue
     journal: PostgresJournal
+    events: PostgresEvents
+    archive: PostgresEventArchive
+    replays: PostgresEventReplays
+    dead_letters: PostgresDeadLetters
+    lifecycle: PostgresLifecycle
     feed: RedisLiveFeed
     redis: Redis
     circuits: RedisCircuits
@@ -75,6 +84,11 @@ def open_stores(stack: AsyncExitStack, settings: Settings) -> Stores:
         completions=PostgresTaskCompletions(database_url),
         queue=PostgresQueue(database_url, max_queued=settings.max_queued),
         journal=PostgresJournal(database_url, on_commit=feed.publish),
+        events=PostgresEvents(database_url, engine),
+        archive=PostgresEventArchive(engine),
+        replays=PostgresEventReplays(engine),
+        dead_letters=PostgresDeadLetters(engine),
+        lifecycle=PostgresLifecycle(database_url),
         feed=feed,
         redis=redis,
         circuits=RedisCircuits(redis),
@@ -87,7 +101,8 @@ def open_stores(stack: AsyncExitStack, settings: Settings) -> Stores:
         secrets=FernetBox(keys.get_secret_value()) if keys else FernetBox.of_folder(settings.data),
     )
     writers = (stores.journal.close, stores.queue.close, stores.completions.close)
-    closing = (engine.dispose, stores.redis.aclose, feed.close, *writers)
+    readers = (stores.events.close, stores.lifecycle.close)
+    closing = (engine.dispose, stores.redis.aclose, feed.close, *readers, *writers)
     for close in closing:
         stack.push_async_callback(close)
     return stores

@@ -10,6 +10,7 @@ from typing import Any
 import orjson
 
 from local.nested import START, START_AND_WAIT, NestedExecutions
+from local.put_events import PUT_EVENTS, PutEvents
 from shared.errors import NodeError
 from shared.ports import ApprovalStore, TaskCall, TaskFailed, TaskRunner
 from shared.workflow.node_lambda import NO_SERVICES, NodeServices, Run, answer
@@ -27,11 +28,13 @@ class LocalTasks(TaskRunner):
         services: NodeServices = NO_SERVICES,
         nested: NestedExecutions | None = None,
         approvals: ApprovalStore | None = None,
+        events: PutEvents | None = None,
     ) -> None:
         self._functions = functions
         self._services = services
         self._nested = nested
         self._approvals = approvals
+        self._events = events
 
     async def run(self, call: TaskCall) -> Any:
         """What the integration answers: `{"Payload", "StatusCode", "ExecutedVersion"}` of a function. Raises
@@ -40,6 +43,8 @@ class LocalTasks(TaskRunner):
             return await self._invoke(call)
         if call.resource in (START, START_AND_WAIT) and self._nested is not None:
             return await self._nested.start(call)
+        if call.resource == PUT_EVENTS and self._events is not None:
+            return await self._events.run(call)
         raise TaskFailed("States.Runtime", f"The local stage does not run the resource '{call.resource}' yet.")
 
     async def stop(self, call: TaskCall) -> None:

@@ -19,9 +19,13 @@ MillraceError
 │   │   └── IdempotencyMismatch   the key was used before with another request
 │   ├── TooManyRequests           (retryable) a limit of how much is taken in
 │   │   └── QueueFull             (retryable) as many executions wait as the queue may hold
+│   ├── FlowRateLimited           (retryable) the workflow's own rate limit refuses an arrival
+│   ├── FlowExpressionFailed      an expression of flow control says nothing about this input
 │   ├── InvalidDefinition         a workflow that cannot be published; carries diagnostics
+│   ├── InvalidPattern            an event pattern that cannot be; carries diagnostics
 │   ├── InvalidInput              an input that breaks the workflow's input_schema; carries diagnostics
 │   ├── InvalidParameter          a query parameter, header or field out of its range
+│   ├── LoopSuspected             executions start one another by events, too often in a row
 │   ├── TaskTokenInvalid          no task token of ours: forged, cut short, or signed by another key
 │   └── NotImplementedYet         designed, not built
 ├── NodeError                     a node's work failed; its class name is the error name in ASL
@@ -123,6 +127,15 @@ class TooManyRequests(RequestError):
     retryable = True
 
 
+class FlowRateLimited(RequestError):
+    code = "flow.rate_limited"
+    retryable = True
+
+
+class FlowExpressionFailed(RequestError):
+    code = "flow.expression_failed"
+
+
 class QueueFull(TooManyRequests):
     code = "queue.full"
 
@@ -198,8 +211,17 @@ class InvalidInput(_Diagnosed):
     what = "The input"
 
 
+class InvalidPattern(_Diagnosed):
+    code = "pattern.invalid"
+    what = "The event pattern"
+
+
 class InvalidParameter(RequestError):
     code = "request.parameter_invalid"
+
+
+class LoopSuspected(RequestError):
+    code = "event.loop"
 
 
 class TaskTokenInvalid(RequestError):

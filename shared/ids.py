@@ -3,6 +3,7 @@
 import hashlib
 import secrets
 import uuid
+from datetime import datetime
 
 import uuid_utils
 
@@ -23,6 +24,12 @@ def is_id(text: str) -> bool:
 def new_webhook_path() -> str:
     """An unguessable URL path for a webhook: 192 random bits, URL-safe."""
     return secrets.token_urlsafe(24)
+
+
+def lowest_id(at: datetime) -> str:
+    """What is not above any UUIDv7 that is made at `at` or later."""
+    milliseconds = int(at.timestamp() * 1000)
+    return str(uuid.UUID(int=milliseconds << 80))
 
 
 def derived_id(parent: str, name: str) -> str:

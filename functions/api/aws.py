@@ -9,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from functions.api.deps import Deps
 from shared.adapters.aws.bulk import NoBulkRuns
 from shared.adapters.aws.completions import StepFunctionsCompletions
+from shared.adapters.aws.events import NoEvents, NoReplays
 from shared.adapters.aws.executions import AwsExecutions
 from shared.adapters.aws.lambdas import LambdaTasks
 from shared.adapters.aws.machines import Machines
@@ -21,7 +22,9 @@ from shared.adapters.passwords import Argon2Passwords
 from shared.adapters.postgres.approvals import PostgresApprovals
 from shared.adapters.postgres.bulk import PostgresBulkRuns
 from shared.adapters.postgres.connections import PostgresConnections
+from shared.adapters.postgres.dead_letters import PostgresDeadLetters
 from shared.adapters.postgres.engine import create_engine
+from shared.adapters.postgres.event_archive import PostgresEventArchive, PostgresEventReplays
 from shared.adapters.postgres.executions import PostgresExecutions
 from shared.adapters.postgres.identity import PostgresKeys, PostgresMembers, PostgresSessions
 from shared.adapters.postgres.queue import PostgresQueue
@@ -71,6 +74,10 @@ def _wired(here: Stage, secrets: FernetBox, blob_url: str) -> Deps:
         approvals=PostgresApprovals(engine),
         approval_links=ApprovalLinks(secrets.derive("approval links")),
         circuits=RedisCircuits(redis),
+        events=NoEvents(),
+        archive=PostgresEventArchive(engine),
+        replays=NoReplays(PostgresEventReplays(engine)),
+        dead_letters=PostgresDeadLetters(engine),
         bulk_runs=NoBulkRuns(PostgresBulkRuns(engine)),
         access=_access(engine, secrets),
         runner=LambdaTasks(here.aws),

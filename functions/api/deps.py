@@ -28,6 +28,7 @@ from shared.ports import (
     TriggerStore,
     WorkflowStore,
 )
+from shared.ports.events import DeadLetters, EventArchive, EventBus, EventReplays
 from shared.settings import Settings
 
 Probe = Callable[[], Awaitable[object]]
@@ -61,6 +62,10 @@ class Deps:
     approvals: ApprovalStore
     approval_links: ApprovalLinks
     trigger_states: TriggerStates
+    events: EventBus
+    archive: EventArchive
+    replays: EventReplays
+    dead_letters: DeadLetters
     circuits: Circuits
     bulk_runs: BulkRuns
     access: Access

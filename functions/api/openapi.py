@@ -12,6 +12,7 @@ from starlette.staticfiles import StaticFiles
 
 from functions.api import access
 from functions.api.models.common import Problem
+from functions.api.models.events import PublishEvent
 from shared.version import VERSION
 from shared.workflow.definition import WorkflowDefinition
 
@@ -63,7 +64,7 @@ def new_app() -> FastAPI:
 def _with_models(document: dict[str, Any]) -> dict[str, Any]:
     """Adds the models that routes refer to by name, because they read or write them by hand."""
     _, schema = models_json_schema(
-        [(WorkflowDefinition, "validation"), (Problem, "serialization")],
+        [(WorkflowDefinition, "validation"), (PublishEvent, "validation"), (Problem, "serialization")],
         by_alias=True,
         ref_template="#/components/schemas/{model}",
     )

@@ -21,7 +21,7 @@ from pydantic import BaseModel, ConfigDict
 from functions.poll.source import ask, name_of, request_of, retry_after
 from shared.clock import Clock
 from shared.errors import Gone, NodeError, RequestError, WorkflowInactive
-from shared.executions.start import Origin, Startable, ensure_startable, start
+from shared.executions.start import Startable, ensure_startable, start
 from shared.ports import (
     BlobStore,
     ClaimedTrigger,
@@ -34,9 +34,10 @@ from shared.ports import (
     WorkflowStore,
 )
 from shared.triggers.changes import DetectionFailed, Seen, detect
+from shared.triggers.dead_letters import Stage, Undelivered
 from shared.triggers.polling import PollingTriggerConfig
 from shared.triggers.records import Trigger, TriggerType
-from shared.triggers.starting import startable_of
+from shared.triggers.starting import origin_of, startable_of
 from shared.triggers.templates import filled
 from shared.workflow.expressions import ExpressionError
 
@@ -103,18 +104,18 @@ async def advance(deps: Deps, claimed: ClaimedTrigger) -> Outcome:
     """
     trigger = claimed.trigger
     config = PollingTriggerConfig.model_validate(trigger.config)
-    memory = _memory(claimed, config)
+    memory, letters = _memory(claimed, config), list[Undelivered]()
     try:
         target = await startable_of(deps.workflows, trigger)
         ensure_startable(target)
-        await _emit(deps, trigger, target, memory)
+        await _emit(deps, trigger, target, memory, letters)
         outcome = await _poll(deps, claimed, config, memory)
         if outcome == "polled":
-            await _emit(deps, trigger, target, memory)
+            await _emit(deps, trigger, target, memory, letters)
     except (Gone, WorkflowInactive) as error:
         memory.waiting_for, outcome = error.message, "waiting"
         memory.next_poll = config.next_poll(deps.clock.now())
-    await _give_back(deps, claimed, memory, paused=outcome == "paused")
+    await _give_back(deps, claimed, memory, letters)
     return outcome
 
 
@@ -155,7 +156,7 @@ async def _poll(deps: Deps, claimed: ClaimedTrigger, config: PollingTriggerConfi
     memory.seen, memory.outbox = seen, entries
     memory.last_poll, memory.next_poll = now, config.next_poll(now)
     memory.failures, memory.last_error = 0, None
-    if not await deps.states.keep(claimed, _state(memory, now), hold=True):
+    if not await deps.states.keep(claimed, _state(memory, now), now, hold=True):
         log.warning("poll given up: another process took the trigger", extra={"trigger_id": trigger.id})
         memory.outbox = []
         return "lost"
@@ -181,24 +182,28 @@ def _entries(config: PollingTriggerConfig, trigger: Trigger, memory: PollingMemo
     ]
 
 
-async def _emit(deps: Deps, trigger: Trigger, target: Startable, memory: PollingMemory) -> None:
-    """Empties the outbox, in order. Raises WorkflowInactive and Gone where the workflow stopped meanwhile."""
+def _letter(trigger: Trigger, entry: Entry, error: RequestError) -> Undelivered:
+    payload = {"input": entry.input}
+    return Undelivered(entry.key, trigger.project_id, Stage.POLLING, trigger, error.code, error.message, payload)
+
+
+async def _emit(
+    deps: Deps, trigger: Trigger, target: Startable, memory: PollingMemory, letters: list[Undelivered]
+) -> None:
+    """Empties the outbox, in order; what the workflow does not take becomes `letters`.
+
+    Raises WorkflowInactive and Gone where the workflow stopped meanwhile.
+    """
     while memory.outbox:
         entry = memory.outbox[0]
-        origin = Origin(
-            trigger={"type": TriggerType.POLLING.value, "id": trigger.id},
-            correlation_id=entry.key,
-            trigger_id=trigger.id,
-            idempotency_key=entry.key,
-            fingerprint=entry.key.encode(),
-        )
         try:
-            await start(target, entry.input, origin, queue=deps.queue, clock=deps.clock)
+            await start(target, entry.input, origin_of(trigger, entry.key), queue=deps.queue, clock=deps.clock)
             memory.emitted += 1
         except (Gone, WorkflowInactive):
             raise
         except RequestError as error:
             memory.refused, memory.last_refusal = memory.refused + 1, error.message
+            letters.append(_letter(trigger, entry, error))
             log.warning("item refused", extra={"trigger_id": trigger.id, "key": entry.key, "reason": error.message})
         memory.outbox.pop(0)
 
@@ -221,10 +226,11 @@ def _failed(
     return "paused"
 
 
-async def _give_back(deps: Deps, claimed: ClaimedTrigger, memory: PollingMemory, *, paused: bool) -> None:
-    due_at = deps.clock.now() if memory.outbox and memory.next_poll is None else memory.next_poll
-    pause_at = deps.clock.now() if paused else None
-    await deps.states.keep(claimed, _state(memory, due_at), pause_at=pause_at)
+async def _give_back(deps: Deps, claimed: ClaimedTrigger, memory: PollingMemory, letters: list[Undelivered]) -> None:
+    now = deps.clock.now()
+    due_at = now if memory.outbox and memory.next_poll is None else memory.next_poll
+    paused = memory.paused_reason
+    await deps.states.keep(claimed, _state(memory, due_at), now, undelivered=letters, paused=paused)
 
 
 def _state(memory: PollingMemory, due_at: datetime | None) -> TriggerState:

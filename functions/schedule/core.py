@@ -15,8 +15,8 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict
 
 from shared.clock import Clock, iso
-from shared.errors import MalformedRequest, RequestError
-from shared.executions.start import Origin, start
+from shared.errors import Gone, RequestError, WorkflowInactive
+from shared.executions.start import start
 from shared.ports import (
     ClaimedTrigger,
     ExecutionStore,
@@ -28,12 +28,11 @@ from shared.ports import (
     WorkflowStore,
 )
 from shared.triggers.cron import wall_of
+from shared.triggers.dead_letters import Stage, Undelivered
 from shared.triggers.due import due_fires, due_time
 from shared.triggers.records import Trigger, TriggerType
 from shared.triggers.schedule import ScheduleTriggerConfig, next_fire
-from shared.triggers.starting import startable_of
-from shared.triggers.templates import filled
-from shared.workflow.expressions import ExpressionError
+from shared.triggers.starting import origin_of, startable_of
 
 LEASE = timedelta(seconds=30)
 """After so long a process that holds a schedule counts as dead."""
@@ -43,6 +42,7 @@ QUEUE_LOOK = timedelta(seconds=1)
 
 _TICK = timedelta(microseconds=1)
 _LAST = 20
+_NOT_WANTED = (Gone.code, WorkflowInactive.code)
 
 Outcome = Literal["started", "duplicate", "skipped", "waiting", "refused"]
 
@@ -69,6 +69,8 @@ class Fired(BaseModel):
     outcome: Outcome
     execution_id: str | None = None
     reason: str | None = None
+    code: str | None = None
+    """Of the error, where it was refused."""
 
 
 class ScheduleMemory(BaseModel):
@@ -82,6 +84,10 @@ class ScheduleMemory(BaseModel):
     """Newest first."""
     missed_until: datetime | None = None
     """Up to when fire times were last missed."""
+    failures: int = 0
+    """Fire times in a row that started nothing."""
+    paused_reason: str | None = None
+    """Why the trigger was switched off."""
 
 
 async def fire(deps: Deps, trigger: Trigger, at: datetime) -> Fired:
@@ -91,24 +97,18 @@ async def fire(deps: Deps, trigger: Trigger, at: datetime) -> Fired:
         StoreUnavailable: nothing was started; call it again with the same time.
     """
     config = ScheduleTriggerConfig.model_validate(trigger.config)
-    key = f"schedule:{trigger.id}:{iso(at)}"
+    key = _key(trigger, at)
     if config.overlap != "allow":
         held = await _held(deps, trigger, config, at, key)
         if held is not None:
             return held
-    origin = Origin(
-        trigger={"type": TriggerType.SCHEDULE.value, "id": trigger.id, "fire_time": iso(at)},
-        correlation_id=key,
-        trigger_id=trigger.id,
-        idempotency_key=key,
-        fingerprint=key.encode(),
-    )
+    origin = origin_of(trigger, key, fire_time=iso(at))
     try:
-        data = _input(config, at)
+        data = config.input_of(at)
         target = await startable_of(deps.workflows, trigger)
         accepted = await start(target, data, origin, queue=deps.queue, clock=deps.clock)
     except RequestError as error:
-        return Fired(fire_time=at, outcome="refused", reason=error.message)
+        return Fired(fire_time=at, outcome="refused", reason=error.message, code=error.code)
     return Fired(
         fire_time=at, outcome="duplicate" if accepted.duplicate else "started", execution_id=accepted.execution_id
     )
@@ -121,6 +121,7 @@ async def advance(deps: Deps, claimed: ClaimedTrigger) -> list[Fired]:
     memory = ScheduleMemory.model_validate(claimed.state.document if claimed.state is not None else {})
     if claimed.changed:
         memory.next_fire = next_fire(config, trigger.updated_at - _TICK)
+        memory.failures, memory.paused_reason = 0, None
     done: list[Fired] = []
     if memory.next_fire is not None and memory.next_fire <= now:
         due = due_fires(config, trigger.id, memory.next_fire, now)
@@ -132,7 +133,9 @@ async def advance(deps: Deps, claimed: ClaimedTrigger) -> list[Fired]:
     done += await _drain(deps, trigger, memory)
     done += _bounded(memory, config)
     memory.recent = [*reversed(done), *memory.recent][:_LAST]
-    await deps.states.keep(claimed, TriggerState(memory.model_dump(mode="json"), _due_at(config, trigger, memory, now)))
+    letters = _undelivered(trigger, config, memory, done)
+    state = TriggerState(memory.model_dump(mode="json"), _due_at(config, trigger, memory, now))
+    await deps.states.keep(claimed, state, now, undelivered=letters, paused=memory.paused_reason)
     for each in done:
         log.info("fire time", extra={"trigger_id": trigger.id, **each.model_dump(mode="json")})
     return done
@@ -148,6 +151,38 @@ async def on_event(deps: Deps, project_id: str, trigger_id: str, scheduled: date
     if config.window is not None and not config.window.is_open(wall_of(scheduled, config.zone)):
         return Fired(fire_time=scheduled, outcome="skipped", reason="The time is outside of the execution window.")
     return await fire(deps, trigger, scheduled)
+
+
+def _undelivered(
+    trigger: Trigger, config: ScheduleTriggerConfig, memory: ScheduleMemory, done: list[Fired]
+) -> list[Undelivered]:
+    """What becomes dead letters; counts failures in a row. Refusing is none while the workflow rests."""
+    letters = []
+    for each in done:
+        if each.outcome == "started":
+            memory.failures = 0
+        if each.outcome != "refused" or each.code in _NOT_WANTED:
+            continue
+        memory.failures += 1
+        letters.append(
+            Undelivered(
+                key=_key(trigger, each.fire_time),
+                project_id=trigger.project_id,
+                stage=Stage.SCHEDULE,
+                trigger=trigger,
+                code=each.code or RequestError.code,
+                reason=each.reason or "",
+                payload={"fire_time": iso(each.fire_time)},
+            )
+        )
+    if letters and memory.failures >= config.pause_after_failures:
+        error = letters[-1].reason
+        memory.paused_reason = f"{memory.failures} fire times in a row started nothing, the last one because: {error}"
+    return letters
+
+
+def _key(trigger: Trigger, at: datetime) -> str:
+    return f"schedule:{trigger.id}:{iso(at)}"
 
 
 async def _drain(deps: Deps, trigger: Trigger, memory: ScheduleMemory) -> list[Fired]:
@@ -190,14 +225,3 @@ async def _held(deps: Deps, trigger: Trigger, config: ScheduleTriggerConfig, at:
         return None
     reason = f"The execution {unfinished[0].execution_id} that this trigger started before has not ended."
     return Fired(fire_time=at, outcome="skipped" if config.overlap == "skip" else "waiting", reason=reason)
-
-
-def _input(config: ScheduleTriggerConfig, at: datetime) -> object:
-    local = at.astimezone(config.zone).isoformat(timespec="seconds")
-    told = {"time": iso(at), "local_time": local, "timezone": config.timezone}
-    if config.input is None:
-        return told
-    try:
-        return filled(config.input, {"fire": told})
-    except ExpressionError as error:
-        raise MalformedRequest(f"The schedule's input cannot be made: {error.message}") from None

@@ -144,6 +144,7 @@ def _startable(target: WebhookTarget) -> Startable:
         status=target.workflow_status,
         version=target.version,
         input_schema=target.input_schema,
+        flow_control=target.flow_control,
     )
 
 

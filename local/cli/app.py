@@ -8,6 +8,8 @@ from typing import Annotated
 import typer
 
 from local.cli.bulk_app import bulk_app
+from local.cli.connection_app import connection_app
+from local.cli.dead_letter_app import dead_letter_app
 from local.cli.shapes import DEFAULT_URL
 from local.cli.trigger_app import trigger_app
 
@@ -71,6 +73,8 @@ app = typer.Typer(
 
 app.add_typer(trigger_app, name="trigger")
 app.add_typer(bulk_app, name="bulk")
+app.add_typer(dead_letter_app, name="dead-letters")
+app.add_typer(connection_app, name="connections")
 
 
 def run(arguments: Sequence[str] | None = None) -> int:

@@ -211,6 +211,43 @@ class MillraceClient:
         """Lets its executions that failed go on."""
         return cast("dict[str, Any]", await self._call("POST", f"/api/bulk/{bulk_id}/retry"))
 
+    async def dead_letters(self, **query: str | int | None) -> list[dict[str, Any]]:
+        """Dead letters, newest first."""
+        return cast("list[dict[str, Any]]", (await self._page("/api/dead-letters", query)).items)
+
+    async def dead_letter(self, letter_id: str) -> dict[str, Any]:
+        """One dead letter with its payload."""
+        return cast("dict[str, Any]", await self._call("GET", f"/api/dead-letters/{letter_id}"))
+
+    async def settle_dead_letters(self, how: str, ids: Sequence[str]) -> dict[str, Any]:
+        """Redrives or discards several: `{failed_count, items}`."""
+        return cast("dict[str, Any]", await self._call("POST", f"/api/dead-letters/{how}", json={"ids": list(ids)}))
+
+    async def connections(self) -> list[dict[str, Any]]:
+        """Every connection, without its secrets."""
+        return cast("list[dict[str, Any]]", (await self._page("/api/connections", {})).items)
+
+    async def put_connection(self, name: str, credentials: Any, connection_id: str | None) -> dict[str, Any]:
+        """Makes a connection, or replaces the credentials of the one with this id."""
+        if connection_id is None:
+            body = {"name": name, "credentials": credentials}
+            return cast("dict[str, Any]", await self._call("POST", "/api/connections", json=body))
+        path, body = f"/api/connections/{connection_id}", {"credentials": credentials}
+        return cast("dict[str, Any]", await self._call("PUT", path, json=body))
+
+    async def test_connection(self, connection_id: str, url: str | None) -> dict[str, Any]:
+        """`{ok, checked}` or `{ok, error, message}`."""
+        path = f"/api/connections/{connection_id}/test"
+        return cast("dict[str, Any]", await self._call("POST", path, json={"url": url}))
+
+    async def authorize_connection(self, connection_id: str) -> dict[str, Any]:
+        """`{url, redirect_uri, expires_in}`."""
+        return cast("dict[str, Any]", await self._call("POST", f"/api/connections/{connection_id}/authorize"))
+
+    async def delete_connection(self, connection_id: str) -> None:
+        """Removes it."""
+        await self._call("DELETE", f"/api/connections/{connection_id}")
+
     async def approvals(self, *, status: str | None = None, limit: int = 50) -> list[dict[str, Any]]:
         """Approvals, newest first."""
         query = {"status": status, "limit": limit}

@@ -61,6 +61,8 @@ class Projector:
             "EvaluationFailed": self._evaluation_failed,
             "ParallelStateStarted": self._container_started,
             "MapStateStarted": self._container_started,
+            "ParallelStateSucceeded": self._container_succeeded,
+            "MapStateSucceeded": self._container_succeeded,
             "ParallelStateFailed": self._container_failed,
             "MapStateFailed": self._container_failed,
             "MapIterationStarted": self._iteration_started,
@@ -113,7 +115,6 @@ class Projector:
     def _entered(self, event: HistoryEvent, visit: Visit, changes: list[Change]) -> Visit:
         state = str(event.details["name"])
         entered = visit.enter(state)
-        entered.container = event.type in ("ParallelStateEntered", "MapStateEntered")
         meaning = self._states.get(state, {})
         node = meaning.get("node")
         if node is None:
@@ -217,6 +218,13 @@ class Projector:
         self._blame(culprits, failed, event, changes)
         return failed
 
+    def _unmatched(self, visit: Visit, event: HistoryEvent, changes: list[Change]) -> None:
+        """A Choice that nothing matches fails without an event of its own; the nodes in front of it did run."""
+        run = visit.run
+        if run is not None and run.type == "condition" and run.error is None and not run.status.finished:
+            for node in FusedState(self._states.get(str(visit.state), {})).leading:
+                self._ran(node, None, visit, event, changes)
+
     def _settle(self, run: NodeRun, *, reached: bool, event: HistoryEvent, changes: list[Change]) -> None:
         """The state's own node did its work before a fused one failed, or (not `reached`) did not come to it."""
         if run.status.finished:
@@ -241,6 +249,7 @@ class Projector:
 
     def _container_started(self, event: HistoryEvent, visit: Visit, changes: list[Change]) -> Visit:
         """A Parallel or Map state begins, or begins anew after it failed."""
+        visit.at_work = True
         if visit.failed:
             visit.failed, visit.error = False, None
             if visit.run is not None:
@@ -249,9 +258,16 @@ class Projector:
                 changes.append(_change(event, visit.run))
         return visit
 
+    def _container_succeeded(self, _event: HistoryEvent, visit: Visit, _: list[Change]) -> Visit:
+        """If the state fails now, by an expression of its own, it is that of the states around it that says so."""
+        succeeded = visit.nearest(lambda each: each.at_work and not each.failed)
+        succeeded.at_work = False
+        return succeeded
+
     def _container_failed(self, event: HistoryEvent, visit: Visit, changes: list[Change]) -> Visit:
         """A Parallel or Map state failed because of something inside; its event does not say what."""
-        failed = visit.nearest(lambda each: each.container and not each.failed)
+        self._unmatched(visit, event, changes)
+        failed = visit.nearest(lambda each: each.at_work and not each.failed)
         failed.failed = True
         failed.error = _error(event) if "error" in event.details else failed.error or failed.error_inside()
         if failed.run is not None and not failed.run.status.finished:
@@ -267,6 +283,7 @@ class Projector:
     def _iteration_ended(self, event: HistoryEvent, visit: Visit, changes: list[Change]) -> Visit:
         ended = visit.nearest(lambda each: each.state is None)
         if event.type == "MapIterationFailed" and ended.parent is not None:
+            self._unmatched(visit, event, changes)
             ended.parent.error = ended.parent.error or ended.error_inside()
         self._abandon(ended, event, changes)
         return ended.close()
@@ -275,6 +292,7 @@ class Projector:
         self.status = status = _TERMINAL[event.type]
         error = _error(event) if status != ExecutionStatus.SUCCEEDED else None
         if status == ExecutionStatus.FAILED:
+            self._unmatched(visit, event, changes)
             for each in visit.upwards():
                 if each.run is not None and not each.run.status.finished:
                     each.run.error = each.run.error or error

@@ -30,6 +30,17 @@ class Priority(IntEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class FlowTicket:
+    """By which an arrival goes through its workflow's flow control; see shared/executions/flow.py."""
+
+    key: str
+    control: dict[str, Any]
+    """`settings.flow_control` of the version that starts."""
+    bytes: int
+    """Of the input, as JSON."""
+
+
+@dataclass(frozen=True, slots=True)
 class StartRequest:
     """What a trigger hands over: enough to start, and to start only once."""
 
@@ -47,6 +58,8 @@ class StartRequest:
     request_digest: str | None = None
     """SHA-256 of the input, to tell a repeated request from another one under the same key."""
     priority: Priority = Priority.NORMAL
+    flow: FlowTicket | None = None
+    """None where it begins whatever else arrives."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,8 +24,8 @@ class Visit:
     """The node's run that it is part of; None for states of no node."""
     told: set[str] = field(default_factory=set)
     """Fused nodes that are known to have run in it."""
-    container: bool = False
-    """Whether the state is a Parallel or a Map."""
+    at_work: bool = False
+    """Whether the state is a Parallel or a Map that has begun with what is inside, and has not succeeded."""
     failed: bool = False
     """Of a container: whether its last attempt failed; it may still be retried or caught."""
     error: dict[str, Any] | None = None

@@ -6,7 +6,8 @@ Terms:
   journal   takes the events of running executions, in batches
   runner    does the work of Task states
 
-The ports of shared/ports/identity.py are imported from there: the node functions need none of them.
+The ports of shared/ports/identity.py and shared/ports/events.py are imported from there: the node functions and the
+receiver need none of them.
 """
 
 from shared.ports.approvals import ApprovalStore

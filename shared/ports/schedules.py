@@ -3,9 +3,12 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from shared.triggers.records import Trigger, TriggerType
+
+if TYPE_CHECKING:
+    from shared.triggers.dead_letters import Undelivered  # the node functions go without it
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,11 +40,21 @@ class TriggerStates(Protocol):
         holds; the longest due first. Triggers of deleted workflows are left out. Raises StoreUnavailable."""
 
     async def keep(
-        self, claimed: ClaimedTrigger, state: TriggerState, *, hold: bool = False, pause_at: datetime | None = None
+        self,
+        claimed: ClaimedTrigger,
+        state: TriggerState,
+        now: datetime,
+        *,
+        hold: bool = False,
+        undelivered: Sequence["Undelivered"] = (),
+        paused: str | None = None,
     ) -> bool:
-        """Keeps what the trigger remembers now, and gives it back unless this process is to `hold` it; with `pause_at`
-        it is switched off in the same transaction. False where the lease ran out and another process took it: nothing
-        is kept then."""
+        """Keeps what the trigger remembers now, and gives it back unless this process is to `hold` it.
+
+        In the same transaction `undelivered` become dead letters, and the trigger is switched off where it is `paused`
+        for that reason, which the event `trigger.paused` tells. False where the lease ran out and another process took
+        it: nothing is kept then.
+        """
 
     async def get(self, project_id: str, trigger_id: str) -> TriggerState | None:
         """What the trigger remembers; None before the first look."""

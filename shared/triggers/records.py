@@ -53,3 +53,4 @@ class WebhookTarget:
     version: int
     input_schema: dict[str, Any] | None
     mode: str
+    flow_control: dict[str, Any] | None = None

@@ -18,9 +18,12 @@ from zoneinfo import ZoneInfo, available_timezones
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
+from shared.clock import iso
+from shared.errors import MalformedRequest
 from shared.triggers import cron
-from shared.triggers.templates import check_template
+from shared.triggers.templates import check_template, filled
 from shared.triggers.windows import Window
+from shared.workflow.expressions import ExpressionError
 
 MAX_JITTER_SECONDS = 3_600
 MAX_TRIES = 1_000
@@ -95,6 +98,9 @@ class ScheduleTriggerConfig(_Model):
     jitter_seconds: int = Field(
         default=0, ge=0, le=MAX_JITTER_SECONDS, description="Runs start up to so much later, each by a fixed amount."
     )
+    pause_after_failures: int = Field(
+        default=20, ge=1, le=1_000, description="Fire times in a row that start nothing before it is switched off."
+    )
     input: Any = Field(
         default=None,
         description="The workflow's input; expressions see `$fire` (`time`, `local_time`, `timezone`)."
@@ -127,6 +133,17 @@ class ScheduleTriggerConfig(_Model):
     @property
     def zone(self) -> ZoneInfo:
         return ZoneInfo(self.timezone)
+
+    def input_of(self, at: datetime) -> Any:
+        """The workflow's input at a fire time. Raises MalformedRequest where an expression fails."""
+        local = at.astimezone(self.zone).isoformat(timespec="seconds")
+        told = {"time": iso(at), "local_time": local, "timezone": self.timezone}
+        if self.input is None:
+            return told
+        try:
+            return filled(self.input, {"fire": told})
+        except ExpressionError as error:
+            raise MalformedRequest(f"The schedule's input cannot be made: {error.message}") from None
 
 
 def next_fire(config: ScheduleTriggerConfig, after: datetime) -> datetime | None:

@@ -1,7 +1,7 @@
 """From a trigger to what it starts."""
 
 from shared.errors import Gone
-from shared.executions.start import Startable
+from shared.executions.start import Origin, Startable
 from shared.ports import WorkflowStore
 from shared.triggers.records import Trigger
 
@@ -22,4 +22,16 @@ async def startable_of(workflows: WorkflowStore, trigger: Trigger) -> Startable:
         status=workflow.status,
         version=workflow.version,
         input_schema=workflow.definition.get("input_schema"),
+        flow_control=(workflow.definition.get("settings") or {}).get("flow_control"),
+    )
+
+
+def origin_of(trigger: Trigger, key: str, **about: str) -> Origin:
+    """What starts an execution by a trigger, once for each `key`; the workflow reads `about` in its `$execution`."""
+    return Origin(
+        trigger={"type": trigger.type.value, "id": trigger.id, **about},
+        correlation_id=key,
+        trigger_id=trigger.id,
+        idempotency_key=key,
+        fingerprint=key.encode(),
     )

@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import Field, StringConstraints
 
+from shared.workflow.flow_control import FlowControl
 from shared.workflow.pagination import Model, Pagination
 
 NodeId: TypeAlias = Annotated[str, StringConstraints(pattern=r"^[a-zA-Z][a-zA-Z0-9_]*$", max_length=64)]
@@ -323,6 +324,7 @@ class WorkflowSettings(Model):
         le=10_000,
         description="How many executions of the workflow run at once; further ones wait. Without it there is no bound.",
     )
+    flow_control: FlowControl | None = Field(default=None, description="What becomes of arrivals. docs/flow-control.md")
     optimize: bool = Field(default=True, description="Off: one state per node, for stepping through.")
 
 

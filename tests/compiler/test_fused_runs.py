@@ -74,3 +74,16 @@ def test_awkward_expressions(workflow: dict[str, Any]) -> None:
 def test_random_graphs(case: tuple[dict[str, Any], dict[str, Any]]) -> None:
     workflow, value = case
     _compare(workflow, value, value["fails"])
+
+
+def test_what_is_in_front_of_a_condition_that_nothing_matches_did_run() -> None:
+    """A case that was once wrong: a Choice that nothing matches fails without an event of its own."""
+    nodes = [
+        {"id": "first", "type": "transform", "config": {"output": "{% $input.n + 1 %}"}},
+        {"id": "which", "type": "condition", "config": {"cases": [{"case": "never", "when": "{% $first = 0 %}"}]}},
+    ]
+    edges = [{"from": "first", "to": "which"}]
+    _compare({"name": "unmatched", "nodes": nodes, "edges": edges}, {"n": 1})
+    body = {"nodes": nodes, "edges": edges}
+    loop = {"id": "rounds", "type": "loop", "config": {"kind": "for_each", "items": "{% [1] %}", "body": body}}
+    _compare({"name": "unmatched-inside", "nodes": [loop]}, {"n": 1})

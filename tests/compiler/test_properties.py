@@ -43,6 +43,34 @@ def test_a_compiled_workflow_does_what_its_graph_means(
         compare_runs(expected, each, project(each.source_map, events))
 
 
+@pytest.mark.parametrize(
+    ("items", "last", "expected"),
+    [
+        ("none", "1", {"outer": "failed", "inner": "failed", "deep": "skipped", "last": "skipped"}),
+        ([1], "$error('boom')", {"outer": "failed", "inner": "succeeded", "deep": "succeeded", "last": "failed"}),
+    ],
+    ids=["items that are no list", "a node behind it"],
+)
+def test_what_fails_in_a_loop_around_a_loop_is_told_of_both(items: Any, last: str, expected: dict[str, str]) -> None:
+    """A case that was once wrong: the inner loop's state was taken for what failed, and the outer one for well."""
+    inner = {"kind": "for_each", "items": "{% $input.items %}", "body": {"nodes": [_transform("deep", "$item")]}}
+    body = {
+        "nodes": [{"id": "inner", "type": "loop", "config": inner}, _transform("last", last)],
+        "edges": [{"from": "inner", "to": "last"}],
+    }
+    config = {"kind": "for_each", "items": "{% [0] %}", "body": body}
+    outer = {"id": "outer", "type": "loop", "on_error": "continue", "config": config}
+    for optimize in (True, False):
+        compiled = compile_workflow({"name": "once", "nodes": [outer], "settings": {"optimize": optimize}})
+        change, events = played(compiled, {"items": items}, _Worker({}), mode="express")
+        assert change.status == ExecutionStatus.SUCCEEDED
+        assert {run.node: str(run.status) for run in project(compiled.source_map, events)} == expected
+
+
+def _transform(name: str, expression: str) -> dict[str, Any]:
+    return {"id": name, "type": "transform", "config": {"output": f"{{% {expression} %}}"}}
+
+
 class _Dumper(yaml.SafeDumper):
     """Expressions in double quotes: those in them are single ones."""
 

@@ -36,14 +36,18 @@ async def workflow(stores: Stores) -> Workflow:
 
 
 async def keep_terminating(url: str, work: "asyncio.Future[object]") -> int:
-    """Ends every other connection of the database, again and again until `work` is done; how many it ended."""
-    ended = 0
+    """Ends every other connection of the database, again and again until `work` is done; how many it ended.
+
+    More and more seldom: on a machine that is busy with other things, none would live long enough to get work done.
+    """
+    ended, pause = 0, 0.03
     async with await psycopg.AsyncConnection.connect(url, autocommit=True) as connection:
         while not work.done():
             cursor = await connection.execute(TERMINATE)
             row = await cursor.fetchone()
             ended += row[0] if row else 0
-            await asyncio.sleep(0.03)
+            await asyncio.sleep(pause)
+            pause = min(1.05 * pause, 1.0)
     return ended
 
 

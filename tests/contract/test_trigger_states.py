@@ -55,7 +55,7 @@ async def test_a_new_trigger_is_due_and_held_until_it_is_given_back(states, trig
     assert (claimed.trigger, claimed.state, claimed.changed) == (trigger, None, True)
     assert await states.claim(KIND, NOW, lease=LEASE) == []
     assert await states.get(trigger.project_id, trigger.id) is None
-    assert await states.keep(claimed, TriggerState({"n": 1}, NOW + SECOND))
+    assert await states.keep(claimed, TriggerState({"n": 1}, NOW + SECOND), NOW)
     assert await states.claim(KIND, NOW, lease=LEASE) == []
     (again,) = await states.claim(KIND, NOW + SECOND, lease=LEASE)
     assert (again.state, again.changed) == (TriggerState({"n": 1}, NOW + SECOND), False)
@@ -65,17 +65,17 @@ async def test_a_new_trigger_is_due_and_held_until_it_is_given_back(states, trig
 
 async def test_what_is_held_on_stays_held(states, trigger):
     (claimed,) = await states.claim(KIND, NOW, lease=LEASE)
-    await states.keep(claimed, TriggerState({"n": 1}, NOW), hold=True)
+    await states.keep(claimed, TriggerState({"n": 1}, NOW), NOW, hold=True)
 
     assert await states.claim(KIND, NOW, lease=LEASE) == []
     (again,) = await states.claim(KIND, NOW + LEASE, lease=LEASE)
     assert again.state.document == {"n": 1}
-    assert not await states.keep(claimed, TriggerState({"n": 2}, NOW))
+    assert not await states.keep(claimed, TriggerState({"n": 2}, NOW), NOW)
 
 
 async def test_a_changed_trigger_is_due(states, stores, trigger):
     (claimed,) = await states.claim(KIND, NOW, lease=LEASE)
-    await states.keep(claimed, TriggerState({}, None))
+    await states.keep(claimed, TriggerState({}, None), NOW)
     assert await states.claim(KIND, NOW + timedelta(days=1), lease=LEASE) == []
 
     await stores.triggers.update(replace(trigger, config={"a": 1}, updated_at=NOW + SECOND), None)
@@ -87,7 +87,7 @@ async def test_a_changed_trigger_is_due(states, stores, trigger):
 async def test_a_change_while_it_is_held_is_not_missed(states, stores, trigger):
     (claimed,) = await states.claim(KIND, NOW, lease=LEASE)
     await stores.triggers.update(replace(trigger, updated_at=NOW + SECOND), None)
-    await states.keep(claimed, TriggerState({}, None), pause_at=NOW)
+    await states.keep(claimed, TriggerState({}, None), NOW, paused="It failed.")
 
     (again,) = await states.claim(KIND, NOW, lease=LEASE)
     assert (again.changed, again.trigger.is_active) == (True, True)
@@ -95,7 +95,7 @@ async def test_a_change_while_it_is_held_is_not_missed(states, stores, trigger):
 
 async def test_pausing_switches_it_off(states, stores, trigger):
     (claimed,) = await states.claim(KIND, NOW, lease=LEASE)
-    await states.keep(claimed, TriggerState({}, NOW), pause_at=NOW + SECOND)
+    await states.keep(claimed, TriggerState({}, NOW), NOW + SECOND, paused="It failed.")
 
     stored = await stores.triggers.get(trigger.project_id, trigger.id)
     assert (stored.is_active, stored.updated_at) == (False, NOW + SECOND)
@@ -106,7 +106,7 @@ async def test_a_deleted_trigger_keeps_nothing(states, stores, trigger):
     (claimed,) = await states.claim(KIND, NOW, lease=LEASE)
     await stores.triggers.delete(trigger.project_id, trigger.id)
 
-    assert not await states.keep(claimed, TriggerState({}, NOW))
+    assert not await states.keep(claimed, TriggerState({}, NOW), NOW)
 
 
 async def test_claims_at_once_share_what_is_due(states, stores, workflow, trigger):

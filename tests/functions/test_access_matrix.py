@@ -17,6 +17,9 @@ from shared.identity.permissions import PERMISSIONS, Role, permissions_of
 from shared.identity.records import DEFAULT_ORGANISATION_ID, ApiKey, Project
 from shared.ids import new_id
 from shared.settings import DEFAULT_PROJECT_ID
+from shared.triggers.events.delivery import undelivered
+from shared.triggers.events.records import event_of
+from shared.triggers.events.replays import Replay, ReplayStatus
 from tests.functions.conftest import BASE_URL, Doors, assert_problem, definition
 from tests.functions.test_doors import app_over
 from tests.support.stores import Stores, now
@@ -63,6 +66,17 @@ BODIES: dict[str, Any] = {
     "POST /api/tasks/failure": {"task_token": "t"},
     "POST /api/tasks/heartbeat": {"task_token": "t"},
     "POST /api/approvals/{approval_id}/decide": {"approved": True},
+    "POST /api/events": {"source": "shop", "detail-type": "sold"},
+    "POST /api/events/test-pattern": {"pattern": {"source": ["shop"]}, "event": {}},
+    "POST /api/events/replays": {
+        "name": "r",
+        "starts_at": "2026-01-01T00:00:00Z",
+        "ends_at": "2026-01-02T00:00:00Z",
+        "trigger_ids": [new_id()],
+    },
+    "POST /api/workflows/{workflow_id}/flow-control/simulate": {"arrivals": [{"at": "2026-01-01T00:00:00Z"}]},
+    "POST /api/dead-letters/redrive": {"ids": [new_id()]},
+    "POST /api/dead-letters/discard": {"ids": [new_id()]},
 }
 STREAMS = {"GET /api/executions/{execution_id}/events"}
 """They last as long as the execution, so that they are not read where they are allowed."""
@@ -120,6 +134,8 @@ async def world(doors: Doors) -> AsyncIterator[World]:
                 "approval_id": (await asked(doors.stores)).id,
                 "bulk_id": bulk.json()["id"],
                 "destination": "api.example.com:443",
+                "letter_id": await failed(doors.stores),
+                "replay_id": await replayed(doors.stores),
             },
         )
 
@@ -141,6 +157,20 @@ async def asked(stores: Stores) -> Approval:
     )
     await stores.approvals.ask(approval)
     return approval
+
+
+async def failed(stores: Stores) -> str:
+    """The id of a dead letter."""
+    event = event_of({"source": "s", "detail-type": "t"}, project_id=DEFAULT_PROJECT_ID, now=now())
+    await stores.events.finish([], [undelivered(event.id, event, None, code="internal", reason="It failed.")], now())
+    return (await stores.dead_letters.list(DEFAULT_PROJECT_ID, limit=1)).items[0].id
+
+
+async def replayed(stores: Stores) -> str:
+    """The id of a replay."""
+    at, id_ = now(), new_id()
+    replay = Replay(id_, DEFAULT_PROJECT_ID, id_, None, [new_id()], at, at, ReplayStatus.RUNNING, at)
+    return (await stores.replays.create(replay)).id
 
 
 async def key_of(stores: Stores, project_id: str, role: Role) -> str:

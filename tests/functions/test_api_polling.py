@@ -35,7 +35,7 @@ async def test_the_state_tells_counts_where_the_memory_is_long(doors):
     states, at = doors.stores.trigger_states, datetime.now(UTC)
     (claimed,) = await states.claim(TriggerType.POLLING, at, lease=timedelta(minutes=1), only=trigger["id"])
     memory = PollingMemory(seen=Seen(polled=True, ids=["1", "2"]), outbox=[Entry(key="k", input={"secret": 1})])
-    assert await states.keep(claimed, TriggerState(memory.model_dump(mode="json"), at))
+    assert await states.keep(claimed, TriggerState(memory.model_dump(mode="json"), at), at)
 
     shown = (await doors.api.get(f"/api/triggers/{trigger['id']}/state")).json()
 

@@ -111,13 +111,6 @@ async def test_bad_triggers(doors, workflow, body):
     assert (await doors.api.get(path)).json()["items"] == []
 
 
-@pytest.mark.parametrize("kind", ["event"])
-async def test_other_types_are_not_built_yet(doors, workflow, kind):
-    answer = await doors.api.post(f"/api/workflows/{workflow['id']}/triggers", json={"type": kind})
-
-    assert_problem(answer, 501, "not_implemented")
-
-
 @pytest.mark.parametrize("trigger_id", ["nope", UNKNOWN_ID])
 async def test_unknown_triggers(doors, trigger_id):
     assert_problem(await doors.api.put(f"/api/triggers/{trigger_id}", json={}), 404, "resource.not_found")

@@ -37,6 +37,10 @@ def app_over(workflows=None, **deps):
         "bulk_runs": None,
         "access": None,
         "runner": None,
+        "events": None,
+        "archive": None,
+        "replays": None,
+        "dead_letters": None,
     }
     app = create_app(Deps(workflows, clock=SystemClock(), settings=Settings(), **{**nothing, **deps}))
     app.dependency_overrides[identified] = lambda: OWNER

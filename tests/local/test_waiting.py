@@ -181,7 +181,11 @@ async def test_several_processes_share_the_work_and_one_that_dies_is_replaced(tm
                 while receiver.calls()["/slow"] < len(ids):
                     await asyncio.sleep(0.02)
             (child,) = worker_processes(stage)
+            victim = psutil.Process(child)
             os.kill(child, signal.SIGKILL)
+            await asyncio.to_thread(psutil.wait_procs, [victim])
+            await api.http.aclose()
+            api = Api(stage.url)  # the old one may have a connection to the dead process
             receiver.on.set()
 
             ends = [await api.until(execution_id) for execution_id in ids]

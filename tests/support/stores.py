@@ -18,9 +18,13 @@ from shared.adapters.postgres.backlog import PostgresBacklog
 from shared.adapters.postgres.bulk import PostgresBulkRuns
 from shared.adapters.postgres.completions import PostgresTaskCompletions
 from shared.adapters.postgres.connections import PostgresConnections
+from shared.adapters.postgres.dead_letters import PostgresDeadLetters
 from shared.adapters.postgres.engine import create_engine
+from shared.adapters.postgres.event_archive import PostgresEventArchive, PostgresEventReplays
+from shared.adapters.postgres.events import PostgresEvents, PostgresEventTriggers
 from shared.adapters.postgres.executions import PostgresExecutions
 from shared.adapters.postgres.journal import PostgresJournal
+from shared.adapters.postgres.lifecycle import PostgresLifecycle
 from shared.adapters.postgres.queue import PostgresQueue
 from shared.adapters.postgres.schedules import PostgresPollSources, PostgresTriggerRuns, PostgresTriggerStates
 from shared.adapters.postgres.triggers import PostgresTriggers
@@ -59,6 +63,12 @@ class Stores:
     bulk_runs: PostgresBulkRuns
     trigger_runs: PostgresTriggerRuns
     poll_sources: PostgresPollSources
+    events: PostgresEvents
+    archive: PostgresEventArchive
+    replays: PostgresEventReplays
+    dead_letters: PostgresDeadLetters
+    event_triggers: PostgresEventTriggers
+    lifecycle: PostgresLifecycle
     redis: Redis
     circuits: RedisCircuits
     values: PostgresKeyValues
@@ -67,6 +77,8 @@ class Stores:
         await self.queue.close()
         await self.journal.close()
         await self.completions.close()
+        await self.events.close()
+        await self.lifecycle.close()
         await self.feed.close()
         await self.redis.aclose()
         await self.engine.dispose()
@@ -98,6 +110,12 @@ def open_stores(postgres_url: str, redis_url: str, encryption_keys: str, blob_fo
         bulk_runs=PostgresBulkRuns(engine),
         trigger_runs=PostgresTriggerRuns(engine),
         poll_sources=PostgresPollSources(engine),
+        events=PostgresEvents(postgres_url, engine),
+        archive=PostgresEventArchive(engine),
+        replays=PostgresEventReplays(engine),
+        dead_letters=PostgresDeadLetters(engine),
+        event_triggers=PostgresEventTriggers(engine),
+        lifecycle=PostgresLifecycle(postgres_url),
         redis=redis,
         circuits=RedisCircuits(redis),
         values=PostgresKeyValues(engine),

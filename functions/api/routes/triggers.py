@@ -2,17 +2,19 @@
 
 from fastapi import APIRouter, Request, Response
 
-from functions.api import timed_triggers, webhooks
 from functions.api.access import requires
 from functions.api.deps import Deps, Wired
 from functions.api.errors import documented
 from functions.api.models.common import Listed
 from functions.api.models.triggers import CreateTrigger, TriggerOut, UpdateTrigger, WebhookOut
 from functions.api.requests import Cursor, Id, JsonRoute, Limit, checked_id, workflow_of
+from functions.api.triggering import events, timed, webhooks
 from shared.errors import NotFound
-from shared.triggers.records import Trigger
+from shared.triggers.records import Trigger, TriggerType
 
 router = APIRouter(prefix="/api", tags=["triggers"], route_class=JsonRoute)
+
+_KINDS = {**dict.fromkeys(timed.TYPES, timed), TriggerType.EVENT: events}
 
 
 @router.get(
@@ -36,8 +38,7 @@ async def create_trigger(
 ) -> TriggerOut:
     """Adds a trigger; a webhook's URL is in the answer. Its secret is kept encrypted and never shown."""
     workflow = await workflow_of(deps, workflow_id)
-    kind = timed_triggers if body.type in timed_triggers.TYPES else webhooks
-    trigger = await kind.create(deps, workflow.id, body)
+    trigger = await _KINDS.get(body.type, webhooks).create(deps, workflow.id, body)
     response.headers["Location"] = f"/api/triggers/{trigger.id}"
     return TriggerOut.of(trigger, _base_url(request))
 
@@ -48,8 +49,7 @@ async def create_trigger(
 async def update_trigger(trigger_id: Id, body: UpdateTrigger, request: Request, deps: Wired) -> TriggerOut:
     """Changes what is given. A webhook keeps its path and its secret unless others are sent."""
     had = await _trigger_of(deps, trigger_id)
-    kind = timed_triggers if had.type in timed_triggers.TYPES else webhooks
-    trigger = await kind.update(deps, had, body)
+    trigger = await _KINDS.get(had.type, webhooks).update(deps, had, body)
     return TriggerOut.of(trigger, _base_url(request))
 
 

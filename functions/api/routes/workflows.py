@@ -197,6 +197,7 @@ def startable(workflow: Workflow) -> Startable:
         status=workflow.status,
         version=workflow.version,
         input_schema=workflow.definition.get("input_schema"),
+        flow_control=(workflow.definition.get("settings") or {}).get("flow_control"),
     )
 
 

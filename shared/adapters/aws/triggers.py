@@ -1,4 +1,4 @@
-"""Triggers on AWS: those that go by the clock need a schedule in EventBridge, which is not made yet."""
+"""Triggers on AWS: those that go by the clock or by events need a schedule or a rule of EventBridge, not made yet."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ from shared.errors import NotImplementedYet
 from shared.ports import TriggerStore
 from shared.triggers.records import Trigger, TriggerType, WebhookRegistration
 
-_BY_THE_CLOCK = frozenset({TriggerType.SCHEDULE, TriggerType.POLLING})
+_NOT_YET = frozenset({TriggerType.SCHEDULE, TriggerType.POLLING, TriggerType.EVENT})
 
 
 class AwsTriggers:
@@ -16,8 +16,8 @@ class AwsTriggers:
         self._rows = rows
 
     async def create(self, trigger: Trigger, webhook: WebhookRegistration | None) -> None:
-        """Raises NotImplementedYet for what goes by the clock."""
-        if trigger.type in _BY_THE_CLOCK:
+        """Raises NotImplementedYet for what nothing would fire."""
+        if trigger.type in _NOT_YET:
             raise NotImplementedYet(f"Triggers of type '{trigger.type}' do not run on AWS yet.")
         await self._rows.create(trigger, webhook)
 

@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from shared.adapters.postgres.cursor import decode_cursor, page
 from shared.adapters.postgres.engine import transaction
-from shared.adapters.postgres.executions import cancelled_values, redrivable, redriven_values
+from shared.adapters.postgres.executions import cancelling, redrivable, redriven_values
 from shared.adapters.postgres.tables import bulk_runs, workflow_executions
 from shared.bulk.records import BulkRun
 from shared.errors import IdempotencyMismatch
@@ -129,10 +129,9 @@ class PostgresBulkRuns(BulkRuns):
         """Stops the feeding, and cancels what has not ended."""
         asked = update(bulk_runs).where(_b.id == bulk.id)
         asked = asked.values(cancel_requested_at=func.coalesce(_b.cancel_requested_at, at))
-        unfinished = update(workflow_executions).where(_ours(bulk), _e.completed_at.is_(None))
         async with transaction(self._engine) as connection:
             await connection.execute(asked)
-            await connection.execute(unfinished.values(cancelled_values(at)))
+            await connection.execute(cancelling(at, _ours(bulk), _e.completed_at.is_(None)))
 
     async def redrive_failed(self, bulk: BulkRun, at: datetime) -> int:
         """Lets those that failed or timed out go on; how many did."""

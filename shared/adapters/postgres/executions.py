@@ -4,13 +4,15 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, Select, and_, case, exists, func, or_, select, text, update
+from sqlalchemy import ColumnElement, Insert, Row, Select, and_, case, exists, func, insert, or_, select, text, update
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from shared.adapters.postgres.cursor import decode_cursor, page
 from shared.adapters.postgres.engine import transaction
 from shared.adapters.postgres.tables import (
     execution_events,
+    execution_outbox,
+    triggers,
     workflow_executions,
     workflow_versions,
     workflows,
@@ -128,11 +130,23 @@ class PostgresExecutions(ExecutionStore):
                 return None
             status = ExecutionStatus(found)
             if not status.terminal:
-                await connection.execute(update(workflow_executions).where(*ours).values(cancelled_values(at)))
+                await connection.execute(cancelling(at, *ours))
         return status
 
 
-def cancelled_values(at: datetime) -> dict[str, Any]:
+def cancelling(at: datetime, *unfinished: ColumnElement[bool]) -> Insert:
+    """The statement that cancels executions, and notes for the event bus those that end with it: lifecycle.py."""
+    ended = ExecutionStatus.CANCELLED.value
+    columns = (_c.id, _c.project_id, _c.status, _c.completed_at)
+    changed = update(workflow_executions).where(*unfinished).values(_cancelled(at)).returning(*columns).cte("changed")
+    listening = exists().where(
+        triggers.c.project_id == changed.c.project_id, triggers.c.type == "event", triggers.c.is_active
+    )
+    noted = select(*changed.c).where(changed.c.status == ended, listening)
+    return insert(execution_outbox).from_select(["execution_id", "project_id", "status", "at"], noted)
+
+
+def _cancelled(at: datetime) -> dict[str, Any]:
     """What cancelling writes into the row of an unfinished execution."""
     nobodys = or_(_c.worker.is_(None), _c.claimable_at < func.now())
     waiting = (_c.status == ExecutionStatus.QUEUED.value) & nobodys

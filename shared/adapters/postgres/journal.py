@@ -28,18 +28,30 @@ from shared.ports import Journal
 
 _PATIENCE_SECONDS = 30.0
 
-# An execution that has ended keeps its end: the first terminal status wins.
+# An execution that has ended keeps its end: the first terminal status wins. What begins and what ends is noted for the
+# event bus where the project listens on it; see lifecycle.py.
 _WRITE = """
 WITH change AS (
     SELECT * FROM unnest(
-        %b::uuid[], %b::text[], %b::timestamptz[], %b::timestamptz[], %b::json[], %b::json[]
-    ) AS c (id, status, started_at, completed_at, result, error)
+        %b::uuid[], %b::text[], %b::timestamptz[], %b::timestamptz[], %b::json[], %b::json[], %b::bool[]
+    ) AS c (id, status, started_at, completed_at, result, error, begins)
 ), changed AS (
     UPDATE workflow_executions AS e
     SET status = c.status, started_at = coalesce(e.started_at, c.started_at), completed_at = c.completed_at,
         result = c.result, error = c.error
     FROM change AS c
     WHERE e.id = c.id AND e.status IN ('queued', 'running')
+    RETURNING e.id, e.project_id, c.status, c.started_at, c.completed_at, c.begins
+), noted AS (
+    INSERT INTO execution_outbox (execution_id, project_id, status, at)
+    SELECT n.* FROM (
+        SELECT id, project_id, 'running', started_at FROM changed WHERE begins AND started_at IS NOT NULL
+        UNION ALL SELECT id, project_id, status, completed_at FROM changed WHERE completed_at IS NOT NULL
+    ) AS n (id, project_id, status, at)
+    WHERE EXISTS (
+        SELECT FROM triggers AS t WHERE t.project_id = n.project_id AND t.type = 'event' AND t.is_active
+    )
+    ON CONFLICT DO NOTHING
 )
 INSERT INTO execution_events (execution_id, id, previous_id, type, timestamp, details, project_id)
 SELECT * FROM unnest(%b::uuid[], %b::int4[], %b::int4[], %b::text[], %b::timestamptz[], %b::json[], %b::uuid[])
@@ -47,7 +59,7 @@ SELECT * FROM unnest(%b::uuid[], %b::int4[], %b::int4[], %b::text[], %b::timesta
 _STORED = """
 SELECT id, type, timestamp FROM execution_events WHERE execution_id = %s AND id = ANY(%s::int4[]) ORDER BY id
 """
-_CHANGE_COLUMNS = 6
+_CHANGE_COLUMNS = 7
 _EVENT_COLUMNS = 7
 
 EventRow = tuple[UUID, int, int, str, datetime, Json, UUID]
@@ -63,9 +75,11 @@ class _Change:
     completed_at: datetime | None
     result: Json | None
     error: Json | None
+    begins: bool
+    """Whether the execution ran for the first time with this."""
 
     def row(self) -> tuple[Any, ...]:
-        return (self.id, self.status.value, self.started_at, self.completed_at, self.result, self.error)
+        return (self.id, self.status.value, self.started_at, self.completed_at, self.result, self.error, self.begins)
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,7 +169,11 @@ def _merged(writes: Sequence[_Write]) -> Iterable[_Change]:
         if before is None:
             merged[change.id] = change
         elif not before.status.terminal:
-            merged[change.id] = replace(change, started_at=before.started_at or change.started_at)
+            merged[change.id] = replace(
+                change,
+                started_at=before.started_at or change.started_at,
+                begins=before.begins or change.begins,
+            )
     return merged.values()
 
 
@@ -170,6 +188,7 @@ def _change_of(execution_id: UUID, change: StatusChange, events: Sequence[Histor
         completed_at=change.at if terminal else None,
         result=_json(change.result),
         error=_json(change.error),
+        begins=bool(events) and events[0].id == 1,
     )
 
 

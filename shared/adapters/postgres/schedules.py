@@ -10,9 +10,11 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from shared.adapters.postgres.engine import transaction
+from shared.adapters.postgres.failures import keep_failures, pause
 from shared.adapters.postgres.tables import poll_sources, trigger_state, triggers, workflow_executions, workflows
 from shared.ids import is_id
 from shared.ports import ClaimedTrigger, PollSources, TriggerRuns, TriggerState, TriggerStates, UnfinishedRun
+from shared.triggers.dead_letters import Undelivered
 from shared.triggers.records import Trigger, TriggerType
 
 _s = trigger_state.c
@@ -56,7 +58,14 @@ class PostgresTriggerStates(TriggerStates):
         return [_claimed(row) for row in rows]
 
     async def keep(
-        self, claimed: ClaimedTrigger, state: TriggerState, *, hold: bool = False, pause_at: datetime | None = None
+        self,
+        claimed: ClaimedTrigger,
+        state: TriggerState,
+        now: datetime,
+        *,
+        hold: bool = False,
+        undelivered: Sequence[Undelivered] = (),
+        paused: str | None = None,
     ) -> bool:
         """Keeps what the trigger remembers now, and gives it back unless held. False where another process took it."""
         trigger = claimed.trigger
@@ -67,12 +76,12 @@ class PostgresTriggerStates(TriggerStates):
         )
         if not hold:
             kept = kept.values(claim=None, claimed_until=None)
-        paused = update(triggers).where(_t.id == trigger.id, _t.updated_at == trigger.updated_at)
         async with transaction(self._engine) as connection:
             if (await connection.execute(kept)).rowcount == 0:
                 return False
-            if pause_at is not None:
-                await connection.execute(paused.values(is_active=False, updated_at=pause_at))
+            await keep_failures(connection, undelivered, now)
+            if paused is not None:
+                await pause(connection, trigger, paused, now)
         return True
 
     async def get(self, project_id: str, trigger_id: str) -> TriggerState | None:

@@ -109,6 +109,7 @@ def _targets_query() -> Select[Any]:
         workflow_versions.c.version,
         workflow_versions.c.input_schema,
         workflow_versions.c.mode,
+        workflow_versions.c.flow_control,
     )
     return (
         select(webhook_registrations, *columns)
@@ -129,6 +130,7 @@ def _target(row: Row[Any]) -> WebhookTarget:
         version=row.version,
         input_schema=row.input_schema,
         mode=row.mode,
+        flow_control=row.flow_control,
     )
 
 

@@ -108,6 +108,7 @@ async def _add_version(connection: AsyncConnection, version: WorkflowVersion) ->
         "input_schema": version.definition.get("input_schema"),
         "mode": settings.get("mode", "durable"),
         "max_concurrency": settings.get("max_concurrency"),
+        "flow_control": settings.get("flow_control"),
     }
     await connection.execute(insert(workflow_versions).values({**asdict(version), **derived}))
 

@@ -7,12 +7,14 @@ write, and it takes every JSON text, where `jsonb` refuses strings with U+0000. 
 from shared.adapters.postgres.tables.approvals import approvals
 from shared.adapters.postgres.tables.base import metadata
 from shared.adapters.postgres.tables.bulk import bulk_runs
+from shared.adapters.postgres.tables.events import dead_letters, event_queue, event_replays, events, execution_outbox
 from shared.adapters.postgres.tables.executions import (
     UNFINISHED,
     execution_events,
     task_completions,
     workflow_executions,
 )
+from shared.adapters.postgres.tables.flow import flow_arrivals, flow_entries
 from shared.adapters.postgres.tables.identity import (
     api_keys,
     login_attempts,
@@ -37,7 +39,14 @@ __all__ = [
     "approvals",
     "bulk_runs",
     "connections",
+    "dead_letters",
+    "event_queue",
+    "event_replays",
+    "events",
     "execution_events",
+    "execution_outbox",
+    "flow_arrivals",
+    "flow_entries",
     "key_values",
     "login_attempts",
     "memberships",

@@ -60,6 +60,7 @@ workflow_versions = Table(
     Column("input_schema", DOCUMENT, comment="From the definition: a delivery needs it without the rest"),
     Column("mode", Text, nullable=False, comment="From the definition, as input_schema"),
     Column("max_concurrency", Integer, comment="From the definition, as input_schema"),
+    Column("flow_control", DOCUMENT, comment="From the definition, as input_schema"),
     Column("created_at", TIME, nullable=False),
     PrimaryKeyConstraint("workflow_id", "version"),
     CheckConstraint("mode IN ('durable', 'express')", name="mode"),

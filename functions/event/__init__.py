@@ -1,0 +1,1 @@
+"""Events: which executions they start."""

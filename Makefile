@@ -10,10 +10,10 @@ export UV_PROJECT_ENVIRONMENT := $(VENV)
 export VIRTUAL_ENV := $(CURDIR)/$(VENV)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-long asl-validators check format bench chaos docs clean
+.PHONY: help setup run test test-long asl-validators check format bench chaos docs clean test-localstack localstack bundles synth diff deploy destroy
 
 help: ## list the targets
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-15s %s\n", $$1, $$2}'
 
 setup: $(VENV)/.ready ## set up .venv with the millrace command in it
 
@@ -24,11 +24,22 @@ $(VENV)/.ready: pyproject.toml uv.lock
 	@$(UV) sync --locked --quiet --inexact --extra local --compile-bytecode
 	@touch $@
 
+# The CDK is large, and only who deploys, checks or tests needs it; its bytecode is made as it is used.
+$(VENV)/.infra: $(VENV)/.ready
+	@$(UV) sync --locked --quiet --inexact --extra local --extra infra
+	@touch $@
+
 run: setup ## start the local stage and run the example workflow (ONCE=1 stops after it)
 	@$(BIN)/millrace up --demo $(if $(ONCE),--once,)
 
-test: setup asl-validators ## run the tests
+test: $(VENV)/.infra asl-validators ## run the tests
 	@$(BIN)/pytest
+
+test-localstack: $(VENV)/.infra ## run the tests that need an emulator of AWS (LOCALSTACK_ENDPOINT=http://… takes one that runs)
+	@$(BIN)/pytest tests/localstack -m localstack
+
+localstack: $(VENV)/.infra ## run LocalStack on port 4566 until Ctrl-C, to deploy to
+	@$(BIN)/python -m tests.localstack.emulator
 
 test-long: setup asl-validators ## ask the compiler's property tests ten times as much
 	@MILLRACE_TEST_TIER=long $(BIN)/pytest tests/compiler/test_properties.py tests/compiler/test_meaning.py
@@ -42,7 +53,34 @@ tests/asl/node_modules/.ready: tests/asl/package.json tests/asl/package-lock.jso
 	@npm ci --prefix tests/asl --silent --no-fund --no-audit --ignore-scripts
 	@touch $@
 
-check: setup ## format, lint, types, import contracts, known holes of dependencies
+# The CDK's command line, from the lock file in infra.
+CDK := infra/node_modules/.bin/cdk
+ENV ?= dev
+export JSII_SILENCE_WARNING_UNTESTED_NODE_VERSION := 1
+export JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION := 1
+
+infra/node_modules/.ready: infra/package.json infra/package-lock.json
+	@npm ci --prefix infra --silent --no-fund --no-audit --ignore-scripts
+	@touch $@
+
+bundles: $(VENV)/.infra ## make the functions' zips, for Lambda or (ENV=localstack) for this machine; prints their sizes
+	@$(BIN)/python -m infra.bundles $(if $(filter localstack,$(ENV)),host,aws)
+
+synth: $(VENV)/.infra infra/node_modules/.ready ## write and check the templates of every environment; needs no AWS account
+	@for env in dev prod localstack; do \
+	  $(CDK) synth --quiet -c env=$$env -c code=none -c database_url=postgresql://none -c redis_url=redis://none -o cdk.out/$$env || exit 1; done
+
+diff: bundles infra/node_modules/.ready ## what make deploy would change (ENV=dev, CONTEXT="-c key=value …")
+	@$(CDK) diff -c env=$(ENV) $(CONTEXT)
+
+deploy: bundles infra/node_modules/.ready ## deploy an environment (ENV=dev, CONTEXT="-c key=value …")
+	@$(CDK) bootstrap --quiet -c env=$(ENV) $(CONTEXT)
+	@$(CDK) deploy --all --require-approval never -c env=$(ENV) $(CONTEXT)
+
+destroy: $(VENV)/.infra infra/node_modules/.ready ## remove an environment (ENV=dev); what prod keeps stays
+	@$(CDK) destroy --all -c env=$(ENV) -c code=none $(CONTEXT)
+
+check: $(VENV)/.infra ## format, lint, types, import contracts, known holes of dependencies
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
@@ -64,5 +102,5 @@ docs: setup ## write what the documentation derives from the code
 	@$(BIN)/python -m local.reference nodes > docs/reference/nodes.md
 	@$(BIN)/python -m local.reference tools > docs/reference/tools.md
 
-clean: ## remove the virtual environment and caches (not the data in .millrace)
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis tests/asl/node_modules
+clean: ## remove the virtual environments and caches (not the data in .millrace)
+	rm -rf $(VENV) .venv-localstack .mypy_cache .ruff_cache .pytest_cache .hypothesis tests/asl/node_modules

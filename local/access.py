@@ -16,16 +16,11 @@ from shared.adapters.tokens import JwtTokens
 from shared.clock import SystemClock
 from shared.egress import EgressPolicy
 from shared.errors import Unauthenticated
-from shared.identity.api_keys import digest_of, new_key
 from shared.identity.oidc import providers
-from shared.identity.permissions import EVERYTHING, Role
-from shared.identity.records import ApiKey, Membership, User
+from shared.identity.owner import new_owner_key
 from shared.identity.signing_in import Access
-from shared.ids import new_id
 from shared.ports import SecretBox
-from shared.settings import DEFAULT_PROJECT_ID, Settings
-
-OWNER_EMAIL = "owner@localhost"
+from shared.settings import Settings
 
 
 def access_of(engine: AsyncEngine, secrets: SecretBox) -> Access:
@@ -54,24 +49,12 @@ async def owner_key(access: Access, path: Path) -> str:
     Where there is none, or it is not valid in this database, a new one of the project's owner is made and written:
     whoever starts a stage on a database can read and write all of it anyway.
     """
-    owner = await _owner(access)
     kept = key_of(path.parent)
     if kept is not None:
         with contextlib.suppress(Unauthenticated):
             await access.valid_key(kept)
             return kept
-    text, prefix = new_key()
-    key = ApiKey(
-        id=new_id(),
-        project_id=DEFAULT_PROJECT_ID,
-        name="local stage",
-        prefix=prefix,
-        digest=digest_of(text),
-        scopes=[EVERYTHING],
-        created_by=owner.id,
-        created_at=access.clock.now(),
-    )
-    await access.keys.create(key)
+    text = await new_owner_key(access.keys, access.members, access.clock, "local stage")
     _write(path, text)
     return text
 
@@ -81,15 +64,3 @@ def _write(path: Path, text: str) -> None:
     path.unlink(missing_ok=True)
     with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
         file.write(f"{text}\n")
-
-
-async def _owner(access: Access) -> User:
-    """The first user. They have no password; the key lets them in."""
-    found = await access.members.user_by_email(OWNER_EMAIL)
-    if found is not None:
-        return found
-    now = access.clock.now()
-    user = User(new_id(), OWNER_EMAIL, "Owner", None, now)
-    await access.members.create_user(user)
-    await access.members.put_membership(Membership(DEFAULT_PROJECT_ID, user.id, Role.OWNER, now))
-    return user

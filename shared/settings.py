@@ -87,6 +87,24 @@ class Settings(BaseSettings):
             ip_network(each.strip())
         return given
 
+    def require_database_url(self) -> str:
+        """The database's URL, where there must be one. Raises ConfigInvalid."""
+        if self.database_url is None:
+            raise ConfigInvalid("There is no database. Set DATABASE_URL to postgresql://user:password@host:5432/name.")
+        return self.database_url.get_secret_value()
+
+    def require_encryption_keys(self) -> str:
+        """The keys that seal secrets, where there must be some. Raises ConfigInvalid."""
+        if self.encryption_keys is None:
+            raise ConfigInvalid("There are no keys to seal secrets with. Set MILLRACE_ENCRYPTION_KEYS.")
+        return self.encryption_keys.get_secret_value()
+
+    def require_redis_url(self) -> str:
+        """The cache's URL, where there must be one. Raises ConfigInvalid."""
+        if self.redis_url is None:
+            raise ConfigInvalid("There is no cache. Set REDIS_URL to redis://host:6379/0.")
+        return self.redis_url.get_secret_value()
+
 
 def load() -> Settings:
     """Settings of this process.

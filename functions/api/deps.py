@@ -2,13 +2,13 @@
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Annotated
+from typing import Annotated, Any, Protocol
 
 from fastapi import Depends, Request
 
 from shared.approvals.links import ApprovalLinks
 from shared.clock import Clock
-from shared.errors import MillraceError, NotImplementedYet
+from shared.errors import MillraceError
 from shared.executions.task_tokens import TaskTokens
 from shared.identity.principal import Principal
 from shared.identity.signing_in import Access
@@ -37,6 +37,16 @@ from shared.settings import Settings
 
 Probe = Callable[[], Awaitable[object]]
 """Asks a store whether it answers; raises where it does not."""
+
+
+class Publisher(Protocol):
+    """Makes versions of workflows startable, where that takes more than storing them."""
+
+    def resolved(self, asl: dict[str, Any]) -> str:
+        """The definition as it would be published. Raises NotImplementedYet for what cannot be."""
+
+    async def publish(self, workflow_id: str, version: int, asl: dict[str, Any]) -> None:
+        """Publishes one version; again changes nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +81,8 @@ class Deps:
     """Calls the functions of nodes, for what is not part of an execution."""
     probes: Mapping[str, Probe] = field(default_factory=dict)
     """By name (`database`, `cache`): what `/readyz` asks."""
+    publisher: Publisher | None = None
+    """None where a stored version is startable at once."""
     principal: Principal | None = None
     """Who makes this request; None where a route is public."""
 
@@ -95,6 +107,8 @@ def from_environment() -> Deps:
     """The dependencies of the Lambda.
 
     Raises:
-        NotImplementedYet: the AWS stage is not built yet.
+        ConfigInvalid: a setting is missing or wrong.
     """
-    raise NotImplementedYet("The REST API does not run on AWS yet; it runs in the local stage: make run.")
+    from functions.api.aws import wire  # noqa: PLC0415 - drivers are loaded with the first request
+
+    return wire()

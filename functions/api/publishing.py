@@ -1,13 +1,14 @@
 """From a document to a stored, compiled version of a workflow."""
 
 import hashlib
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from typing import Any
 
 import orjson
 
 from functions.api.deps import Deps
-from shared.errors import Diagnostic
+from shared.errors import Diagnostic, NotImplementedYet
 from shared.ids import new_id
 from shared.workflow.definition import WorkflowDefinition
 from shared.workflow.records import Workflow, WorkflowStatus, WorkflowVersion
@@ -36,7 +37,7 @@ async def create(deps: Deps, document: Any) -> Published:
         created_at=now,
         updated_at=now,
     )
-    await deps.workflows.create(workflow, _version(workflow, compiled))
+    await _stored(deps, deps.workflows.create, workflow, _version(workflow, compiled))
     return workflow, list(compiled.warnings)
 
 
@@ -59,8 +60,35 @@ async def update(deps: Deps, workflow: Workflow, document: Any) -> Published:
         version=workflow.version + 1,
         updated_at=deps.clock.now(),
     )
-    await deps.workflows.update(changed, _version(changed, compiled))
+    await _stored(deps, deps.workflows.update, changed, _version(changed, compiled))
     return changed, list(compiled.warnings)
+
+
+async def publish(deps: Deps, workflow: Workflow) -> None:
+    """Makes the newest version startable, once more: publishing may have failed after the version was stored.
+
+    Raises:
+        StoreUnavailable: nothing was published; storing the same again, or activating, tries again.
+    """
+    version = await deps.workflows.version(workflow.id, workflow.version) if deps.publisher else None
+    if deps.publisher is not None and version is not None:
+        await deps.publisher.publish(workflow.id, version.version, version.asl)
+
+
+async def _stored(
+    deps: Deps,
+    store: Callable[[Workflow, WorkflowVersion], Awaitable[None]],
+    workflow: Workflow,
+    version: WorkflowVersion,
+) -> None:
+    """Stored first: of two at once that make the same version, only the one that is stored is published."""
+    if deps.publisher is None:
+        return await store(workflow, version)
+    if version.definition.get("settings", {}).get("max_concurrency") is not None:
+        raise NotImplementedYet("settings.max_concurrency is not kept on AWS yet; it is on the local stage. Remove it.")
+    deps.publisher.resolved(version.asl)  # what cannot be published is not stored
+    await store(workflow, version)
+    return await deps.publisher.publish(workflow.id, version.version, version.asl)
 
 
 def _version(workflow: Workflow, compiled: CompiledWorkflow) -> WorkflowVersion:

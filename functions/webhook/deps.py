@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 
 from shared.clock import Clock
-from shared.errors import NotImplementedYet
 from shared.ports import BlobStore, Completions, SecretBox, StartQueue, TriggerStore
 from shared.ports.limits import RateLimits
 from shared.ports.samples import WebhookSamples
@@ -27,6 +26,8 @@ def from_environment() -> Deps:
     """The dependencies of the Lambda.
 
     Raises:
-        NotImplementedYet: the AWS stage is not built yet.
+        ConfigInvalid: a setting is missing or wrong.
     """
-    raise NotImplementedYet("The webhook receiver does not run on AWS yet; it runs in the local stage: make run.")
+    from functions.webhook.aws import wire  # noqa: PLC0415 - drivers are loaded with the first delivery
+
+    return wire()

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-ROOMS = ("functions", "local", "shared", "statemachines")
+ROOMS = ("functions", "infra", "local", "shared", "statemachines")
 BIN = Path(sys.executable).parent
 
 
@@ -16,7 +16,7 @@ BIN = Path(sys.executable).parent
 def house(tmp_path: Path) -> Path:
     """A copy of the packages and their configuration, to break things in."""
     for room in ROOMS:
-        shutil.copytree(ROOT / room, tmp_path / room, ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.copytree(ROOT / room, tmp_path / room, ignore=shutil.ignore_patterns("__pycache__", "node_modules"))
     shutil.copy(ROOT / "pyproject.toml", tmp_path)
     return tmp_path
 
@@ -72,6 +72,8 @@ def test_an_untouched_copy_passes(house: Path):
         ("functions/nodes/http/added.py", "import functions.nodes.agent", "functions never import one another"),
         ("functions/api/added.py", "import statemachines.interpreter", "functions do not import the local stage"),
         ("functions/nodes/tool/added.py", "import statemachines.compiler", "only the api function publishes"),
+        ("infra/added.py", "import shared.settings", "infrastructure knows other code by its paths only"),
+        ("local/added.py", "import infra.config", "nobody knows infrastructure"),
     ],
 )
 def test_a_broken_contract_fails_the_check(house: Path, file: str, line: str, contract: str):

@@ -9,7 +9,7 @@ from functions.api.deps import Deps
 from functions.api.handler import handler as api_handler
 from functions.webhook.handler import handler as webhook_handler
 from shared.clock import SystemClock
-from shared.errors import NotImplementedYet, StoreUnavailable
+from shared.errors import ConfigInvalid, StoreUnavailable
 from shared.identity.permissions import Role, permissions_of
 from shared.identity.signing_in import Identity
 from shared.settings import DEFAULT_PROJECT_ID, Settings
@@ -117,8 +117,8 @@ async def test_a_crash_says_nothing_of_its_cause(caplog):
 
 
 @pytest.mark.parametrize("handler", [api_handler, webhook_handler])
-def test_the_lambdas_say_that_they_are_not_built_yet(handler):
-    with pytest.raises(NotImplementedYet, match="make run"):
+def test_the_lambdas_say_which_settings_they_need(handler):
+    with pytest.raises(ConfigInvalid, match="MILLRACE_SEALING_SECRET"):
         handler({}, None)
 
 

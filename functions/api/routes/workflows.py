@@ -115,6 +115,7 @@ async def delete_workflow(workflow_id: Id, deps: Wired) -> None:
 @router.post("/{workflow_id}/activate", dependencies=[requires("workflows:write")], responses=documented(404, 410))
 async def activate_workflow(workflow_id: Id, deps: Wired) -> WorkflowOut:
     """Lets triggers and callers start it."""
+    await publishing.publish(deps, await workflow_of(deps, workflow_id))
     return WorkflowOut.of(await _set_status(deps, workflow_id, WorkflowStatus.ACTIVE))
 
 

@@ -1,23 +1,47 @@
 """The Lambda of the node type `agent`."""
 
-import asyncio
+import os
 from typing import Any
 
+from functions.nodes import services
 from functions.nodes.agent.core import AgentDeps, run
 from shared.connections.kinds import Credentials
 from shared.settings import load
 from shared.workflow.node_call import NodeCall, NodeResult
-from shared.workflow.node_lambda import answer
 
 
 def handler(event: dict[str, Any], context: object) -> dict[str, Any]:  # noqa: ARG001 - Lambda's interface
     """A NodeCall in, a NodeResult out; a NodeError fails the invocation under its class name."""
-    return asyncio.run(answer(event, _run))
+    return services.invoke(event, _run)
 
 
 async def _run(call: NodeCall, *, credentials: Credentials | None = None) -> NodeResult:
-    deps = AgentDeps(load().default_model)
+    deps = _deps()
     try:
         return await run(call, deps, credentials=credentials)
     finally:
         await deps.aclose()
+
+
+def _deps() -> AgentDeps:
+    settings = load()
+    if not services.deployed():
+        return AgentDeps(settings.default_model)
+    from functions.nodes.agent.mcp_tools import McpTools  # noqa: PLC0415 - loaded with the first event, see core
+    from shared.adapters.aws.settings import model_keys  # noqa: PLC0415
+    from shared.adapters.http.authorise import Requester  # noqa: PLC0415
+    from shared.adapters.http.client import GuardedClient  # noqa: PLC0415
+    from shared.adapters.postgres.agents import PostgresAgentMemory, PostgresAgentTurns  # noqa: PLC0415
+    from shared.adapters.redis import RedisLiveFeed  # noqa: PLC0415
+    from shared.egress import EgressPolicy  # noqa: PLC0415
+
+    requester = Requester(GuardedClient(EgressPolicy.parse(settings.allowed_hosts)), services.circuits())
+    return AgentDeps(
+        settings.default_model,
+        environment={**os.environ, **model_keys()},
+        turns=PostgresAgentTurns(services.engine()),
+        memory=PostgresAgentMemory(services.engine()),
+        mcp=McpTools(requester, services.connections()),
+        feed=RedisLiveFeed(services.redis_url()),
+        tracing=services.tracing(),
+    )

@@ -1,15 +1,26 @@
 """The Lambda of the node type `approval`."""
 
+from functools import cache
 from typing import Any
 
-from shared.errors import NotImplementedYet
+from functions.nodes import services
+from functions.nodes.approval.core import ApprovalDeps, run
+from shared.clock import SystemClock
+from shared.connections.kinds import Credentials
+from shared.workflow.node_call import NodeCall, NodeResult
 
 
-def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
-    """A NodeCall with a task token in.
+def handler(event: dict[str, Any], context: object) -> dict[str, Any]:  # noqa: ARG001 - Lambda's interface
+    """A NodeCall with a task token in; that it returns only says that the approval is kept."""
+    return services.invoke(event, _run)
 
-    Raises:
-        NotImplementedYet: the Lambda has no store on AWS yet; approvals run on the local stage.
-    """
-    del event, context
-    raise NotImplementedYet("Approvals do not run on AWS yet; they run on the local stage.")
+
+async def _run(call: NodeCall, *, credentials: Credentials | None = None) -> NodeResult:
+    return await run(call, _deps(), credentials=credentials)
+
+
+@cache
+def _deps() -> ApprovalDeps:
+    from shared.adapters.postgres.approvals import PostgresApprovals  # noqa: PLC0415 - loaded with the first event
+
+    return ApprovalDeps(PostgresApprovals(services.engine()), services.secrets(), SystemClock())

@@ -1,23 +1,26 @@
 """The Lambda of the node type `webhook`."""
 
-import asyncio
 from typing import Any
 
-from functions.nodes.http.core import http_deps, run
+from functions.nodes.http.core import HttpDeps, http_deps, run
+from functions.nodes.services import circuits, invoke
 from shared.connections.kinds import Credentials
 from shared.settings import load
 from shared.workflow.node_call import NodeCall, NodeResult
-from shared.workflow.node_lambda import answer
 
 
 def handler(event: dict[str, Any], context: object) -> dict[str, Any]:  # noqa: ARG001 - Lambda's interface
     """A NodeCall in, a NodeResult out; a NodeError fails the invocation under its class name."""
-    return asyncio.run(answer(event, _run))
+    return invoke(event, _run)
 
 
 async def _run(call: NodeCall, *, credentials: Credentials | None = None) -> NodeResult:
-    deps = http_deps(load().allowed_hosts)
+    deps = _deps()
     try:
         return await run(call, deps, credentials=credentials)
     finally:
         await deps.aclose()
+
+
+def _deps() -> HttpDeps:
+    return http_deps(load().allowed_hosts, circuits())

@@ -1,23 +1,44 @@
 """The Lambda of the node type `tool`."""
 
-import asyncio
 from typing import Any
 
-from functions.nodes.tool.core import run, tool_deps
+from functions.nodes import services
+from functions.nodes.tool.core import ToolDeps, run, tool_deps
+from functions.nodes.tool.registry import ToolServices
 from shared.connections.kinds import Credentials
 from shared.settings import load
 from shared.workflow.node_call import NodeCall, NodeResult
-from shared.workflow.node_lambda import answer
 
 
 def handler(event: dict[str, Any], context: object) -> dict[str, Any]:  # noqa: ARG001 - Lambda's interface
     """A NodeCall in, a NodeResult out; a NodeError fails the invocation under its class name."""
-    return asyncio.run(answer(event, _run))
+    return services.invoke(event, _run)
 
 
 async def _run(call: NodeCall, *, credentials: Credentials | None = None) -> NodeResult:
-    deps = tool_deps(load().allowed_hosts)
+    deps = _deps()
     try:
         return await run(call, deps, credentials=credentials)
     finally:
         await deps.aclose()
+
+
+def _deps() -> ToolDeps:
+    return tool_deps(load().allowed_hosts, services.circuits(), _stores(), services.tracing())
+
+
+def _stores() -> ToolServices | None:
+    if not services.deployed():
+        return None
+    from shared.adapters.aws.settings import stage  # noqa: PLC0415 - drivers are loaded with the first event
+    from shared.adapters.aws.starts import SqsStartQueue  # noqa: PLC0415
+    from shared.adapters.postgres.queue import PostgresQueue  # noqa: PLC0415
+    from shared.adapters.postgres.values import PostgresKeyValues  # noqa: PLC0415
+    from shared.adapters.postgres.workflows import PostgresWorkflows  # noqa: PLC0415
+    from shared.clock import SystemClock  # noqa: PLC0415
+    from shared.executions.starting import WorkflowStarts  # noqa: PLC0415
+
+    here, engine = stage(), services.engine()
+    queue = SqsStartQueue(PostgresQueue(here.settings.require_database_url()), here.aws)
+    starts = WorkflowStarts(PostgresWorkflows(engine), queue, SystemClock())
+    return ToolServices(services.blobs(), PostgresKeyValues(engine), starts)

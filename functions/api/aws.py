@@ -1,0 +1,118 @@
+"""The dependencies of the REST API on AWS."""
+
+from functools import partial
+
+from redis.asyncio import Redis
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from functions.api.deps import Deps
+from shared.adapters.aws.bulk import NoBulkRuns
+from shared.adapters.aws.completions import StepFunctionsCompletions
+from shared.adapters.aws.events import NoEvents, NoReplays
+from shared.adapters.aws.executions import AwsExecutions
+from shared.adapters.aws.lambdas import LambdaTasks
+from shared.adapters.aws.machines import Machines
+from shared.adapters.aws.settings import Stage, stage
+from shared.adapters.aws.starts import SqsStartQueue
+from shared.adapters.aws.triggers import AwsTriggers
+from shared.adapters.blobs import ObjectBlobs
+from shared.adapters.http.client import GuardedClient
+from shared.adapters.http.oidc import HttpOidcProviders
+from shared.adapters.local.secret_box import FernetBox
+from shared.adapters.passwords import Argon2Passwords
+from shared.adapters.postgres.approvals import PostgresApprovals
+from shared.adapters.postgres.audit import PostgresAudit
+from shared.adapters.postgres.bulk import PostgresBulkRuns
+from shared.adapters.postgres.connections import PostgresConnections
+from shared.adapters.postgres.dead_letters import PostgresDeadLetters
+from shared.adapters.postgres.engine import create_engine
+from shared.adapters.postgres.event_archive import PostgresEventArchive, PostgresEventReplays
+from shared.adapters.postgres.executions import PostgresExecutions
+from shared.adapters.postgres.identity import PostgresKeys, PostgresMembers, PostgresSessions
+from shared.adapters.postgres.queue import PostgresQueue
+from shared.adapters.postgres.samples import PostgresWebhookSamples
+from shared.adapters.postgres.schedules import PostgresTriggerStates
+from shared.adapters.postgres.triggers import PostgresTriggers
+from shared.adapters.postgres.workflows import PostgresWorkflows
+from shared.adapters.redis import RedisCircuits, RedisLiveFeed, RedisRateLimits
+from shared.adapters.tokens import JwtTokens
+from shared.approvals.links import ApprovalLinks
+from shared.clock import SystemClock
+from shared.egress import EgressPolicy
+from shared.errors import ConfigInvalid
+from shared.executions.task_tokens import TaskTokens
+from shared.identity.oidc import providers
+from shared.identity.signing_in import Access
+from shared.ports import SecretBox
+from shared.settings import Settings
+
+
+def wire() -> Deps:
+    """Connected to nothing yet.
+
+    Raises:
+        ConfigInvalid: a setting is missing or wrong.
+    """
+    here = stage()
+    keys = here.settings.encryption_keys
+    if keys is None or here.settings.blob_url is None:
+        raise ConfigInvalid("The API needs MILLRACE_SEALING_SECRET and MILLRACE_BLOB_URL; the CDK stack sets both.")
+    return _wired(here, FernetBox(keys.get_secret_value()), here.settings.blob_url)
+
+
+def _wired(here: Stage, secrets: FernetBox, blob_url: str) -> Deps:
+    url, redis_url = here.settings.require_database_url(), here.settings.require_redis_url()
+    engine, redis, machines = create_engine(url, pool_size=2), Redis.from_url(redis_url), Machines(here.aws)
+    return Deps(
+        workflows=PostgresWorkflows(engine),
+        triggers=AwsTriggers(PostgresTriggers(engine)),
+        trigger_states=PostgresTriggerStates(engine),
+        executions=AwsExecutions(PostgresExecutions(engine), machines),
+        queue=SqsStartQueue(PostgresQueue(url, max_queued=here.settings.max_queued), here.aws),
+        feed=RedisLiveFeed(redis_url),
+        secrets=secrets,
+        clock=SystemClock(),
+        settings=here.settings,
+        blobs=ObjectBlobs(blob_url),
+        connections=PostgresConnections(engine),
+        completions=StepFunctionsCompletions(),
+        tokens=TaskTokens(secrets.derive("task tokens")),
+        approvals=PostgresApprovals(engine),
+        approval_links=ApprovalLinks(secrets.derive("approval links")),
+        samples=PostgresWebhookSamples(engine),
+        circuits=RedisCircuits(redis),
+        events=NoEvents(),
+        archive=PostgresEventArchive(engine),
+        replays=NoReplays(PostgresEventReplays(engine)),
+        dead_letters=PostgresDeadLetters(engine),
+        bulk_runs=NoBulkRuns(PostgresBulkRuns(engine)),
+        access=_access(engine, secrets),
+        audit=PostgresAudit(engine),
+        limits=RedisRateLimits(redis),
+        oidc=_sign_in_providers(here.settings),
+        runner=LambdaTasks(here.aws),
+        probes={"database": partial(_ask, engine), "cache": redis.ping},
+        publisher=machines,
+    )
+
+
+def _access(engine: AsyncEngine, secrets: SecretBox) -> Access:
+    sessions, clock = PostgresSessions(engine), SystemClock()
+    return Access(
+        keys=PostgresKeys(engine),
+        members=PostgresMembers(engine),
+        sessions=sessions,
+        tokens=JwtTokens(sessions, secrets, clock),
+        passwords=Argon2Passwords(),
+        clock=clock,
+    )
+
+
+def _sign_in_providers(settings: Settings) -> HttpOidcProviders:
+    return HttpOidcProviders(GuardedClient(EgressPolicy.parse(settings.allowed_hosts)), providers(settings.oidc))
+
+
+async def _ask(engine: AsyncEngine) -> None:
+    async with engine.connect() as connection:
+        await connection.execute(text("select 1"))

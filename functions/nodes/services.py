@@ -1,0 +1,112 @@
+"""What the Lambdas of all node types have in common on AWS: one event loop, and the services around every node.
+
+Cold path: drivers are loaded with the first event. What is made here lives as long as the Lambda's environment.
+"""
+
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+from shared.adapters.aws import loop
+from shared.settings import load
+from shared.workflow.node_lambda import NO_SERVICES, NodeServices, Run, answer
+
+if TYPE_CHECKING:
+    from shared.connections.resolve import Connections
+    from shared.ports import BlobStore, Circuits, SecretBox, Tracing
+
+
+def deployed() -> bool:
+    """Whether a stage of AWS is set, and with it stores."""
+    return load().stage != "local"
+
+
+def invoke(event: dict[str, Any], run: Run) -> dict[str, Any]:
+    """The answer of a node Lambda. Raises NodeError."""
+    return loop.run(_answer(event, run))
+
+
+async def _answer(event: dict[str, Any], run: Run) -> dict[str, Any]:
+    return await answer(event, run, services())
+
+
+@cache
+def services() -> NodeServices:
+    """Blobs, cache and connections; nothing where no stage of AWS is set. Raises ConfigInvalid."""
+    if not deployed():
+        return NO_SERVICES
+    from shared.adapters.redis import RedisResultCache  # noqa: PLC0415 - see above
+
+    return NodeServices(blobs=blobs(), cache=RedisResultCache(_redis()), connections=connections())
+
+
+@cache
+def engine() -> Any:
+    """The database's engine, of this process and its loop. Raises ConfigInvalid."""
+    from shared.adapters.aws.settings import stage  # noqa: PLC0415 - see above
+    from shared.adapters.postgres.engine import create_engine  # noqa: PLC0415
+
+    return create_engine(stage().settings.require_database_url(), pool_size=2)
+
+
+@cache
+def blobs() -> "BlobStore | None":
+    """Where large payloads are kept."""
+    from shared.adapters.blobs import ObjectBlobs  # noqa: PLC0415 - see above
+
+    url = load().blob_url
+    return ObjectBlobs(url) if url else None
+
+
+@cache
+def secrets() -> "SecretBox":
+    """Seals and opens. Raises ConfigInvalid."""
+    from shared.adapters.aws.settings import stage  # noqa: PLC0415 - see above
+    from shared.adapters.local.secret_box import FernetBox  # noqa: PLC0415
+
+    return FernetBox(stage().settings.require_encryption_keys())
+
+
+@cache
+def connections() -> "Connections":
+    """Resolves the connections that nodes name. Raises ConfigInvalid."""
+    from shared.adapters.http.client import GuardedClient  # noqa: PLC0415 - see above
+    from shared.adapters.http.oauth2 import OAuth2Grants  # noqa: PLC0415
+    from shared.adapters.postgres.connections import PostgresConnections  # noqa: PLC0415
+    from shared.clock import SystemClock  # noqa: PLC0415
+    from shared.connections.resolve import Connections  # noqa: PLC0415
+    from shared.egress import EgressPolicy  # noqa: PLC0415
+
+    client = GuardedClient(EgressPolicy.parse(load().allowed_hosts))
+    return Connections(PostgresConnections(engine()), secrets(), OAuth2Grants(client, SystemClock()))
+
+
+@cache
+def circuits() -> "Circuits | None":
+    """Breakers of all destinations, shared by all environments of the Lambda; none without a stage."""
+    if not deployed():
+        return None
+    from shared.adapters.redis import RedisCircuits  # noqa: PLC0415 - see above
+
+    return RedisCircuits(_redis())
+
+
+@cache
+def tracing() -> "Tracing | None":
+    """Where calls of models are told to Langfuse; None without its keys."""
+    if load().langfuse_public_key is None:
+        return None
+    from shared.adapters.langfuse import tracing as of  # noqa: PLC0415 - takes half a second, which few need
+
+    return of(load())
+
+
+def redis_url() -> str:
+    """The cache's URL. Raises ConfigInvalid."""
+    return load().require_redis_url()
+
+
+@cache
+def _redis() -> Any:
+    from redis.asyncio import Redis  # noqa: PLC0415 - see above
+
+    return Redis.from_url(redis_url())

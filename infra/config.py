@@ -1,0 +1,130 @@
+"""What differs between environments, typed. `-c env=dev|prod|localstack` chooses one; other context keys fill it in.
+
+Costs are of us-east-1 (2026-11) and per month, for what runs when nothing runs: see docs/operations.md.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from constructs import Node
+
+ROOT = Path(__file__).parents[1]
+
+
+class ContextInvalid(Exception):
+    """A context key has a value that is not allowed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Environment:
+    """One deployment of the whole product."""
+
+    name: str
+    stage: str
+    """The setting `MILLRACE_STAGE` of the functions: `aws` or `localstack`."""
+    bundles: Path | None
+    """The folder of the functions' zips; None puts a placeholder in their place, for templates that nobody deploys."""
+    retain: bool
+    """Whether data outlives the stack."""
+    own_stores: bool = True
+    """Aurora, ElastiCache and the VPC around them; without, `database_url` and `redis_url` are given."""
+    nat_gateways: int = 1
+    """Each costs 33 dollars a month; nodes that call the internet need one."""
+    aurora_min_acu: float = 0
+    """0 pauses an idle database, which then takes 15 s to wake; each half unit kept awake costs 44 dollars a month."""
+    aurora_max_acu: float = 4
+    cache_max_gb: int = 1
+    log_days: int = 30
+    archive_days: int = 14
+    requests_per_second: int = 50
+    burst: int = 100
+    requests_per_ip: int = 2_000
+    """In five minutes; the web application firewall blocks an address above that."""
+    node_concurrency: int | None = None
+    """Reserved concurrency of each node function; None leaves it to the account."""
+    edge: bool = True
+    """WAF and CloudFront."""
+    alarm_email: str | None = None
+    monthly_budget_usd: int | None = None
+    domain_name: str | None = None
+    certificate_arn: str | None = None
+    database_url: str | None = None
+    redis_url: str | None = None
+    allowed_hosts: str = ""
+    default_model: str | None = None
+    openai_base_url: str | None = None
+    model_keys_secret: str | None = None
+    """ARN of a secret like {"OPENAI_API_KEY": "…"}; models of Bedrock need none."""
+
+    @property
+    def prefix(self) -> str:
+        """What names of resources begin with."""
+        return f"millrace-{self.name}"
+
+
+_AWS = ROOT / "dist" / "bundles" / "aws"
+
+ENVIRONMENTS: Mapping[str, Environment] = {
+    "dev": Environment(name="dev", stage="aws", bundles=_AWS, retain=False),
+    "prod": Environment(
+        name="prod",
+        stage="aws",
+        bundles=_AWS,
+        retain=True,
+        nat_gateways=2,
+        aurora_min_acu=0.5,
+        aurora_max_acu=32,
+        cache_max_gb=10,
+        log_days=90,
+        archive_days=90,
+        requests_per_second=500,
+        burst=1_000,
+        monthly_budget_usd=500,
+    ),
+    # LocalStack emulates neither RDS, ElastiCache, WAF nor CloudFront, and no NAT.
+    "localstack": Environment(
+        name="localstack",
+        stage="localstack",
+        bundles=ROOT / "dist" / "bundles" / "host",
+        retain=False,
+        own_stores=False,
+        nat_gateways=0,
+        edge=False,
+    ),
+}
+
+_MODELS = ("default_model", "openai_base_url", "model_keys_secret")
+_TEXTS = ("alarm_email", "domain_name", "certificate_arn", "database_url", "redis_url", "allowed_hosts", *_MODELS)
+
+
+def from_context(node: Node) -> Environment:
+    """The environment that the context asks for.
+
+    Raises:
+        ContextInvalid: no such environment, or one that lacks what it needs.
+    """
+    return environment(str(node.try_get_context("env")), {key: node.try_get_context(key) for key in (*_TEXTS, "code")})
+
+
+def environment(name: str, context: Mapping[str, Any]) -> Environment:
+    """The environment `name`, with what `context` sets; `code: none` leaves the functions' code out.
+
+    Raises:
+        ContextInvalid: no such environment, or one that lacks what it needs.
+    """
+    base = ENVIRONMENTS.get(name)
+    if base is None:
+        raise ContextInvalid(f"The context key env is '{name}'; it must be one of {', '.join(ENVIRONMENTS)}.")
+    given: dict[str, Any] = {key: str(context[key]) for key in _TEXTS if context.get(key)}
+    if context.get("code") == "none":
+        given["bundles"] = None
+    found = replace(base, **given)
+    if not found.own_stores and not (found.database_url and found.redis_url):
+        raise ContextInvalid(
+            f"The environment '{name}' has no stores of its own. Give it yours: -c database_url=… -c redis_url=…."
+        )
+    if bool(found.domain_name) != bool(found.certificate_arn):
+        raise ContextInvalid("domain_name and certificate_arn go together; give both or neither.")
+    return found

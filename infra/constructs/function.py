@@ -1,0 +1,122 @@
+"""One construct for every Lambda: arm64, Python 3.13, a role and a log group of its own, tracing on."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import aws_cdk as cdk
+from aws_cdk import aws_ec2 as ec2
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_lambda as lambda_
+from aws_cdk import aws_logs as logs
+from constructs import Construct
+
+from infra.config import Environment
+from infra.constructs.nag import accept
+from infra.constructs.queue import dead_letters
+
+HANDLERS = {
+    "api": "functions.api.handler.handler",
+    "webhook": "functions.webhook.handler.handler",
+    "agent": "functions.nodes.agent.handler.handler",
+    "approval": "functions.nodes.approval.handler.handler",
+    "http": "functions.nodes.http.handler.handler",
+    "tool": "functions.nodes.tool.handler.handler",
+    "dispatch": "functions.dispatch.handler.handler",
+    "complete": "functions.complete.handler.handler",
+    "migrate": "functions.migrate.handler.handler",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Size:
+    """What a function gets. Lambda gives one vCPU at 1,769 MB, so memory also decides how fast a cold start is."""
+
+    memory_mb: int
+    seconds: int
+    reserved: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where functions run: in the subnets of the stores, or, without a VPC, anywhere."""
+
+    vpc: ec2.IVpc | None = None
+    security_groups: list[ec2.ISecurityGroup] = field(default_factory=list)
+
+
+class Function(Construct):
+    """`lambda_function` is the resource; `asynchronous` ones have a queue for the events that they failed on."""
+
+    def __init__(
+        self,
+        scope: Construct,
+        name: str,
+        *,
+        environment: Environment,
+        size: Size,
+        place: Place,
+        variables: Mapping[str, str],
+        asynchronous: bool = False,
+    ) -> None:
+        super().__init__(scope, name)
+        self.role = iam.Role(self, "Role", assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"))
+        log_group = self._log_group(environment, name)
+        self.dead_letters = dead_letters(self, "DeadLetters") if asynchronous else None
+        self.lambda_function = lambda_.Function(
+            self,
+            "Function",
+            function_name=f"{environment.prefix}-{name}",
+            runtime=lambda_.Runtime.PYTHON_3_13,
+            architecture=lambda_.Architecture.ARM_64,
+            handler=HANDLERS[name] if environment.bundles else "index.handler",
+            code=_code(environment, name),
+            role=self.role,
+            memory_size=size.memory_mb,
+            timeout=cdk.Duration.seconds(size.seconds),
+            reserved_concurrent_executions=size.reserved,
+            log_group=log_group,
+            tracing=lambda_.Tracing.ACTIVE,
+            dead_letter_queue=self.dead_letters,
+            environment={**variables, "POWERTOOLS_SERVICE_NAME": name},
+            vpc=place.vpc,
+            vpc_subnets=ec2.SubnetSelection(subnet_type=ec2.SubnetType.PRIVATE_WITH_EGRESS) if place.vpc else None,
+            security_groups=place.security_groups or None,
+        )
+        log_group.grant_write(self.role)
+        self._accept(in_vpc=place.vpc is not None)
+
+    def allow(self, actions: list[str], resources: list[str]) -> None:
+        """Adds a statement to the function's own policy."""
+        self.role.add_to_principal_policy(iam.PolicyStatement(actions=actions, resources=resources))
+
+    def _log_group(self, environment: Environment, name: str) -> logs.LogGroup:
+        return logs.LogGroup(
+            self,
+            "Logs",
+            log_group_name=f"/aws/lambda/{environment.prefix}-{name}",
+            retention=retention(environment.log_days),
+            removal_policy=cdk.RemovalPolicy.RETAIN if environment.retain else cdk.RemovalPolicy.DESTROY,
+        )
+
+    def _accept(self, *, in_vpc: bool) -> None:
+        reasons = {
+            "AwsSolutions-IAM5[Resource::*]": "X-Ray has no resources to name.",
+            "AwsSolutions-L1": "Python 3.13 is what the bundles are built for.",
+        }
+        if in_vpc:
+            policy = "arn:<AWS::Partition>:iam::aws:policy/service-role/AWSLambdaVPCAccessExecutionRole"
+            reasons[f"AwsSolutions-IAM4[Policy::{policy}]"] = "It only makes and removes network interfaces."
+        accept(self, reasons)
+
+
+def retention(days: int) -> logs.RetentionDays:
+    """CloudWatch's own name for a number of days."""
+    return {14: logs.RetentionDays.TWO_WEEKS, 30: logs.RetentionDays.ONE_MONTH, 90: logs.RetentionDays.THREE_MONTHS}[
+        days
+    ]
+
+
+def _code(environment: Environment, name: str) -> lambda_.Code:
+    if environment.bundles is None:
+        return lambda_.Code.from_inline("def handler(event, context): raise NotImplementedError\n")
+    return lambda_.Code.from_asset(str(environment.bundles / f"{name}.zip"))

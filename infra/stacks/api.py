@@ -1,0 +1,120 @@
+"""The doors: one REST API for `/webhooks/*` and for everything else, with throttling, access logs and a firewall."""
+
+import aws_cdk as cdk
+from aws_cdk import aws_apigateway as apigateway
+from aws_cdk import aws_certificatemanager as certificates
+from aws_cdk import aws_logs as logs
+from aws_cdk import aws_wafv2 as waf
+from constructs import Construct
+
+from infra.config import Environment
+from infra.constructs.function import retention
+from infra.constructs.nag import accept
+from infra.stacks.functions import FunctionsStack
+
+STAGE = "live"
+
+
+class ApiStack(cdk.Stack):
+    """`rest` is the API; the output `Url` is where it answers."""
+
+    def __init__(self, scope: Construct, name: str, *, environment: Environment, functions: FunctionsStack) -> None:
+        super().__init__(scope, name)
+        self.rest = apigateway.RestApi(
+            self,
+            "Rest",
+            rest_api_name=environment.prefix,
+            endpoint_types=[apigateway.EndpointType.REGIONAL],
+            deploy_options=self._stage(environment),
+            cloud_watch_role=environment.edge,
+            domain_name=self._domain(environment),
+        )
+        api = apigateway.LambdaIntegration(functions.all["api"].lambda_function)
+        webhook = apigateway.LambdaIntegration(functions.all["webhook"].lambda_function)
+        self.rest.root.add_method("GET", api)
+        self.rest.root.add_proxy(default_integration=api)
+        self.rest.root.add_resource("webhooks").add_resource("{path}").add_method("ANY", webhook)
+        if environment.edge:
+            self._firewall(environment)
+        else:
+            accept(self.rest, {"AwsSolutions-APIG3": "The emulator has no firewall."})
+        cdk.CfnOutput(self, "Url", value=self.rest.url)
+        accept(
+            self.rest,
+            {
+                "AwsSolutions-APIG2": "The functions validate: a body's schema depends on the workflow.",
+                "AwsSolutions-APIG4": "The functions authenticate; webhooks are signed by their senders.",
+                "AwsSolutions-COG4": "The functions authenticate, with keys of the project's own.",
+                "AwsSolutions-IAM4[Policy::arn:<AWS::Partition>:iam::aws:policy/service-role/"
+                "AmazonAPIGatewayPushToCloudWatchLogs]": "It is what API Gateway's own documentation asks for.",
+            },
+        )
+
+    def _stage(self, environment: Environment) -> apigateway.StageOptions:
+        access = logs.LogGroup(
+            self,
+            "Access",
+            retention=retention(environment.log_days),
+            removal_policy=cdk.RemovalPolicy.RETAIN if environment.retain else cdk.RemovalPolicy.DESTROY,
+        )
+        return apigateway.StageOptions(
+            stage_name=STAGE,
+            throttling_rate_limit=environment.requests_per_second,
+            throttling_burst_limit=environment.burst,
+            tracing_enabled=True,
+            metrics_enabled=True,
+            logging_level=apigateway.MethodLoggingLevel.ERROR,
+            access_log_destination=apigateway.LogGroupLogDestination(access),
+            access_log_format=apigateway.AccessLogFormat.json_with_standard_fields(
+                caller=False,
+                http_method=True,
+                ip=True,
+                protocol=True,
+                request_time=True,
+                resource_path=True,
+                response_length=True,
+                status=True,
+                user=False,
+            ),
+        )
+
+    def _domain(self, environment: Environment) -> apigateway.DomainNameOptions | None:
+        if environment.domain_name is None or environment.certificate_arn is None:
+            return None
+        certificate = certificates.Certificate.from_certificate_arn(self, "Certificate", environment.certificate_arn)
+        return apigateway.DomainNameOptions(
+            domain_name=environment.domain_name,
+            certificate=certificate,
+            security_policy=apigateway.SecurityPolicy.TLS_1_2,
+        )
+
+    def _firewall(self, environment: Environment) -> None:
+        acl = waf.CfnWebACL(
+            self,
+            "Firewall",
+            scope="REGIONAL",
+            default_action=waf.CfnWebACL.DefaultActionProperty(allow={}),
+            visibility_config=_visible("Firewall"),
+            rules=[
+                waf.CfnWebACL.RuleProperty(
+                    name="Rate",
+                    priority=0,
+                    action=waf.CfnWebACL.RuleActionProperty(block={}),
+                    visibility_config=_visible("Rate"),
+                    statement=waf.CfnWebACL.StatementProperty(
+                        rate_based_statement=waf.CfnWebACL.RateBasedStatementProperty(
+                            aggregate_key_type="IP", limit=environment.requests_per_ip
+                        )
+                    ),
+                )
+            ],
+        )
+        waf.CfnWebACLAssociation(
+            self, "Protected", resource_arn=self.rest.deployment_stage.stage_arn, web_acl_arn=acl.attr_arn
+        )
+
+
+def _visible(name: str) -> waf.CfnWebACL.VisibilityConfigProperty:
+    return waf.CfnWebACL.VisibilityConfigProperty(
+        cloud_watch_metrics_enabled=True, metric_name=name, sampled_requests_enabled=True
+    )

@@ -1,0 +1,173 @@
+"""What is kept: Aurora PostgreSQL behind a proxy, Valkey, blobs in S3, the key and the secrets."""
+
+import aws_cdk as cdk
+from aws_cdk import aws_ec2 as ec2
+from aws_cdk import aws_elasticache as elasticache
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_kms as kms
+from aws_cdk import aws_rds as rds
+from aws_cdk import aws_s3 as s3
+from aws_cdk import aws_secretsmanager as secretsmanager
+from constructs import Construct
+
+from infra.config import Environment
+from infra.constructs.nag import accept
+from infra.stacks.network import NetworkStack
+
+_POSTGRES = rds.DatabaseClusterEngine.aurora_postgres(version=rds.AuroraPostgresEngineVersion.VER_16_6)
+_DATABASE = "millrace"
+
+
+class DataStack(cdk.Stack):
+    """`variables` tell functions where the stores are; `allow` lets one reach them."""
+
+    def __init__(self, scope: Construct, name: str, *, environment: Environment, network: NetworkStack | None) -> None:
+        super().__init__(scope, name)
+        keep = cdk.RemovalPolicy.RETAIN if environment.retain else cdk.RemovalPolicy.DESTROY
+        self.key = kms.Key(self, "Key", enable_key_rotation=True, removal_policy=keep)
+        self._prefix = environment.prefix
+        self._blobs_name = f"{environment.prefix}-blobs-{self.account}-{self.region}"
+        self._blobs_arn = f"arn:{self.partition}:s3:::{self._blobs_name}"
+        self.blobs = self._blobs(environment, keep)
+        self.sealing = secretsmanager.Secret(
+            self,
+            "SealingKey",
+            description="Seals the credentials of connections and the secrets of webhooks",
+            encryption_key=self.key,
+            removal_policy=keep,
+            generate_secret_string=secretsmanager.SecretStringGenerator(password_length=64, exclude_punctuation=True),
+        )
+        accept(
+            self.sealing, {"AwsSolutions-SMG4": "A new key is added beside the old one by hand: docs/operations.md."}
+        )
+        self.variables = {
+            "MILLRACE_STAGE": environment.stage,
+            "MILLRACE_BLOB_URL": f"s3://{self._blobs_name}",
+            "MILLRACE_SEALING_SECRET": self.sealing.secret_arn,
+            "MILLRACE_ALLOWED_HOSTS": environment.allowed_hosts,
+        }
+        self._credentials: list[str] = []
+        if network is None:
+            self.variables |= {
+                "DATABASE_URL": environment.database_url or "",
+                "REDIS_URL": environment.redis_url or "",
+            }
+        else:
+            self._database(environment, network, keep)
+            self._cache(environment, network)
+
+    def allow(self, role: iam.IRole, *, blobs: bool = False, sealing: bool = False) -> None:
+        """Lets a function's role read the database's credentials; with `blobs` use the blobs, with `sealing` unseal.
+
+        Statements rather than grants: a grant would also write the role into the key's policy, and tie this stack to
+        the one of the functions.
+        """
+        secrets = [*self._credentials, *([self.sealing.secret_arn] if sealing else [])]
+        allowed = [
+            (["secretsmanager:GetSecretValue"], secrets),
+            (["kms:Decrypt"], [self.key.key_arn] if secrets or blobs else []),
+            (["kms:GenerateDataKey"], [self.key.key_arn] if blobs else []),
+            (["s3:GetObject", "s3:PutObject"], [f"{self._blobs_arn}/*"] if blobs else []),
+            (["s3:ListBucket"], [self._blobs_arn] if blobs else []),
+        ]
+        for actions, resources in allowed:
+            if resources:
+                role.add_to_principal_policy(iam.PolicyStatement(actions=actions, resources=resources))
+        name = f"{self._prefix}-blobs-<AWS::AccountId>-<AWS::Region>"
+        finding = f"AwsSolutions-IAM5[Resource::arn:<AWS::Partition>:s3:::{name}/*]"
+        accept(role, {finding: "Every execution has objects of its own in the bucket."} if blobs else {})
+
+    def _blobs(self, environment: Environment, keep: cdk.RemovalPolicy) -> s3.Bucket:
+        bucket = s3.Bucket(
+            self,
+            "Blobs",
+            bucket_name=self._blobs_name,
+            encryption=s3.BucketEncryption.KMS,
+            encryption_key=self.key,
+            bucket_key_enabled=True,
+            block_public_access=s3.BlockPublicAccess.BLOCK_ALL,
+            enforce_ssl=True,
+            removal_policy=keep,
+            lifecycle_rules=[
+                s3.LifecycleRule(
+                    abort_incomplete_multipart_upload_after=cdk.Duration.days(1),
+                    expiration=cdk.Duration.days(environment.archive_days * 4),
+                    transitions=[
+                        s3.Transition(
+                            storage_class=s3.StorageClass.INTELLIGENT_TIERING, transition_after=cdk.Duration.days(1)
+                        )
+                    ],
+                )
+            ],
+        )
+        accept(bucket, {"AwsSolutions-S1": "Only functions reach it, and CloudTrail's data events say which did."})
+        return bucket
+
+    def _database(self, environment: Environment, network: NetworkStack, keep: cdk.RemovalPolicy) -> None:
+        cluster = rds.DatabaseCluster(
+            self,
+            "Database",
+            engine=_POSTGRES,
+            writer=rds.ClusterInstance.serverless_v2("writer"),
+            readers=[rds.ClusterInstance.serverless_v2("reader", scale_with_writer=True)] if environment.retain else [],
+            serverless_v2_min_capacity=environment.aurora_min_acu,
+            serverless_v2_max_capacity=environment.aurora_max_acu,
+            credentials=rds.Credentials.from_generated_secret(_DATABASE, encryption_key=self.key),
+            default_database_name=_DATABASE,
+            vpc=network.vpc,
+            vpc_subnets=ec2.SubnetSelection(subnet_type=ec2.SubnetType.PRIVATE_WITH_EGRESS),
+            storage_encryption_key=self.key,
+            iam_authentication=True,
+            deletion_protection=environment.retain,
+            backup=rds.BackupProps(retention=cdk.Duration.days(14 if environment.retain else 1)),
+            removal_policy=cdk.RemovalPolicy.SNAPSHOT if environment.retain else keep,
+            port=5433,  # not the one that scans try first
+        )
+        secret = cluster.secret
+        if secret is None:
+            raise TypeError("a cluster with generated credentials has a secret")
+        endpoint = self._endpoint(environment, network, cluster, secret)
+        self.variables |= {"MILLRACE_DATABASE_SECRET": secret.secret_arn, "MILLRACE_DATABASE_HOST": endpoint}
+        self._credentials.append(secret.secret_arn)
+        reasons = {
+            "AwsSolutions-SMG4": "The proxy holds the credentials open; they are rotated by hand: docs/operations.md."
+        }
+        if not environment.retain:
+            reasons["AwsSolutions-RDS10"] = "An environment for trying things out is thrown away whole."
+        accept(cluster, reasons)
+
+    def _endpoint(
+        self,
+        environment: Environment,
+        network: NetworkStack,
+        cluster: rds.DatabaseCluster,
+        secret: secretsmanager.ISecret,
+    ) -> str:
+        """Where functions find the database. A proxy keeps a paused database awake, so that there is none where the
+        database may pause."""
+        if environment.aurora_min_acu == 0:
+            cluster.connections.allow_default_port_from(network.functions)
+            return str(cluster.cluster_endpoint.hostname)
+        proxy = cluster.add_proxy("Proxy", secrets=[secret], vpc=network.vpc, require_tls=True)
+        proxy.connections.allow_from(network.functions, ec2.Port.tcp(5433))
+        return str(proxy.endpoint)
+
+    def _cache(self, environment: Environment, network: NetworkStack) -> None:
+        group = ec2.SecurityGroup(self, "CacheAccess", vpc=network.vpc, allow_all_outbound=False)
+        group.add_ingress_rule(network.functions, ec2.Port.tcp_range(6379, 6380))
+        cache = elasticache.CfnServerlessCache(
+            self,
+            "Cache",
+            engine="valkey",
+            serverless_cache_name=environment.prefix,
+            major_engine_version="8",
+            kms_key_id=self.key.key_id,
+            security_group_ids=[group.security_group_id],
+            subnet_ids=network.vpc.select_subnets(subnet_type=ec2.SubnetType.PRIVATE_WITH_EGRESS).subnet_ids,
+            cache_usage_limits=elasticache.CfnServerlessCache.CacheUsageLimitsProperty(
+                data_storage=elasticache.CfnServerlessCache.DataStorageProperty(
+                    unit="GB", maximum=environment.cache_max_gb
+                )
+            ),
+        )
+        self.variables["REDIS_URL"] = f"rediss://{cache.attr_endpoint_address}:{cache.attr_endpoint_port}"

@@ -1,0 +1,167 @@
+"""Every Lambda, what it may do, and what invokes it by itself: the queues of start requests."""
+
+import aws_cdk as cdk
+from aws_cdk import aws_iam as iam
+from aws_cdk.aws_lambda_event_sources import SqsEventSource
+from constructs import Construct
+
+from infra.config import Environment
+from infra.constructs.function import Function, Place, Size
+from infra.constructs.nag import accept, accept_machines
+from infra.stacks.data import DataStack
+from infra.stacks.messaging import DISPATCH_SECONDS, MessagingStack
+
+NODES = ("agent", "approval", "http", "tool")
+SIZES = {
+    "api": Size(1024, 29),  # API Gateway waits 29 s
+    "webhook": Size(512, 29),
+    "agent": Size(1024, 300),
+    "approval": Size(512, 30),
+    "http": Size(512, 120),
+    "tool": Size(512, 120),
+    "dispatch": Size(512, DISPATCH_SECONDS),
+    "complete": Size(512, 60),
+    "migrate": Size(512, 600),
+}
+_BLOBS = ("api", "webhook", *NODES)
+_SEALING = ("api", "webhook", *NODES)
+_BATCH = {"high": 1, "normal": 10, "low": 10}
+"""Start requests handed to `dispatch` at a time: one of high priority does not wait for others."""
+
+
+class FunctionsStack(cdk.Stack):
+    """`all` by name. Machines are named by what their names begin with, since publishing makes them later."""
+
+    def __init__(
+        self,
+        scope: Construct,
+        name: str,
+        *,
+        environment: Environment,
+        place: Place,
+        data: DataStack,
+        messaging: MessagingStack,
+    ) -> None:
+        super().__init__(scope, name)
+        self._environment = environment
+        self.machine_role_arn = self.format_arn(
+            service="iam", region="", resource="role", resource_name=f"{environment.prefix}-machines"
+        )
+        self.all: dict[str, Function] = {}
+        for function, size in SIZES.items():
+            self.all[function] = Function(
+                self,
+                function,
+                environment=environment,
+                size=self._size(function, size),
+                place=place,
+                variables={
+                    **data.variables,
+                    **messaging.variables,
+                    **self._variables(),
+                    **(self._models() if function == "agent" else {}),
+                },
+                asynchronous=function == "complete",
+            )
+            data.allow(self.all[function].role, blobs=function in _BLOBS, sealing=function in _SEALING)
+        self._publishing()
+        self._model_access()
+        self._queues(messaging)
+        self._migration()
+
+    def _size(self, function: str, size: Size) -> Size:
+        reserved = self._environment.node_concurrency if function in NODES else None
+        return Size(size.memory_mb, size.seconds, reserved)
+
+    def _variables(self) -> dict[str, str]:
+        prefix = self._environment.prefix
+        arns = {
+            f"MILLRACE_{node.upper()}_FUNCTION_ARN": self.format_arn(
+                service="lambda",
+                resource="function",
+                resource_name=f"{prefix}-{node}",
+                arn_format=cdk.ArnFormat.COLON_RESOURCE_NAME,
+            )
+            for node in NODES
+        }
+        return arns | {
+            "MILLRACE_MACHINE_PREFIX": prefix,
+            "MILLRACE_MACHINE_ROLE_ARN": self.machine_role_arn,
+            "MILLRACE_MACHINE_LOG_GROUP_ARN": self.format_arn(
+                service="logs",
+                resource="log-group",
+                resource_name=f"/aws/vendedlogs/states/{prefix}",
+                arn_format=cdk.ArnFormat.COLON_RESOURCE_NAME,
+            ),
+        }
+
+    def _models(self) -> dict[str, str]:
+        given = {
+            "MILLRACE_DEFAULT_MODEL": self._environment.default_model,
+            "MILLRACE_MODEL_KEYS_SECRET": self._environment.model_keys_secret,
+            "OPENAI_BASE_URL": self._environment.openai_base_url,
+        }
+        return {name: value for name, value in given.items() if value}
+
+    def _model_access(self) -> None:
+        role, agent = self.all["agent"].role, self.all["agent"]
+        models = [f"arn:{self.partition}:bedrock:*::foundation-model/*"]
+        models.append(f"arn:{self.partition}:bedrock:*:{self.account}:inference-profile/*")
+        agent.allow(["bedrock:InvokeModel", "bedrock:InvokeModelWithResponseStream"], models)
+        written = [each.replace(self.partition, "<AWS::Partition>") for each in models]
+        written = [each.replace(self.account, "<AWS::AccountId>") for each in written]
+        accept(
+            role, {f"AwsSolutions-IAM5[Resource::{each}]": "Authors choose the model of a node." for each in written}
+        )
+        if self._environment.model_keys_secret:
+            agent.allow(["secretsmanager:GetSecretValue"], [self._environment.model_keys_secret])
+
+    def _publishing(self) -> None:
+        machines, executions = self._machines(), self._executions()
+        api, dispatch = self.all["api"], self.all["dispatch"]
+        publish = ["CreateStateMachine", "UpdateStateMachine", "PublishStateMachineVersion"]
+        publish += [f"{verb}StateMachineAlias" for verb in ("Create", "Update", "Delete")]
+        api.allow([f"states:{action}" for action in publish], machines)
+        api.allow(["states:GetExecutionHistory", "states:DescribeExecution", "states:StopExecution"], executions)
+        api.role.add_to_principal_policy(
+            iam.PolicyStatement(
+                actions=["iam:PassRole"],
+                resources=[self.machine_role_arn],
+                conditions={"StringEquals": {"iam:PassedToService": "states.amazonaws.com"}},
+            )
+        )
+        api.allow(["states:SendTaskSuccess"], machines)  # what a person decided
+        api.allow(["lambda:InvokeFunction"], [self.all["tool"].lambda_function.function_arn])  # tests connections
+        dispatch.allow(["states:StartExecution"], machines)
+        self.all["complete"].allow(["states:DescribeExecution"], executions)
+        for function in (api, dispatch, self.all["complete"]):
+            accept_machines(function.role, self._environment.prefix)
+
+    def _queues(self, messaging: MessagingStack) -> None:
+        for priority, queue in messaging.queues.items():
+            for sender in ("api", "webhook", "tool"):
+                queue.grant_send_messages(self.all[sender].role)
+            self.all["dispatch"].lambda_function.add_event_source(
+                SqsEventSource(queue, batch_size=_BATCH[priority], report_batch_item_failures=True)
+            )
+
+    def _migration(self) -> None:
+        """Brings the schema up to the code on every deploy that changes the code; nothing else is invoked before."""
+        migrate = self.all["migrate"].lambda_function
+        cdk.CustomResource(
+            self,
+            "Schema",
+            resource_type="Custom::Schema",
+            service_token=migrate.function_arn,
+            properties={"Code": migrate.current_version.version},
+        )
+
+    def _machines(self) -> list[str]:
+        name = f"{self._environment.prefix}-*"
+        colon = cdk.ArnFormat.COLON_RESOURCE_NAME
+        return [self.format_arn(service="states", resource="stateMachine", resource_name=name, arn_format=colon)]
+
+    def _executions(self) -> list[str]:
+        name = f"{self._environment.prefix}-*"
+        colon = cdk.ArnFormat.COLON_RESOURCE_NAME
+        return [self.format_arn(service="states", resource="execution", resource_name=name, arn_format=colon)]

@@ -1,0 +1,128 @@
+"""What wakes somebody, and what they look at then: alarms by mail, one dashboard, a budget."""
+
+import aws_cdk as cdk
+from aws_cdk import aws_budgets as budgets
+from aws_cdk import aws_cloudwatch as cloudwatch
+from aws_cdk import aws_cloudwatch_actions as actions
+from aws_cdk import aws_sns as sns
+from aws_cdk import aws_sns_subscriptions as subscriptions
+from constructs import Construct
+
+from infra.config import Environment
+from infra.stacks.api import ApiStack
+from infra.stacks.functions import FunctionsStack
+from infra.stacks.messaging import MessagingStack
+
+_FIVE_MINUTES = cdk.Duration.minutes(5)
+
+
+class ObservabilityStack(cdk.Stack):
+    """`topic` takes every alarm."""
+
+    def __init__(
+        self,
+        scope: Construct,
+        name: str,
+        *,
+        environment: Environment,
+        functions: FunctionsStack,
+        messaging: MessagingStack,
+        api: ApiStack,
+    ) -> None:
+        super().__init__(scope, name)
+        self.topic = sns.Topic(self, "Alarms", topic_name=f"{environment.prefix}-alarms", enforce_ssl=True)
+        if environment.alarm_email:
+            self.topic.add_subscription(subscriptions.EmailSubscription(environment.alarm_email))
+        self._queues(messaging)
+        self._functions(functions)
+        self._api(api)
+        if environment.edge:
+            self._dashboard(environment, functions, messaging, api)
+        if environment.monthly_budget_usd:
+            self._budget(environment, environment.monthly_budget_usd)
+
+    def _alarm(self, name: str, metric: cloudwatch.IMetric, threshold: float, why: str, periods: int = 1) -> None:
+        alarm = cloudwatch.Alarm(
+            self,
+            name,
+            metric=metric,
+            threshold=threshold,
+            evaluation_periods=periods,
+            comparison_operator=cloudwatch.ComparisonOperator.GREATER_THAN_OR_EQUAL_TO_THRESHOLD,
+            treat_missing_data=cloudwatch.TreatMissingData.NOT_BREACHING,
+            alarm_description=why,
+        )
+        alarm.add_alarm_action(actions.SnsAction(self.topic))
+
+    def _queues(self, messaging: MessagingStack) -> None:
+        for priority, queue in messaging.dead_letters.items():
+            depth = queue.metric_approximate_number_of_messages_visible(period=_FIVE_MINUTES, statistic="Maximum")
+            self._alarm(f"Dead{priority.title()}", depth, 1, "A start request failed five times; look, then redrive it")
+        for priority, queue in messaging.queues.items():
+            age = queue.metric_approximate_age_of_oldest_message(period=_FIVE_MINUTES, statistic="Maximum")
+            self._alarm(
+                f"Age{priority.title()}", age, 300, "Executions wait five minutes to start: is a limit reached?"
+            )
+
+    def _functions(self, functions: FunctionsStack) -> None:
+        for name, function in functions.all.items():
+            resource = function.lambda_function
+            errors = resource.metric_errors(period=_FIVE_MINUTES)
+            throttles = resource.metric_throttles(period=_FIVE_MINUTES)
+            self._alarm(f"{name.title()}Errors", errors, 5, f"Function {name} failed five times in five minutes", 3)
+            self._alarm(f"{name.title()}Throttles", throttles, 1, f"Function {name} reached its concurrency", 3)
+        dead = functions.all["complete"].dead_letters
+        if dead is not None:
+            depth = dead.metric_approximate_number_of_messages_visible(period=_FIVE_MINUTES, statistic="Maximum")
+            self._alarm("CompleteDead", depth, 1, "The end of an execution was not recorded; redrive the queue")
+
+    def _api(self, api: ApiStack) -> None:
+        failures = api.rest.metric_server_error(period=_FIVE_MINUTES, statistic="Sum")
+        self._alarm("ApiFailures", failures, 5, "The API answered five requests with a 5xx in five minutes")
+        slow = api.rest.metric_latency(period=_FIVE_MINUTES, statistic="p99")
+        self._alarm("ApiSlow", slow, 3_000, "One request in a hundred takes 3 s or longer", 3)
+
+    def _dashboard(
+        self, environment: Environment, functions: FunctionsStack, messaging: MessagingStack, api: ApiStack
+    ) -> None:
+        every = [function.lambda_function for function in functions.all.values()]
+        graphs = {
+            "Requests": [api.rest.metric_count(), api.rest.metric_server_error(), api.rest.metric_latency()],
+            "Waiting to start": [
+                queue.metric_approximate_age_of_oldest_message() for queue in messaging.queues.values()
+            ],
+            "Dead letters": [
+                q.metric_approximate_number_of_messages_visible() for q in messaging.dead_letters.values()
+            ],
+            "Invocations": [each.metric_invocations() for each in every],
+            "Errors": [each.metric_errors() for each in every],
+            "Duration (p99)": [each.metric_duration(statistic="p99") for each in every],
+        }
+        dashboard = cloudwatch.Dashboard(self, "Dashboard", dashboard_name=environment.prefix)
+        dashboard.add_widgets(
+            *(cloudwatch.GraphWidget(title=title, left=metrics, width=8) for title, metrics in graphs.items())
+        )
+
+    def _budget(self, environment: Environment, dollars: int) -> None:
+        address = environment.alarm_email
+        mail = (
+            budgets.CfnBudget.NotificationWithSubscribersProperty(
+                notification=budgets.CfnBudget.NotificationProperty(
+                    comparison_operator="GREATER_THAN", notification_type="FORECASTED", threshold=100
+                ),
+                subscribers=[budgets.CfnBudget.SubscriberProperty(address=address, subscription_type="EMAIL")],
+            )
+            if address
+            else None
+        )
+        budgets.CfnBudget(
+            self,
+            "Budget",
+            budget=budgets.CfnBudget.BudgetDataProperty(
+                budget_type="COST",
+                time_unit="MONTHLY",
+                budget_limit=budgets.CfnBudget.SpendProperty(amount=dollars, unit="USD"),
+                cost_filters={"TagKeyValue": [f"user:millrace${environment.name}"]},
+            ),
+            notifications_with_subscribers=[mail] if mail else None,
+        )

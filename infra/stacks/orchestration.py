@@ -1,0 +1,119 @@
+"""What compiled machines may do, where they log, and who hears of their end."""
+
+import aws_cdk as cdk
+from aws_cdk import aws_events as events
+from aws_cdk import aws_events_targets as targets
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_logs as logs
+from constructs import Construct
+
+from infra.config import Environment
+from infra.constructs.function import retention
+from infra.constructs.nag import accept, accept_machines
+from infra.constructs.queue import dead_letters
+from infra.stacks.functions import NODES, FunctionsStack
+from infra.stacks.messaging import MessagingStack
+
+_LOG_DELIVERY = [
+    f"logs:{action}"
+    for action in (
+        "CreateLogDelivery",
+        "GetLogDelivery",
+        "UpdateLogDelivery",
+        "DeleteLogDelivery",
+        "ListLogDeliveries",
+        "PutResourcePolicy",
+        "DescribeResourcePolicies",
+        "DescribeLogGroups",
+    )
+]
+"""https://docs.aws.amazon.com/step-functions/latest/dg/cw-logs.html: these take no resource."""
+_TRACES = ["xray:PutTraceSegments", "xray:PutTelemetryRecords", "xray:GetSamplingRules", "xray:GetSamplingTargets"]
+_ENDS = ["SUCCEEDED", "FAILED", "TIMED_OUT", "ABORTED"]
+
+
+class OrchestrationStack(cdk.Stack):
+    """`role` is what every compiled machine runs as."""
+
+    def __init__(
+        self,
+        scope: Construct,
+        name: str,
+        *,
+        environment: Environment,
+        functions: FunctionsStack,
+        messaging: MessagingStack,
+    ) -> None:
+        super().__init__(scope, name)
+        logs.LogGroup(
+            self,
+            "Machines",
+            log_group_name=f"/aws/vendedlogs/states/{environment.prefix}",
+            retention=retention(environment.log_days),
+            removal_policy=cdk.RemovalPolicy.RETAIN if environment.retain else cdk.RemovalPolicy.DESTROY,
+        )
+        nodes = [functions.all[node].lambda_function.function_arn for node in NODES]
+        boundary = self._boundary(environment, nodes, messaging)
+        self.role = iam.Role(
+            self,
+            "MachineRole",
+            role_name=f"{environment.prefix}-machines",
+            assumed_by=iam.ServicePrincipal("states.amazonaws.com"),
+            permissions_boundary=boundary,
+            inline_policies={"Run": iam.PolicyDocument(statements=self._statements(environment, nodes, messaging))},
+        )
+        for construct in (self.role, boundary):
+            accept(
+                construct,
+                {"AwsSolutions-IAM5[Resource::*]": "Log delivery, log groups' policies and X-Ray take no resource."},
+            )
+            accept_machines(construct, environment.prefix)
+        self._ends(environment, functions)
+
+    def _statements(
+        self, environment: Environment, nodes: list[str], messaging: MessagingStack
+    ) -> list[iam.PolicyStatement]:
+        rule = self.format_arn(
+            service="events",
+            resource="rule",
+            resource_name="StepFunctionsGetEventsForStepFunctionsExecutionRule",
+        )
+        allowed = [
+            (["lambda:InvokeFunction"], nodes),
+            (["events:PutEvents"], [messaging.bus.event_bus_arn]),
+            (["states:StartExecution"], [self._wild("stateMachine", environment)]),
+            (["states:DescribeExecution", "states:StopExecution"], [self._wild("execution", environment)]),
+            (["events:PutTargets", "events:PutRule", "events:DescribeRule"], [rule]),
+            ([*_LOG_DELIVERY, *_TRACES], ["*"]),
+        ]
+        return [iam.PolicyStatement(actions=actions, resources=resources) for actions, resources in allowed]
+
+    def _boundary(self, environment: Environment, nodes: list[str], messaging: MessagingStack) -> iam.ManagedPolicy:
+        """Whatever a machine's role is given one day, it can never do more than this."""
+        return iam.ManagedPolicy(self, "MachineBoundary", statements=self._statements(environment, nodes, messaging))
+
+    def _wild(self, resource: str, environment: Environment) -> str:
+        arn: str = self.format_arn(
+            service="states",
+            resource=resource,
+            resource_name=f"{environment.prefix}-*",
+            arn_format=cdk.ArnFormat.COLON_RESOURCE_NAME,
+        )
+        return arn
+
+    def _ends(self, environment: Environment, functions: FunctionsStack) -> None:
+        complete = functions.all["complete"].lambda_function
+        rule = events.Rule(
+            self,
+            "Ends",
+            event_pattern=events.EventPattern(
+                source=["aws.states"],
+                detail_type=["Step Functions Execution Status Change"],
+                detail={
+                    "status": _ENDS,
+                    "stateMachineArn": events.Match.prefix(self._wild("stateMachine", environment).removesuffix("*")),
+                },
+            ),
+        )
+        undelivered = dead_letters(self, "Undelivered")
+        rule.add_target(targets.LambdaFunction(complete, dead_letter_queue=undelivered, retry_attempts=185))

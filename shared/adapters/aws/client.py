@@ -1,0 +1,47 @@
+"""Clients of boto3, made once a process, and what goes wrong with them in Millrace's own errors."""
+
+import asyncio
+from collections.abc import Callable
+from functools import cache
+from typing import Any
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+
+from shared.errors import StoreUnavailable
+
+_CONFIG = Config(connect_timeout=5, read_timeout=20, retries={"mode": "standard", "max_attempts": 4})
+
+
+@cache
+def client(service: str) -> Any:
+    """The client of a service; region, credentials and endpoint come from the environment."""
+    return boto3.client(service, config=_CONFIG)
+
+
+async def call(operation: Callable[..., Any], **parameters: Any) -> dict[str, Any]:
+    """The answer of one operation of a client.
+
+    Raises:
+        ClientError: AWS refused it; `code_of` says how.
+        StoreUnavailable: AWS does not answer, or has too much to do, after four tries.
+    """
+    try:
+        answer: dict[str, Any] = await asyncio.to_thread(operation, **parameters)
+    except BotoCoreError as error:
+        raise StoreUnavailable(f"AWS does not answer ({type(error).__name__}). Try again.") from error
+    except ClientError as error:
+        if code_of(error) in _BUSY or error.response["ResponseMetadata"]["HTTPStatusCode"] >= _SERVER_ERROR:
+            raise StoreUnavailable(f"AWS has too much to do ({code_of(error)}). Try again.") from error
+        raise
+    return answer
+
+
+def code_of(error: ClientError) -> str:
+    """The error's name, as the API's reference has it."""
+    return str(error.response["Error"]["Code"])
+
+
+_BUSY = frozenset({"ThrottlingException", "Throttling", "TooManyRequestsException", "RequestThrottled"})
+_SERVER_ERROR = 500

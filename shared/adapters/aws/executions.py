@@ -1,0 +1,62 @@
+"""What the API asks about executions that run on Step Functions: rows from the database, histories from there."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from shared.adapters.aws.machines import Machines
+from shared.errors import NotImplementedYet
+from shared.executions.records import Execution, ExecutionStatus, HistoryEvent, StatusChange
+from shared.identity.principal import acting_project
+from shared.ports import Completions, ExecutionStore, Page
+
+
+class AwsExecutions(ExecutionStore):
+    """An ExecutionStore whose rows are in `rows`."""
+
+    def __init__(self, rows: ExecutionStore, machines: Machines) -> None:
+        self._rows = rows
+        self._machines = machines
+
+    async def get(self, project_id: str, execution_id: str) -> Execution | None:
+        return await self._rows.get(project_id, execution_id)
+
+    async def list(
+        self,
+        project_id: str,
+        *,
+        workflow_id: str | None = None,
+        status: ExecutionStatus | None = None,
+        limit: int = 50,
+        cursor: str | None = None,
+    ) -> Page[Execution]:
+        return await self._rows.list(project_id, workflow_id=workflow_id, status=status, limit=limit, cursor=cursor)
+
+    async def history(self, execution_id: str, *, after: int = 0, limit: int | None = None) -> Sequence[HistoryEvent]:
+        """Events with an id above `after`, in order, of an execution of the acting project."""
+        project_id = acting_project.get()
+        execution = await self._rows.get(project_id, execution_id) if project_id is not None else None
+        if execution is None:
+            return ()
+        return await self._machines.history(execution.workflow_id, execution_id, after=after, limit=limit)
+
+    async def request_cancel(self, project_id: str, execution_id: str, at: datetime) -> ExecutionStatus | None:
+        """Marks it, then stops it; `complete` records the end when Step Functions tells of it."""
+        had = await self._rows.request_cancel(project_id, execution_id, at)
+        execution = await self._rows.get(project_id, execution_id)
+        if execution is not None and had is ExecutionStatus.RUNNING:
+            await self._machines.stop(execution.workflow_id, execution_id, "Cancelled on request.")
+        return had
+
+    async def request_redrive(self, project_id: str, execution_id: str, at: datetime) -> ExecutionStatus | None:
+        """Raises NotImplementedYet."""
+        del project_id, execution_id, at
+        raise NotImplementedYet("Executions are not redriven on AWS yet; start it again with the same input.")
+
+
+class NoCompletions(Completions):
+    """The end of an execution is not told to whoever started it: on AWS another function hears of it."""
+
+    async def wait(self, execution_id: str, seconds: float) -> StatusChange | None:
+        """None: it cannot be told from here."""
+        del execution_id, seconds
+        return None

@@ -1,0 +1,90 @@
+"""Settings of the functions that only exist on AWS; the CDK writes them into the functions' environment."""
+
+import base64
+import hashlib
+from dataclasses import dataclass
+from functools import cache
+from urllib.parse import quote
+
+import orjson
+from pydantic import SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from shared.adapters.aws.client import client
+from shared.settings import Settings, load
+
+
+class AwsSettings(BaseSettings):
+    """Names and ARNs of what is deployed."""
+
+    model_config = SettingsConfigDict(env_prefix="MILLRACE_", extra="ignore")
+
+    queue_high: str = ""
+    queue_normal: str = ""
+    queue_low: str = ""
+    machine_prefix: str = "millrace"
+    machine_role_arn: str = ""
+    machine_log_group_arn: str = ""
+    agent_function_arn: str = ""
+    approval_function_arn: str = ""
+    http_function_arn: str = ""
+    tool_function_arn: str = ""
+    sealing_secret: str = ""
+    model_keys_secret: str = ""
+    database_secret: str = ""
+    database_host: str = ""
+
+    def resolved(self, text: str) -> str:
+        """The text with the ARNs of node functions in the place of their names, such as `${ToolFunctionArn}`."""
+        for name in ("Agent", "Approval", "Http", "Tool"):
+            text = text.replace(f"${{{name}FunctionArn}}", getattr(self, f"{name.lower()}_function_arn"))
+        return text
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """Both kinds of settings, with the secrets that they name read."""
+
+    settings: Settings
+    aws: AwsSettings
+
+
+@cache
+def stage() -> Stage:
+    """The settings of this process; secrets are read once, when it starts.
+
+    Raises:
+        ConfigInvalid: a variable has a value that is not allowed.
+        ClientError: a secret cannot be read.
+    """
+    settings, aws = load(), AwsSettings()
+    found: dict[str, SecretStr] = {}
+    if aws.database_secret:
+        found["database_url"] = SecretStr(_database_url(_secret(aws.database_secret), aws.database_host))
+    if aws.sealing_secret and settings.encryption_keys is None:
+        found["encryption_keys"] = SecretStr(_sealing_keys(_secret(aws.sealing_secret)))
+    return Stage(settings.model_copy(update=found), aws)
+
+
+@cache
+def model_keys() -> dict[str, str]:
+    """Keys of models' providers, by the names of their variables; read once. Raises ClientError."""
+    arn = stage().aws.model_keys_secret
+    return {str(name): str(key) for name, key in orjson.loads(_secret(arn)).items()} if arn else {}
+
+
+def _secret(arn: str) -> str:
+    return str(client("secretsmanager").get_secret_value(SecretId=arn)["SecretString"])
+
+
+def _database_url(secret: str, host: str) -> str:
+    """From what RDS keeps in its secret: https://docs.aws.amazon.com/secretsmanager/latest/userguide/reference_secret_json_structure.html."""
+    fields = orjson.loads(secret)
+    user, password = quote(fields["username"], safe=""), quote(fields["password"], safe="")
+    return f"postgresql://{user}:{password}@{host}:{fields['port']}/{fields['dbname']}?sslmode=require"
+
+
+def _sealing_keys(secret: str) -> str:
+    """Fernet keys, newest first: one from each line of the secret, which holds 64 random characters."""
+    digests = (hashlib.sha256(line.encode()).digest() for line in secret.split())
+    return ",".join(base64.urlsafe_b64encode(digest).decode() for digest in digests)

@@ -1,0 +1,175 @@
+"""What the templates promise, in every environment."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import aws_cdk as cdk
+import pytest
+from aws_cdk import aws_s3 as s3
+
+from infra.application import check
+from infra.config import ContextInvalid, environment
+from tests.infra.conftest import STORES, Synthesised
+
+NODES = ("agent", "approval", "http", "tool")
+FUNCTIONS = {"api", "webhook", *NODES, "dispatch", "complete", "migrate"}
+
+
+def statements(policy: dict[str, Any]) -> list[dict[str, Any]]:
+    return list(policy["PolicyDocument"]["Statement"])
+
+
+def as_list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]
+
+
+def test_cdk_nag_finds_nothing_that_is_not_accepted_with_a_reason(synthesised: Synthesised):
+    found = [
+        (violation["ruleName"], [each["constructPath"] for each in violation["violatingConstructs"]])
+        for report in synthesised.report["pluginReports"]
+        for violation in report["violations"]
+    ]
+
+    assert found == []
+
+
+def test_a_bucket_that_anybody_may_read_unencrypted_is_found(tmp_path: Path):
+    app = cdk.App(outdir=str(tmp_path))
+    s3.Bucket(cdk.Stack(app, "careless"), "Bucket")
+    check(app)
+
+    with pytest.raises(RuntimeError, match="AwsSolutions-S10"):
+        app.synth()
+
+
+def test_every_function_is_python_on_arm_traced_and_logs_to_a_group_that_forgets(synthesised: Synthesised):
+    functions = synthesised.resources("AWS::Lambda::Function")
+    groups = {group["LogGroupName"]: group for group in synthesised.resources("AWS::Logs::LogGroup", "functions")}
+
+    prefix = f"millrace-{synthesised.name}"
+    assert {each["FunctionName"] for each in functions} == {f"{prefix}-{name}" for name in FUNCTIONS}
+    for function in functions:
+        assert function["Runtime"] == "python3.13"
+        assert function["Architectures"] == ["arm64"]
+        assert function["TracingConfig"] == {"Mode": "Active"}
+        assert groups[f"/aws/lambda/{function['FunctionName']}"]["RetentionInDays"] in (30, 90)
+
+
+def test_no_two_functions_share_a_role(synthesised: Synthesised):
+    roles = [json.dumps(function["Role"]) for function in synthesised.resources("AWS::Lambda::Function")]
+
+    assert len(set(roles)) == len(roles)
+
+
+def test_no_policy_allows_every_action_of_a_service(synthesised: Synthesised):
+    policies = synthesised.resources("AWS::IAM::Policy") + synthesised.resources("AWS::IAM::ManagedPolicy")
+    actions = [action for policy in policies for each in statements(policy) for action in as_list(each["Action"])]
+
+    assert actions
+    assert [action for action in actions if "*" in action] == []
+
+
+def test_machines_invoke_the_node_functions_and_no_other(synthesised: Synthesised):
+    (role,) = [r for r in synthesised.resources("AWS::IAM::Role", "orchestration") if "RoleName" in r]
+    (policy,) = role["Policies"]
+    invoked = [
+        resource
+        for each in statements(policy)
+        if "lambda:InvokeFunction" in as_list(each["Action"])
+        for resource in as_list(each["Resource"])
+    ]
+
+    assert role["PermissionsBoundary"]
+    assert sorted(name for arn in invoked for name in NODES if name in json.dumps(arn)) == list(NODES)
+
+
+def test_only_the_api_passes_a_role_and_only_to_step_functions(synthesised: Synthesised):
+    passing = [
+        (policy, each)
+        for policy in synthesised.resources("AWS::IAM::Policy")
+        for each in statements(policy)
+        if "iam:PassRole" in as_list(each["Action"])
+    ]
+
+    ((policy, statement),) = passing
+    assert "api" in json.dumps(policy["Roles"])
+    assert statement["Condition"] == {"StringEquals": {"iam:PassedToService": "states.amazonaws.com"}}
+
+
+def test_each_queue_of_starts_gives_up_after_five_tries_and_dispatch_reports_single_failures(synthesised: Synthesised):
+    queues = {queue["QueueName"]: queue for queue in synthesised.resources("AWS::SQS::Queue", "messaging")}
+    sources = synthesised.resources("AWS::Lambda::EventSourceMapping", "functions")
+
+    for priority in ("high", "normal", "low"):
+        queue = queues[f"millrace-{synthesised.name}-starts-{priority}"]
+        assert queue["RedrivePolicy"]["maxReceiveCount"] == 5
+        assert queue["VisibilityTimeout"] == 180
+    assert len(sources) == 3
+    assert all(source["FunctionResponseTypes"] == ["ReportBatchItemFailures"] for source in sources)
+
+
+def test_the_end_of_every_machine_of_this_deployment_reaches_complete(synthesised: Synthesised):
+    (rule,) = synthesised.resources("AWS::Events::Rule", "orchestration")
+
+    detail = rule["EventPattern"]["detail"]
+    assert sorted(detail["status"]) == ["ABORTED", "FAILED", "SUCCEEDED", "TIMED_OUT"]
+    assert f":stateMachine:millrace-{synthesised.name}-" in json.dumps(detail["stateMachineArn"])
+    assert rule["Targets"][0]["DeadLetterConfig"]
+
+
+def test_stores_are_encrypted_with_the_projects_key_and_reached_from_functions_only(synthesised: Synthesised):
+    (bucket,) = synthesised.resources("AWS::S3::Bucket", "data")
+    encryption = bucket["BucketEncryption"]["ServerSideEncryptionConfiguration"][0]["ServerSideEncryptionByDefault"]
+
+    assert encryption["SSEAlgorithm"] == "aws:kms"
+    for cluster in synthesised.resources("AWS::RDS::DBCluster"):
+        assert cluster["StorageEncrypted"] is True
+        assert cluster["DeletionProtection"] is (synthesised.name == "prod")
+    for rule in synthesised.resources("AWS::EC2::SecurityGroupIngress", "data"):
+        assert "SourceSecurityGroupId" in rule
+
+
+def test_an_idle_dev_database_pauses_and_production_keeps_what_it_has(synthesised: Synthesised):
+    clusters = synthesised.resources("AWS::RDS::DBCluster")
+    lowest = {"dev": [0], "prod": [0.5], "localstack": []}[synthesised.name]
+
+    assert [cluster["ServerlessV2ScalingConfiguration"]["MinCapacity"] for cluster in clusters] == lowest
+    kept = {"prod": "Retain"}.get(synthesised.name, "Delete")
+    buckets = [r for r in synthesised.templates["data"]["Resources"].values() if r["Type"] == "AWS::S3::Bucket"]
+    assert [bucket["DeletionPolicy"] for bucket in buckets] == [kept]
+
+
+def test_the_api_is_throttled_logged_and_behind_a_firewall_where_there_is_one(synthesised: Synthesised):
+    (stage,) = synthesised.resources("AWS::ApiGateway::Stage")
+    firewalls = synthesised.resources("AWS::WAFv2::WebACLAssociation")
+
+    assert stage["MethodSettings"][0]["ThrottlingRateLimit"] > 0
+    assert "AccessLogSetting" in stage
+    assert len(firewalls) == (0 if synthesised.name == "localstack" else 1)
+
+
+def test_every_alarm_tells_somebody(synthesised: Synthesised):
+    alarms = synthesised.resources("AWS::CloudWatch::Alarm")
+
+    assert len(alarms) > 20
+    assert all(alarm["AlarmActions"] for alarm in alarms)
+
+
+@pytest.mark.parametrize(
+    ("name", "context", "words"),
+    [
+        ("staging", {}, "must be one of dev, prod, localstack"),
+        ("localstack", {}, "-c database_url="),
+        ("dev", {"domain_name": "example.org"}, "go together"),
+    ],
+)
+def test_a_context_that_cannot_be_deployed_says_what_to_give(name: str, context: dict[str, str], words: str):
+    with pytest.raises(ContextInvalid, match=words):
+        environment(name, context)
+
+
+def test_stores_given_by_context_reach_the_functions():
+    found = environment("localstack", STORES)
+
+    assert (found.database_url, found.redis_url) == ("postgresql://given", "redis://given")

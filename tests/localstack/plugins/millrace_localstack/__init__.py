@@ -1,0 +1,1 @@
+"""What LocalStack needs to run without Docker and without downloads."""

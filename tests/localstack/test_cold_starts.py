@@ -1,0 +1,10 @@
+"""Every function's real bundle starts within its budget."""
+
+import pytest
+
+from tests.localstack.cold_starts import BUDGETS_MS, cold_start_ms
+
+
+@pytest.mark.parametrize("name", BUDGETS_MS)
+def test_a_bundle_starts_within_its_budget(name: str):
+    assert cold_start_ms(name) <= BUDGETS_MS[name]

@@ -1,0 +1,186 @@
+"""The deployed product, driven through its REST API: what runs on Step Functions is what runs on the local stage."""
+
+import hashlib
+import hmac
+import json
+from typing import Any
+
+import orjson
+import yaml
+
+from shared.adapters.aws.starts import encode
+from shared.adapters.postgres.queue import PostgresQueue
+from shared.clock import SystemClock
+from shared.executions.records import Priority, StartRequest
+from shared.ids import new_id
+from tests.localstack.deployment import PREFIX, Api, Deployment, until
+from tests.localstack.emulator import ROOT
+from tests.support.openai_server import OpenAIServer, calls, said
+
+ISSUE = ROOT / "events" / "github-issues-opened.json"
+ORDER = {"order": "A-1", "priority": 9, "items": [{"price": 5, "quantity": 2}, {"price": 1, "quantity": 4}]}
+
+
+def example(name: str, echo: str) -> Any:
+    """An example's document, with the service of the tests in the place of the one it names."""
+    text = (ROOT / "examples" / name / "workflow.yaml").read_text()
+    return yaml.safe_load(text.replace("127.0.0.1:8099", echo))
+
+
+def workflow(name: str, *nodes: dict[str, Any], output: str = "{% $a %}") -> dict[str, Any]:
+    return {"name": name, "nodes": list(nodes), "edges": [], "output": output}
+
+
+def statuses(execution: dict[str, Any]) -> dict[str, str]:
+    return {run["node"]: run["status"] for run in execution["nodes"]}
+
+
+async def test_the_first_example_runs_and_its_history_and_node_runs_can_be_read(api: Api, echo: str):
+    execution_id = await api.start(await api.active(example("hello", echo)), {"name": "Ada", "hour": 9})
+
+    execution = await api.ended(execution_id)
+
+    assert (execution["status"], execution["output"]) == ("succeeded", {"greeting": "Good morning, ADA!"})
+    assert statuses(execution) == {"guest": "succeeded", "time": "succeeded", "early": "succeeded", "late": "skipped"}
+    assert execution["started_at"] <= execution["completed_at"]
+    listed = await api.get("api/executions")
+    assert execution_id in [each["id"] for each in listed["items"]]
+
+
+async def test_an_example_with_an_http_request_runs(api: Api, echo: str):
+    execution = await api.ended(await api.start(await api.active(example("w5", echo)), {"body": ORDER}))
+
+    assert execution["status"] == "succeeded", execution
+    assert execution["output"] == {"order": "A-1", "rush": True, "totals": [14, 14], "agreed": True}
+
+
+async def test_an_example_with_an_agent_runs(api: Api, echo: str):
+    given = {"body": json.loads(ISSUE.read_text())}
+
+    execution = await api.ended(await api.start(await api.active(example("github-issue-triage", echo)), given))
+
+    assert execution["status"] == "succeeded", execution
+    assert execution["output"]["published"] == 200
+    assert next(run for run in execution["nodes"] if run["node"] == "triage")["meta"]["model"] == "demo:triage"
+
+
+async def test_an_example_that_is_imported_from_n8n_runs(api: Api, echo: str):
+    export = (ROOT / "examples" / "from-n8n" / "orders.json").read_text().replace("127.0.0.1:8099", echo)
+    headers = {"Content-Type": "application/json"}
+    imported = await api.http.post("api/workflows/import/n8n", content=export.encode(), headers=headers)
+    assert imported.status_code == 200, imported.text
+    order = {"customer": " Ada ", "items": [{"price": 500, "quantity": 3}]}
+
+    made = await api.active(imported.json()["definition"])
+    execution = await api.ended(await api.start(made, {"body": order}))
+
+    assert execution["status"] == "succeeded", execution
+    assert "Ada ordered for 1500" in json.dumps(execution["nodes"])
+
+
+async def test_a_signed_delivery_starts_an_execution_and_another_is_refused(api: Api):
+    made = await api.active(
+        workflow("hooked", {"id": "a", "type": "transform", "config": {"output": "{% $input.body %}"}})
+    )
+    config = {"verification": {"scheme": "github"}}
+    trigger = await api.http.post(
+        f"api/workflows/{made['id']}/triggers", json={"type": "webhook", "config": config, "secret": "hush-hush"}
+    )
+    path, body = f"webhooks/{trigger.json()['webhook']['path']}", orjson.dumps({"n": 7})
+    signed = "sha256=" + hmac.new(b"hush-hush", body, hashlib.sha256).hexdigest()
+
+    headers = {"Content-Type": "application/json", "X-GitHub-Delivery": "d-1", "X-GitHub-Event": "push"}
+    taken = await api.http.post(path, content=body, headers={**headers, "X-Hub-Signature-256": signed})
+    refused = await api.http.post(path, content=body, headers={**headers, "X-Hub-Signature-256": "sha256=00"})
+
+    assert (taken.status_code, refused.status_code) == (202, 401), (taken.text, refused.text)
+    assert refused.headers["content-type"] == "application/problem+json"
+    assert refused.json()["status"] == 401
+    execution = await api.ended(taken.json()["execution_id"])
+    assert (execution["status"], execution["output"]) == ("succeeded", {"n": 7})
+
+
+async def test_an_agent_asks_its_model_and_its_tools_turn_by_turn(api: Api, models: OpenAIServer):
+    agent = {"model": "openai:tested-model", "prompt": "Parse it.", "tools": ["csv.parse"]}
+    models.answers += [calls(("csv_parse", {"text": "a,b\n1,2\n"})), said("One row.")]
+
+    execution = await api.ended(
+        await api.start(await api.active(workflow("agent", {"id": "a", "type": "agent", "config": agent})), {})
+    )
+
+    assert (execution["status"], execution["output"]) == ("succeeded", "One row."), execution
+    assert models.messages[-1]["role"] == "tool"
+
+
+async def test_a_persons_decision_completes_the_task_token(api: Api):
+    ask = {"id": "a", "type": "approval", "config": {"title": "Refund?", "approvers": ["ada"]}}
+    execution_id = await api.start(await api.active(workflow("approval", ask)), {})
+
+    async def pending() -> Any:
+        return (await api.get(f"api/approvals?execution_id={execution_id}"))["items"]
+
+    (approval,) = await until(pending)
+    decided = await api.http.post(f"api/approvals/{approval['id']}/decide", json={"by": "ada", "approved": True})
+
+    execution = await api.ended(execution_id)
+    assert decided.status_code == 200, decided.text
+    assert (execution["status"], execution["output"]["approved"]) == ("succeeded", True)
+
+
+async def test_a_running_execution_is_cancelled(api: Api):
+    wait = {"id": "a", "type": "delay", "config": {"seconds": 300}}
+    execution_id = await api.start(await api.active(workflow("long", wait, output="{% 1 %}")), {})
+
+    async def running() -> bool:
+        return bool((await api.get(f"api/executions/{execution_id}"))["status"] == "running")
+
+    await until(running)
+    cancelled = await api.http.post(f"api/executions/{execution_id}/cancel")
+
+    assert cancelled.status_code in (200, 202), cancelled.text
+    assert (await api.ended(execution_id))["status"] == "cancelled"
+
+
+async def test_what_goes_by_the_clock_says_that_it_does_not_run_here_yet(api: Api):
+    made = await api.active(workflow("timed", {"id": "a", "type": "transform", "config": {"output": 1}}))
+    wanted = {"type": "schedule", "config": {"cron": "0 9 * * *"}}
+
+    answer = await api.http.post(f"api/workflows/{made['id']}/triggers", json=wanted)
+
+    assert (answer.status_code, answer.json()["code"]) == (501, "not_implemented"), answer.text
+
+
+async def test_a_poisoned_start_becomes_a_dead_letter_and_starts_once_it_is_redriven(
+    api: Api, deployment: Deployment, empty_database: str
+):
+    made = await api.active(workflow("poisoned", {"id": "a", "type": "transform", "config": {"output": 1}}))
+    request = StartRequest(
+        execution_id=new_id(),
+        project_id=made["project_id"],
+        workflow_id=made["id"],
+        version=1,
+        input={},
+        context={"trigger": {"type": "manual"}, "correlation_id": "poison"},
+        created_at=SystemClock().now(),
+        priority=Priority.LOW,
+    )
+    sqs = deployment.client("sqs")
+    queue = sqs.get_queue_url(QueueName=f"{PREFIX}-starts-low")["QueueUrl"]
+    dead = sqs.get_queue_url(QueueName=f"{PREFIX}-starts-low-dead")["QueueUrl"]
+    sqs.set_queue_attributes(QueueUrl=queue, Attributes={"VisibilityTimeout": "0"})  # else five tries take 15 minutes
+
+    sqs.send_message(QueueUrl=queue, MessageBody=encode(request).decode())  # of an execution that nobody took in
+
+    async def given_up() -> bool:
+        names = ["ApproximateNumberOfMessages"]
+        found = sqs.get_queue_attributes(QueueUrl=dead, AttributeNames=names)["Attributes"]
+        return found[names[0]] == "1"
+
+    await until(given_up)
+    rows = PostgresQueue(empty_database)
+    await rows.submit(request)  # the cause is mended
+    await rows.close()
+    arn = sqs.get_queue_attributes(QueueUrl=dead, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+    sqs.start_message_move_task(SourceArn=arn)
+
+    assert (await api.ended(request.execution_id))["status"] == "succeeded"

@@ -1,7 +1,7 @@
 """The pattern language against `events:TestEventPattern`: every case of tests/triggers/patterns.
 
-Cases are put below `detail`, since an event has to have the other fields. Where the emulator departs from what EventBridge
-documents, `DEPARTS` says so, with the documented answer standing in the table of cases.
+Cases are put below `detail`, since an event has to have the other fields. Where the emulator departs from what
+EventBridge documents, `DEPARTS` says so, with the documented answer standing in the table of cases.
 """
 
 import json

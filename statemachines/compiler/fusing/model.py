@@ -34,6 +34,8 @@ class Entry:
     binds: "dict[str, Entry]" = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        self.free = self.reads - self.binds.keys()
+        """What it reads from before the state's exit."""
         self.weight = self.size
         self.varies = text.changes(self.template)
 
@@ -41,6 +43,7 @@ class Entry:
         """Lets its template read these entries. `weight`: about how many characters evaluate it where nothing is bound
         yet. `varies`: a second evaluation may give something else."""
         self.binds |= found
+        self.free = self.reads - self.binds.keys()
         self.weight = min(self.size + sum(each.weight for each in self.binds.values()), _MAX_WEIGHT)
         self.varies |= any(each.varies for each in found.values())
         return self
@@ -57,11 +60,6 @@ class Entry:
     @cached_property
     def size(self) -> int:
         return text.size(self.template)
-
-    @property
-    def free(self) -> frozenset[str]:
-        """What it reads from before the state's exit."""
-        return self.reads - self.binds.keys()
 
     @property
     def skips(self) -> bool:

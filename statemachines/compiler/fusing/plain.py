@@ -20,7 +20,8 @@ from shared.workflow.expressions import HOST_FUNCTIONS
 from statemachines.compiler.reads import JSONATA_FUNCTIONS
 
 _HIGHER_ORDER = frozenset({"map", "filter", "each", "sift", "reduce", "single", "eval", "clone"})
-_CALLABLE = (JSONATA_FUNCTIONS | HOST_FUNCTIONS) - _HIGHER_ORDER
+_FUNCTIONS = JSONATA_FUNCTIONS | HOST_FUNCTIONS
+_CALLABLE = _FUNCTIONS - _HIGHER_ORDER
 _TOKEN = re.compile(
     r"(?P<space>\s+|/\*[\s\S]*?\*/)"
     r"""|(?P<value>"(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*'|`[^`]*`|\d+(?:\.\d+)?(?:[eE][+-]?\d+)?)"""
@@ -29,6 +30,7 @@ _TOKEN = re.compile(
 )
 _INFIX_WORDS = frozenset({"and", "or", "in"})
 _REFUSED = frozenset({"|", "@", "#", "~>", "λ", "function", "$$"})
+_SIMPLE = frozenset({*"{}:,.()?", "!="})
 _AFTER_AN_ARRAY = frozenset({".", "[", "{", "^", "("})
 
 _Kind: TypeAlias = Literal["(", "call", "index", "array", "object"]
@@ -53,10 +55,12 @@ class _Bracket:
 
 
 class Plain(NamedTuple):
-    """Text whose value may be bound. `certain`: it is an object or an ordinary array, and never absent."""
+    """Text whose value may be bound. `certain`: it is an object or an ordinary array, and never absent; `simple`: and
+    made of variables and members only."""
 
     text: str
     certain: bool
+    simple: bool
 
 
 @lru_cache(maxsize=8192)
@@ -67,7 +71,7 @@ def plain(source: str) -> Plain | None:
         reader.read()
     except _NotPlain:
         return None
-    return Plain("".join(reader.parts), reader.certain)
+    return Plain("".join(reader.parts), reader.certain, reader.certain and reader.simple)
 
 
 def given(source: str) -> bool:
@@ -78,11 +82,7 @@ def given(source: str) -> bool:
 def infallible(source: str) -> bool:
     """Whether it surely gives something: a literal, what a state is given, or an object of variables and members."""
     found = plain(source)
-    if given(source) or found is None or not found.certain:
-        return given(source)
-    tokens = [(str(each.lastgroup), each[0]) for each in _TOKEN.finditer(source)]
-    calls = any(kind == "variable" and text[1:] in _CALLABLE for kind, text in tokens)
-    return not calls and all(text in "{}:,.()?" or text == "!=" for kind, text in tokens if kind == "operator")
+    return given(source) or (found is not None and found.simple)
 
 
 def without_brackets(source: str) -> str:
@@ -101,28 +101,33 @@ class _Reader:
 
     def __init__(self, source: str) -> None:
         self.tokens = [(str(each.lastgroup), each[0]) for each in _TOKEN.finditer(source)]
+        self.behind = _behind(self.tokens)
         self.open: list[_Bracket] = []
         self.parts: list[str] = []
         self.last = ""
         self.operand = False
         self.array_closed = False
         self.certain = False
+        self.simple = all(
+            (kind != "operator" or text in _SIMPLE) and not (kind == "variable" and text[1:] in _CALLABLE)
+            for kind, text in self.tokens
+        )
 
     def read(self) -> None:
         for index, (kind, text) in enumerate(self.tokens):
             if kind != "space":
-                self.token(kind, text, index)
+                self.token(kind, text, self.behind[index])
                 self.last = text
             self.parts.append(text)
         if self.open:
             raise _NotPlain
 
-    def token(self, kind: str, text: str, index: int) -> None:
+    def token(self, kind: str, text: str, following: str) -> None:
         if text in _REFUSED or (self.array_closed and text in _AFTER_AN_ARRAY):
             raise _NotPlain
         self.array_closed = self.certain = False
         if kind != "operator" and not (text in _INFIX_WORDS and self.operand):
-            self.word(kind, text, self.following(index))
+            self.word(kind, text, following)
         elif text in "([{":
             self.begin(text)
         elif text in ")]}":
@@ -130,13 +135,10 @@ class _Reader:
         else:
             self.between(text)
 
-    def following(self, index: int) -> str:
-        return next((text for kind, text in self.tokens[index + 1 :] if kind != "space"), "")
-
     def word(self, kind: str, text: str, following: str) -> None:
         """A literal, a name or a variable; a function must be called, and be one that takes no function."""
         called = following == "("
-        known = kind == "variable" and text[1:] in JSONATA_FUNCTIONS | HOST_FUNCTIONS
+        known = kind == "variable" and text[1:] in _FUNCTIONS
         if self.operand or called != known or (called and text[1:] not in _CALLABLE):
             raise _NotPlain
         self.operand = True
@@ -182,3 +184,12 @@ class _Reader:
             bracket.value = len(self.parts) + 1
         elif text == ",":
             self.wrap(bracket)
+
+
+def _behind(tokens: list[tuple[str, str]]) -> list[str]:
+    """For each token the text of the next one that is no space."""
+    found, following = [], ""
+    for kind, text in reversed(tokens):
+        found.append(following)
+        following = following if kind == "space" else text
+    return found[::-1]

@@ -11,17 +11,19 @@ from local.cli.executions import workflow_id_of
 from local.cli.failures import ExitCode, Failed
 from local.cli.render import duration, json_line, why
 from local.cli.session import Session
+from local.cli.shapes import BulkInputs
+from shared.bulk.inputs import ENDINGS
 
-_MEDIA_TYPES = {".json": "application/json", ".jsonl": "application/x-ndjson", ".csv": "text/csv"}
+_OBJECT = "object:"
 _ENDED = ("completed", "cancelled")
 _LOOK_SECONDS = 0.5
 
 
-async def check(session: Session, workflow: str, file: Path) -> ExitCode:
-    """Says which inputs of the file could not start."""
-    data, media_type = _inputs(file)
+async def check(session: Session, workflow: str, source: str) -> ExitCode:
+    """Says which inputs of the file or object could not start."""
+    inputs = _inputs(source)
     async with MillraceClient(session.url) as client:
-        found = await client.check_bulk(await workflow_id_of(client, workflow), data, media_type)
+        found = await client.check_bulk(await workflow_id_of(client, workflow), inputs)
     if session.as_json:
         json_line(found)
     else:
@@ -31,12 +33,12 @@ async def check(session: Session, workflow: str, file: Path) -> ExitCode:
     return ExitCode.INVALID if found["invalid"] else ExitCode.OK
 
 
-async def start(session: Session, workflow: str, file: Path, *, max_in_flight: int, following: bool) -> ExitCode:
-    """Starts the workflow once for each input of the file."""
-    data, media_type = _inputs(file)
+async def start(session: Session, workflow: str, source: str, *, max_in_flight: int, following: bool) -> ExitCode:
+    """Starts the workflow once for each input of the file or object."""
+    inputs = _inputs(source)
     async with MillraceClient(session.url) as client:
         workflow_id = await workflow_id_of(client, workflow)
-        bulk = await client.start_bulk(workflow_id, data, media_type, max_in_flight=max_in_flight)
+        bulk = await client.start_bulk(workflow_id, inputs, max_in_flight=max_in_flight)
         if following:
             return await _follow(session, client, bulk["id"])
     if session.as_json:
@@ -99,13 +101,16 @@ async def _follow(session: Session, client: MillraceClient, bulk_id: str) -> Exi
     return ExitCode.OK if bulk["counts"]["succeeded"] == bulk["total"] else ExitCode.EXECUTION_FAILED
 
 
-def _inputs(file: Path) -> tuple[bytes, str]:
-    media_type = _MEDIA_TYPES.get(file.suffix.lower())
+def _inputs(source: str) -> BulkInputs:
+    if source.startswith(_OBJECT):
+        return BulkInputs(object_key=source.removeprefix(_OBJECT))
+    file = Path(source)
+    media_type = ENDINGS.get(file.suffix.lower())
     if media_type is None:
-        allowed = ", ".join(_MEDIA_TYPES)
+        allowed = ", ".join(ENDINGS)
         raise Failed(f"Inputs are read from {allowed}, by the name of the file; this is {file.name}.", ExitCode.INVALID)
     try:
-        return file.read_bytes(), media_type
+        return BulkInputs(file.read_bytes(), media_type)
     except OSError as error:
         raise Failed(f"{file} cannot be read: {error.strerror}.", ExitCode.INVALID) from None
 

@@ -1,6 +1,5 @@
 """The commands on bulk runs: `millrace bulk …`."""
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -17,8 +16,13 @@ bulk_app = typer.Typer(help="One workflow with many inputs: start, watch, cancel
 @bulk_app.command()
 def start(
     workflow: Annotated[str, typer.Argument(help="Its name or id.", show_default=False)],
-    file: Annotated[
-        Path, typer.Argument(help="Inputs: .json (an array), .jsonl or .csv (with a header).", show_default=False)
+    source: Annotated[
+        str,
+        typer.Argument(
+            metavar="FILE",
+            help="Inputs: .json (an array), .jsonl or .csv (with a header); or object:KEY.",
+            show_default=False,
+        ),
     ],
     *,
     check: Annotated[bool, typer.Option("--check", help="Only say whether the inputs could start.")] = False,
@@ -27,14 +31,14 @@ def start(
     url: Url = DEFAULT_URL,
     as_json: Json = False,
 ) -> None:
-    """Start a workflow once for each input of a file."""
+    """Start a workflow once for each input of a file, or of an object of the project."""
     from local.cli import bulk
     from local.cli.session import Session, run_async
 
     session = Session(url, as_json)
     if check:
-        raise typer.Exit(run_async(bulk.check(session, workflow, file)))
-    raise typer.Exit(run_async(bulk.start(session, workflow, file, max_in_flight=max_in_flight, following=follow)))
+        raise typer.Exit(run_async(bulk.check(session, workflow, source)))
+    raise typer.Exit(run_async(bulk.start(session, workflow, source, max_in_flight=max_in_flight, following=follow)))
 
 
 @bulk_app.command()

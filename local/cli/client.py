@@ -15,7 +15,18 @@ import orjson
 
 from local.cli import credentials
 from local.cli.credentials import is_loopback
-from local.cli.shapes import DEFAULT_URL, Change, Diagnostic, Execution, LogLine, Page, Started, Trigger, Workflow
+from local.cli.shapes import (
+    DEFAULT_URL,
+    BulkInputs,
+    Change,
+    Diagnostic,
+    Execution,
+    LogLine,
+    Page,
+    Started,
+    Trigger,
+    Workflow,
+)
 
 TIMEOUT = httpx.Timeout(30.0, connect=5.0)
 WATCH_TIMEOUT = httpx.Timeout(30.0, connect=5.0, read=60.0)
@@ -178,15 +189,20 @@ class MillraceClient:
         """Lets the execution go on from where it failed."""
         return cast("dict[str, Any]", await self._call("POST", f"/api/executions/{execution_id}/redrive"))
 
-    async def start_bulk(self, workflow_id: str, data: bytes, media_type: str, *, max_in_flight: int) -> dict[str, Any]:
-        """Starts the workflow once for each input in `data`."""
-        path, headers = f"/api/workflows/{workflow_id}/bulk?max_in_flight={max_in_flight}", {"Content-Type": media_type}
-        return cast("dict[str, Any]", await self._call("POST", path, content=data, headers=headers))
+    async def start_bulk(self, workflow_id: str, inputs: BulkInputs, *, max_in_flight: int) -> dict[str, Any]:
+        """Starts the workflow once for each input."""
+        path = f"/api/workflows/{workflow_id}/bulk"
+        return await self._bulk(path, inputs, max_in_flight=max_in_flight)
 
-    async def check_bulk(self, workflow_id: str, data: bytes, media_type: str) -> dict[str, Any]:
+    async def check_bulk(self, workflow_id: str, inputs: BulkInputs) -> dict[str, Any]:
         """What starting with these inputs would find: `{valid, invalid, diagnostics}`."""
-        path, headers = f"/api/workflows/{workflow_id}/bulk/check", {"Content-Type": media_type}
-        return cast("dict[str, Any]", await self._call("POST", path, content=data, headers=headers))
+        return await self._bulk(f"/api/workflows/{workflow_id}/bulk/check", inputs)
+
+    async def _bulk(self, path: str, inputs: BulkInputs, **query: Any) -> dict[str, Any]:
+        query |= {"object": inputs.object_key} if inputs.object_key else {}
+        headers = {"Content-Type": inputs.media_type}
+        answer = await self._call("POST", path, params=query, content=inputs.data, headers=headers)
+        return cast("dict[str, Any]", answer)
 
     async def bulk(self, bulk_id: str) -> dict[str, Any]:
         """One bulk run and how far it is."""

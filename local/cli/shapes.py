@@ -1,7 +1,7 @@
 """The JSON shapes of the REST API, as a client sees them. The server's own models are in functions/api."""
 
 from dataclasses import dataclass
-from typing import Any, Generic, Literal, NotRequired, TypedDict, TypeVar
+from typing import Any, Generic, Literal, NamedTuple, NotRequired, TypedDict, TypeVar
 
 Item = TypeVar("Item")
 
@@ -141,3 +141,11 @@ class Change:
     def final(self) -> bool:
         """Whether the execution has ended with this."""
         return self.kind == "execution" and self.data.get("status") in TERMINAL
+
+
+class BulkInputs(NamedTuple):
+    """The inputs of a bulk run: what is sent, or the key of the project's object that holds them."""
+
+    data: bytes = b""
+    media_type: str = "application/json"
+    object_key: str | None = None

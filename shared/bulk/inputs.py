@@ -16,6 +16,8 @@ from shared.executions.validation import check_input
 JSON, JSONL, CSV = "application/json", "application/x-ndjson", "text/csv"
 FORMATS = {JSON: JSON, JSONL: JSONL, "application/jsonl": JSONL, "application/x-jsonlines": JSONL, CSV: CSV}
 """Media types that are read, and what each is."""
+ENDINGS = {".json": JSON, ".jsonl": JSONL, ".ndjson": JSONL, ".csv": CSV}
+"""Endings of files' names, and the media type that each stands for."""
 
 MAX_TOLD = 20
 """Inputs whose mistakes are told."""

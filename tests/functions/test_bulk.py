@@ -5,6 +5,9 @@ from typing import Any
 import pytest
 
 from shared.bulk.records import BulkRun, Priority
+from shared.ids import new_id
+from shared.settings import DEFAULT_PROJECT_ID
+from shared.workflow.objects import object_place
 from tests.functions.conftest import Doors, assert_problem
 
 SCHEMA = {"type": "object", "required": ["name"], "properties": {"name": {"type": "string"}}}
@@ -70,6 +73,28 @@ async def test_what_cannot_be_read_is_refused(doors: Doors):
     fits = b"name\n" + b"Ada Lovelace\n" * 90_000
     assert len(fits) > 1024 * 1024, "more than other paths take in"
     assert (await doors.api.post(target, content=fits, headers=CSV)).status_code == 202
+
+
+async def test_inputs_come_from_an_object_of_the_project(doors: Doors):
+    workflow = await doors.workflow(input_schema=SCHEMA)
+    target, wanted = f"/api/workflows/{workflow['id']}/bulk", {"object": "lists/guests.csv"}
+    await doors.stores.blobs.put(object_place(DEFAULT_PROJECT_ID, "lists/guests.csv"), b"name\nAda\nGrace\n")
+    await doors.stores.blobs.put(object_place(new_id(), "lists/others.csv"), b"name\nEve\n")
+    await doors.stores.blobs.put(object_place(DEFAULT_PROJECT_ID, "lists/guests"), b"name\nAda\n")
+
+    checked = await doors.api.post(f"{target}/check", params=wanted)
+    answer = await doors.api.post(target, params=wanted)
+
+    assert checked.json()["valid"] == 2
+    assert answer.status_code == 202, answer.text
+    bulk = await stored(doors, answer.json()["id"])
+    assert await doors.stores.blobs.get(bulk.inputs_key) == b'{"name":"Ada"}\n{"name":"Grace"}\n'
+    assert_problem(await doors.api.post(target, params=wanted, json=[{}]), 400, "request.malformed")
+    assert_problem(await doors.api.post(target, params={"object": "lists/others.csv"}), 404, "resource.not_found")
+    assert_problem(
+        await doors.api.post(target, params={"object": "lists/guests"}), 415, "request.unsupported_media_type"
+    )
+    assert_problem(await doors.api.post(target, params={"object": "../x.csv"}), 422, "request.parameter_invalid")
 
 
 async def test_a_draft_starts_nothing(doors: Doors):

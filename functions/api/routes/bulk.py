@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+from pathlib import PurePosixPath
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response
@@ -15,19 +16,31 @@ from functions.api.models.common import DiagnosticOut, Listed
 from functions.api.requests import Cursor, Id, Limit, checked_id, workflow_of
 from functions.api.routes.workflows import IdempotencyKey, startable
 from shared.adapters.asgi.problems import correlation_id
-from shared.bulk.inputs import FORMATS, Checked, read
-from shared.bulk.records import DEFAULT_IN_FLIGHT, MAX_IN_FLIGHT, BulkRun, new_bulk_id
-from shared.errors import Conflict, InvalidInput, InvalidParameter, NotFound
+from shared.bulk.inputs import ENDINGS, FORMATS, JSON, Checked, read
+from shared.bulk.records import DEFAULT_IN_FLIGHT, MAX_BYTES, MAX_IN_FLIGHT, BulkRun, new_bulk_id
+from shared.errors import Conflict, InvalidInput, InvalidParameter, MalformedRequest, NotFound, RequestTooLarge
 from shared.executions.records import ExecutionStatus, Priority
 from shared.executions.start import ensure_startable
 from shared.ids import is_id
+from shared.workflow.objects import KEY_PATTERN, MAX_KEY_LENGTH, object_place
 from shared.workflow.records import Workflow
 
 router = APIRouter(tags=["bulk"])
 
+ObjectKey = Annotated[
+    str | None,
+    Query(
+        alias="object",
+        pattern=KEY_PATTERN,
+        max_length=MAX_KEY_LENGTH,
+        description="The key of an object of the project that holds the inputs, in the place of the body.",
+        examples=["guests.csv"],
+    ),
+]
+
 _INPUTS: dict[str, Any] = {
     "requestBody": {
-        "required": True,
+        "required": False,
         "content": {
             "application/json": {"schema": {"type": "array", "items": {}}, "example": [{"name": "Ada"}]},
             "application/x-ndjson": {"schema": {"type": "string"}, "example": '{"name": "Ada"}\n{"name": "Grace"}\n'},
@@ -54,14 +67,16 @@ async def start_bulk_run(
         int, Query(ge=1, le=MAX_IN_FLIGHT, description="Executions that may be unfinished at once.")
     ] = DEFAULT_IN_FLIGHT,
     priority: Annotated[str, Query(pattern="^(low|normal|high)$")] = "low",
+    object_key: ObjectKey = None,
     idempotency_key: IdempotencyKey = None,
 ) -> BulkOut:
-    """Starts the newest version once for each input: a JSON array, lines of JSON, or CSV with a header (RFC 4180).
-    Either every input fits the workflow, or nothing starts. Behind other executions, unless `priority` says else."""
+    """Starts the newest version once for each input: a JSON array, lines of JSON, or CSV with a header (RFC 4180), in
+    the body or in an object of the project (`object.put`), whose key says what it is by its ending. Either every input
+    fits the workflow, or nothing starts. Behind other executions, unless `priority` says else."""
     workflow = await workflow_of(deps, workflow_id)
     ensure_startable(startable(workflow))
-    data = await request.body()
-    found = await _read(request, data, workflow)
+    data, media_type = await _inputs(request, deps, object_key)
+    found = await _read(data, media_type, workflow)
     if found.invalid:
         raise InvalidInput(found.diagnostics)
     bulk = BulkRun(
@@ -90,10 +105,10 @@ async def start_bulk_run(
     responses=documented(400, 404, 410, 413, 415),
     openapi_extra=_INPUTS,
 )
-async def check_bulk_run(workflow_id: Id, request: Request, deps: Wired) -> BulkCheck:
+async def check_bulk_run(workflow_id: Id, request: Request, deps: Wired, object_key: ObjectKey = None) -> BulkCheck:
     """Says whether the inputs could start, without starting anything."""
     workflow = await workflow_of(deps, workflow_id)
-    found = await _read(request, await request.body(), workflow)
+    found = await _read(*await _inputs(request, deps, object_key), workflow)
     diagnostics = [DiagnosticOut(**each.as_dict()) for each in found.diagnostics]
     return BulkCheck(valid=found.valid, invalid=found.invalid, diagnostics=diagnostics)
 
@@ -169,11 +184,25 @@ async def retry_bulk_run(bulk_id: Id, deps: Wired) -> BulkRetried:
     return BulkRetried(id=bulk.id, redriven=redriven)
 
 
-async def _read(request: Request, data: bytes, workflow: Workflow) -> Checked:
+async def _inputs(request: Request, deps: Deps, object_key: str | None) -> tuple[bytes, str]:
+    """The inputs as they were sent, or as an object holds them, and their media type."""
+    data = await request.body()
+    if object_key is None:
+        return data, request.headers.get("content-type", JSON).partition(";")[0].strip().lower()
+    if data:
+        raise MalformedRequest("There are inputs in the body and in `object`. Send one of them.")
+    kept = await deps.blobs.get(object_place(deps.project_id, object_key))
+    if kept is None:
+        raise NotFound(f"There is no object '{object_key}' in this project. A workflow keeps one by `object.put`.")
+    if len(kept) > MAX_BYTES:
+        raise RequestTooLarge(f"The object '{object_key}' has {len(kept)} bytes; a bulk run takes up to {MAX_BYTES}.")
+    return kept, ENDINGS.get(PurePosixPath(object_key).suffix.lower(), object_key)
+
+
+async def _read(data: bytes, media_type: str, workflow: Workflow) -> Checked:
     """In a thread: a hundred thousand inputs take a while."""
-    media_type = request.headers.get("content-type", "application/json").partition(";")[0].strip().lower()
     if media_type not in FORMATS:
-        allowed = ", ".join(FORMATS)
+        allowed = ", ".join([*FORMATS, *ENDINGS])
         raise HTTPException(415, f"Inputs cannot be read from '{media_type[:100]}'. Allowed: {allowed}.")
     return await asyncio.to_thread(read, data, FORMATS[media_type], workflow.definition.get("input_schema"))
 

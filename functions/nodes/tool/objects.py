@@ -7,9 +7,9 @@ from pydantic import StringConstraints
 from functions.nodes.tool.registry import ToolContext
 from shared.errors import NodeConfigInvalid, NodeStoreUnavailable
 from shared.ports import BlobStore
+from shared.workflow.objects import KEY_PATTERN, MAX_KEY_LENGTH, object_place
 
-Key = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_][A-Za-z0-9._-]*(/[A-Za-z0-9_][A-Za-z0-9._-]*)*$")]
-"""Segments of letters, digits, `_`, `.` and `-`, none of which begins with a dot."""
+Key = Annotated[str, StringConstraints(pattern=KEY_PATTERN)]
 
 MAX_OBJECT_BYTES = 10_000_000
 
@@ -22,8 +22,7 @@ def store_of(context: ToolContext) -> BlobStore:
 
 
 def place_of(context: ToolContext, key: str) -> str:
-    """Where the object is: apart from those of other projects, and from claim checks. Raises NodeConfigInvalid."""
-    longest = 500
-    if len(key) > longest:
-        raise NodeConfigInvalid(f"The key has {len(key)} characters; {longest} are allowed.")
-    return f"objects/{context.call.execution.project_id}/{key}"
+    """Where the object is. Raises NodeConfigInvalid."""
+    if len(key) > MAX_KEY_LENGTH:
+        raise NodeConfigInvalid(f"The key has {len(key)} characters; {MAX_KEY_LENGTH} are allowed.")
+    return object_place(context.call.execution.project_id, key)

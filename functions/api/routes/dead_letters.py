@@ -10,7 +10,14 @@ from functions.api.access import requires
 from functions.api.deps import Deps, Wired
 from functions.api.errors import documented
 from functions.api.models.common import Listed
-from functions.api.models.events import DeadLetterOut, DeadLetterWhole, ManyLetters, SettledLetter, SettledLetters
+from functions.api.models.events import (
+    DeadLetterOut,
+    DeadLetterWhole,
+    ManyLetters,
+    SettledLetter,
+    SettledLetters,
+    WaitingLetters,
+)
 from functions.api.requests import Cursor, Id, JsonRoute, Limit, checked_id
 from shared.errors import InvalidParameter, MillraceError, NotFound
 from shared.ids import is_id
@@ -52,6 +59,13 @@ async def list_dead_letters(
         deps.project_id, status=status, stage=stage, limit=limit, cursor=cursor, **wanted
     )
     return Listed(items=[DeadLetterOut.of(each) for each in page.items], next_cursor=page.next_cursor)
+
+
+@router.get("/count", dependencies=[requires("dead_letters:read")], responses=documented())
+async def count_dead_letters(deps: Wired) -> WaitingLetters:
+    """How many wait, by where they failed; for alarms."""
+    found = await deps.dead_letters.waiting(deps.project_id)
+    return WaitingLetters(waiting=sum(found.values()), by_stage={stage: found.get(stage, 0) for stage in Stage})
 
 
 @router.get("/{letter_id}", dependencies=[requires("dead_letters:read")], responses=documented(404))

@@ -151,7 +151,7 @@ def _shares_the_blame(
 ) -> bool:
     """Whether the error says that it is one of several nodes in one expression that failed, and one of them did.
 
-    Step Functions does not say where in an expression an error was; see docs/adr/0010-fusing-works-on-lowered-states.md.
+    Step Functions does not say where in an expression an error was (ADR 10).
     """
     node, iteration, status = run
     errors = [each.error or {} for each in found if (each.node, str(each.status)) == (node, "failed")]

@@ -8,7 +8,8 @@ from alembic import op
 
 APP_ROLE = "millrace_app"
 POLICY = "of_project"
-CLOSED = ("alembic_version", "login_attempts", "refresh_tokens", "signing_keys")
+_CLOSED_AT_FIRST = ("alembic_version", "login_attempts", "refresh_tokens", "signing_keys")
+CLOSED = (*_CLOSED_AT_FIRST, "user_identities")
 """What the role of requests may not touch: they belong to signing in, which happens before a project is known."""
 
 _PROJECT = "NULLIF(current_setting('millrace.project_id', true), '')::uuid"
@@ -31,8 +32,13 @@ def isolate_every_table() -> None:
         isolate(table)
     isolate("projects", "id")
     _isolate_users()
-    for table in CLOSED:
-        op.execute(f"REVOKE ALL ON {table} FROM {APP_ROLE}")
+    for table in _CLOSED_AT_FIRST:
+        close(table)
+
+
+def close(table: str) -> None:
+    """Keeps the role of requests from the table; it is named in CLOSED."""
+    op.execute(f"REVOKE ALL ON {table} FROM {APP_ROLE}")
 
 
 def _make_role() -> None:

@@ -12,8 +12,9 @@ from datetime import datetime, timedelta
 
 from shared.errors import InvalidParameter, TooManyRequests, Unauthenticated
 from shared.identity.api_keys import digest_of
+from shared.identity.oidc import Person
 from shared.identity.permissions import granted
-from shared.identity.records import RefreshToken
+from shared.identity.records import RefreshToken, User
 from shared.identity.signing_in import REFUSED, Access
 from shared.ids import new_id
 
@@ -61,12 +62,41 @@ async def log_in(access: Access, email: str, password: str) -> SignedIn:
     return SignedIn(active.id, await _tokens(access, active.id, new_id()), failures)
 
 
-async def vouched(access: Access, user_id: str) -> SignedIn:
-    """Tokens for a user whom a provider vouched for. Raises Unauthenticated where they may not come in any more."""
+async def vouched(access: Access, user_id: str, session_id: str) -> SignedIn:
+    """Tokens for a user whom a provider vouched for, once for each `session_id`, which becomes their family.
+
+    A second time means that somebody copied the code, so that the first one's tokens end, too (RFC 6749 §4.1.2).
+
+    Raises:
+        Unauthenticated: they may not come in any more; or it is the second time.
+    """
     user = await access.members.user(user_id)
     if user is None or user.disabled_at is not None:
         raise Unauthenticated(REFUSED)
-    return SignedIn(user.id, await _tokens(access, user.id, new_id()))
+    return SignedIn(user.id, await _tokens(access, user.id, session_id, first=True))
+
+
+async def recognised(access: Access, person: Person) -> User:
+    """Whom a provider means: by its own name for them or, at the first sign-in, by their verified address.
+
+    From then on the address alone lets nobody in: who gets somebody's old address does not get their account.
+
+    Raises:
+        Unauthenticated: nobody here, or somebody else's address.
+    """
+    user = await access.members.user_at(person.issuer, person.subject)
+    if user is None:
+        user = await access.members.user_by_email(person.email)
+        if user is not None and not await access.members.bind(
+            person.issuer, person.subject, user.id, access.clock.now()
+        ):
+            raise Unauthenticated(
+                f"The account '{person.email}' belongs to somebody else at this provider. If that was you, under "
+                "another account there, ask an admin to forget it: DELETE /api/members/{user_id}/identities."
+            )
+    if user is None or user.disabled_at is not None:
+        raise Unauthenticated(f"'{person.email}' has no account here. Ask an admin to add you: POST /api/members.")
+    return user
 
 
 async def refresh(access: Access, text: str) -> Tokens:
@@ -122,9 +152,10 @@ async def _slow_down(access: Access, subject: str, now: datetime) -> int:
     return attempts.failures
 
 
-async def _tokens(access: Access, user_id: str, family_id: str) -> Tokens:
+async def _tokens(access: Access, user_id: str, family_id: str, *, first: bool = False) -> Tokens:
     now, text = access.clock.now(), f"mrr_{secrets.token_urlsafe(32)}"
-    kept = RefreshToken(new_id(), family_id, user_id, digest_of(text), now, now + REFRESH_LIFETIME)
+    token_id = family_id if first else new_id()
+    kept = RefreshToken(token_id, family_id, user_id, digest_of(text), now, now + REFRESH_LIFETIME)
     if not await access.sessions.keep(kept):
         raise Unauthenticated(REFUSED)
     return Tokens(await access.tokens.sign({"sub": user_id, "kind": "user"}), text)

@@ -71,9 +71,10 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class Code:
-    """Proves for a minute, together with the verifier of `challenge`, that a user signed in."""
+    """Proves once and for a minute, together with the verifier of `challenge`, that a user signed in."""
 
     user_id: str
+    session_id: str
     challenge: str
     until: float
 
@@ -82,7 +83,9 @@ class Code:
 class Person:
     """Whom the provider vouches for."""
 
+    issuer: str
     subject: str
+    """The provider's own name for them, which never changes and never becomes another's (OpenID Connect Core, 5.7)."""
     email: str
 
 

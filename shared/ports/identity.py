@@ -46,6 +46,15 @@ class MemberStore(Protocol):
     async def create_user(self, user: User) -> None:
         """Raises Conflict where the address is taken."""
 
+    async def user_at(self, issuer: str, subject: str) -> User | None:
+        """Whom a provider means by its own name for somebody, once `bind` was told."""
+
+    async def bind(self, issuer: str, subject: str, user_id: str, at: datetime) -> bool:
+        """From now on the provider means this user. False where the user, or the name, is bound otherwise already."""
+
+    async def unbind(self, user_id: str) -> None:
+        """No provider means this user any more."""
+
     async def set_password(self, user_id: str, password_hash: str) -> None: ...
 
     async def grants(self, user_id: str) -> Mapping[str, frozenset[str]]:
@@ -78,7 +87,7 @@ class SessionStore(Protocol):
     """What signing in leaves behind."""
 
     async def keep(self, token: RefreshToken) -> bool:
-        """False where the token's family is revoked: then it is not kept."""
+        """False where it is not kept: its family is revoked, or it was kept before, which revokes its family."""
 
     async def use(self, digest: str, at: datetime) -> tuple[RefreshToken | None, bool]:
         """The token of this digest and whether this is its first use; a second use revokes its family."""

@@ -17,7 +17,7 @@ from shared.ids import new_id
 from shared.settings import DEFAULT_PROJECT_ID
 from tests.support.stores import Stores, new_workflow, now
 
-SHARED = {"organisations", "login_attempts", "refresh_tokens", "signing_keys"}
+SHARED = {"organisations", "login_attempts", "refresh_tokens", "signing_keys", "user_identities"}
 """Tables without a project: names of organisations, and what signing in needs."""
 
 

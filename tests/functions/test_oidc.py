@@ -1,9 +1,11 @@
 """Signing in through a real OpenID Connect provider, and everything that one can get wrong on the way."""
 
+import asyncio
 import base64
 import hashlib
 import hmac
 import json
+import secrets
 import time
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, replace
@@ -78,7 +80,7 @@ async def browser(doors: Doors) -> AsyncIterator[Browser]:
         oidc_provider.serving(f"{BASE_URL}/auth/oidc/callback") as provider,
         GuardedClient(EgressPolicy.parse("127.0.0.1")) as guarded,
     ):
-        provider.claims["email"] = user.email
+        provider.claims |= {"email": user.email, "sub": new_id()}
         config = [{"name": "acme", "issuer": provider.url, "client_id": CLIENT_ID, "client_secret": CLIENT_SECRET}]
         oidc = HttpOidcProviders(guarded, providers(SecretStr(json.dumps(config))))
         app = create_app(replace(doors.api_app.state.deps, oidc=oidc))
@@ -108,6 +110,43 @@ async def test_a_person_signs_in(browser: Browser):
     assert [each["action"] for each in log] == ["session.started"]
 
 
+async def test_a_code_is_good_once_and_the_second_use_ends_what_the_first_began(browser: Browser):
+    code = code_in(await browser.come_back())
+
+    first, second = await browser.tokens(code), await browser.tokens(code)
+
+    assert first.status_code == 200, first.text
+    assert_problem(second, 401, "auth.unauthenticated")
+    refreshed = await browser.client.post("/api/auth/refresh", json={"refresh_token": first.json()["refresh_token"]})
+    assert_problem(refreshed, 401, "auth.unauthenticated")
+
+
+async def test_of_many_uses_of_a_code_at_once_one_counts(browser: Browser):
+    code = code_in(await browser.come_back())
+
+    answers = await asyncio.gather(*(browser.tokens(code) for _ in range(8)))
+
+    assert sorted(each.status_code for each in answers) == [200, *[401] * 7]
+
+
+async def test_who_gets_somebodys_address_does_not_get_their_account(browser: Browser):
+    mine = dict(browser.provider.claims)
+    assert (await browser.come_back()).status_code == 303
+
+    browser.provider.claims |= {"sub": "another"}
+    taken = await browser.come_back()
+    browser.provider.claims |= {"sub": mine["sub"], "email": f"{new_id()}@example.org"}
+    moved = await browser.come_back()
+
+    assert_problem(taken, 401, "auth.unauthenticated")
+    assert "DELETE /api/members/{user_id}/identities" in taken.json()["detail"]
+    assert moved.status_code == 303, "a new address at the provider is no new person"
+    forgotten = await browser.doors.api.delete(f"/api/members/{browser.user.id}/identities")
+    assert forgotten.status_code == 204, forgotten.text
+    browser.provider.claims |= {"sub": "another", "email": mine["email"]}
+    assert (await browser.come_back()).status_code == 303
+
+
 async def test_what_goes_to_the_provider_and_what_stays_in_the_browser(browser: Browser):
     begun = await browser.begin()
 
@@ -130,6 +169,7 @@ class GitHub:
         self.emails: list[dict[str, Any]] = []
         self.asked: dict[str, str] = {}
         self.url = ""
+        self.id = secrets.randbelow(10**12)
 
     async def authorize(self, request: web.Request) -> web.Response:
         self.asked = dict(request.query)
@@ -146,7 +186,7 @@ class GitHub:
     async def api(self, request: web.Request) -> web.Response:
         if request.headers["authorization"] != "Bearer gho_tested":
             return web.json_response({"message": "Bad credentials"}, status=401)
-        return web.json_response(self.emails if request.path.endswith("emails") else {"id": 7, "login": "ada"})
+        return web.json_response(self.emails if request.path.endswith("emails") else {"id": self.id, "login": "ada"})
 
 
 @pytest.fixture
@@ -288,7 +328,7 @@ async def test_a_state_that_is_not_the_one_is_refused(browser: Browser, change: 
     state = parse_qs(urlsplit(begun.headers["location"]).query)["state"][0]
     secrets = browser.doors.stores.secrets
     old = Asked("acme", "n", "v", BACK, challenge_of(VERIFIER), f"{BASE_URL}/auth/oidc/callback", time.time() - 1)
-    states = {"cut": state[:-9], "code": seal(secrets, Code(browser.user.id, "c", time.time() + 60))}
+    states = {"cut": state[:-9], "code": seal(secrets, Code(browser.user.id, new_id(), "c", time.time() + 60))}
     states["old"] = seal(secrets, old)
 
     answer = await browser.client.get("/auth/oidc/callback", params={"state": states.get(change, change), "code": "c"})
@@ -307,7 +347,7 @@ async def test_who_has_no_account_gets_none_by_signing_in(browser: Browser):
 async def test_a_code_needs_the_verifier_that_it_began_with(browser: Browser):
     code = code_in(await browser.come_back())
     secrets = browser.doors.stores.secrets
-    late = seal(secrets, Code(browser.user.id, challenge_of(VERIFIER), time.time() - 1))
+    late = seal(secrets, Code(browser.user.id, new_id(), challenge_of(VERIFIER), time.time() - 1))
 
     for wrong in (await browser.tokens(code, token_urlsafe(48)), await browser.tokens(late), await browser.tokens("x")):
         assert_problem(wrong, 401, "auth.unauthenticated")

@@ -73,6 +73,21 @@ async def remove_member(user_id: Id, caller: Caller, deps: Wired) -> None:
     await deps.access.keys.revoke_of(deps.project_id, user.id, deps.clock.now())
 
 
+@router.delete(
+    "/members/{user_id}/identities",
+    status_code=204,
+    dependencies=[requires("members:write", audited="member.identities_forgotten")],
+    responses=documented(403, 404),
+)
+async def forget_identities(user_id: Id, caller: Caller, deps: Wired) -> None:
+    """Forgets who the member is at the providers that they signed in through. At the next sign-in their verified
+    address counts again: for somebody who has a new account there."""
+    membership, user = await _found(deps, user_id)
+    caller.check_grant(await _permissions(deps, membership.role))
+    with across_projects():
+        await deps.access.members.unbind(user.id)
+
+
 @router.get("/roles", dependencies=[requires("roles:read")], responses=documented())
 async def list_roles(deps: Wired) -> Listed[RoleOut]:
     """The built-in roles, then the project's own, each with its permissions."""

@@ -28,6 +28,7 @@ from shared.identity.oidc import (
     seal,
     unseal,
 )
+from shared.ids import new_id
 
 router = APIRouter(tags=["access"], route_class=JsonRoute)
 
@@ -57,11 +58,8 @@ async def finish(
     check_cookie(state, cookie)
     if not code:
         raise Unauthenticated("The provider did not let you in. Begin again.")
-    person = await deps.oidc.person(asked, code)
-    user = await deps.access.members.user_by_email(person.email)
-    if user is None or user.disabled_at is not None:
-        raise Unauthenticated(f"'{person.email}' has no account here. Ask an admin to add you: POST /api/members.")
-    own = seal(deps.secrets, Code(user.id, asked.challenge, (now + CODE_LASTS).timestamp()))
+    user = await login.recognised(deps.access, await deps.oidc.person(asked, code))
+    own = seal(deps.secrets, Code(user.id, new_id(), asked.challenge, (now + CODE_LASTS).timestamp()))
     joint = "&" if "?" in asked.redirect else "?"
     answer = RedirectResponse(f"{asked.redirect}{joint}{urlencode({'code': own})}", 303, _HEADERS)
     answer.delete_cookie(COOKIE, path=_PATH)
@@ -113,6 +111,6 @@ async def tokens(body: OidcCode, request: Request, response: Response, deps: Wir
     given = challenge_of(body.verifier.get_secret_value())
     if not hmac.compare_digest(given, code.challenge):
         raise Unauthenticated("The verifier is not the one of the challenge that this sign-in began with.")
-    signed_in = await login.vouched(deps.access, code.user_id)
+    signed_in = await login.vouched(deps.access, code.user_id, code.session_id)
     await begun(deps, request, signed_in)
     return TokensOut.of(signed_in.tokens)

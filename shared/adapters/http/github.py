@@ -53,4 +53,4 @@ async def person(ask: Ask, provider: Provider, asked: Asked, code: str) -> Perso
     found = [each for each in emails or () if each.get("primary") is True and each.get("verified") is True]
     if not isinstance(user, dict) or not found:
         raise Unauthenticated(REFUSED)
-    return Person(str(user.get("id")), str(found[0].get("email")).lower())
+    return Person(provider.issuer, str(user.get("id")), str(found[0].get("email")).lower())

@@ -91,7 +91,7 @@ class HttpOidcProviders(OidcProviders):
         right = claims.get("nonce") == nonce and claims.get("azp") in (None, provider.client_id)
         if not right or claims.get("email_verified") is not True or not isinstance(email, str):
             raise Unauthenticated(REFUSED)
-        return Person(claims["sub"], email.lower())
+        return Person(provider.issuer, claims["sub"], email.lower())
 
     async def _claims(self, provider: Provider, token: str) -> dict[str, Any]:
         header = jwt.get_unverified_header(token)

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import and_, delete, func, insert, select, update
@@ -10,14 +11,14 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from shared.adapters.postgres.engine import transaction
-from shared.adapters.postgres.tables import memberships, projects, roles, users
+from shared.adapters.postgres.tables import memberships, projects, roles, user_identities, users
 from shared.errors import Conflict
 from shared.identity.permissions import Role, granted, permissions_of
 from shared.identity.records import CustomRole, Membership, Project, User
 from shared.ids import is_id
 from shared.ports.identity import MemberStore
 
-_m = memberships.c
+_m, _i = memberships.c, user_identities.c
 
 
 class PostgresMembers(MemberStore):
@@ -35,6 +36,21 @@ class PostgresMembers(MemberStore):
     async def create_user(self, user: User) -> None:
         """Raises Conflict where the address is taken."""
         await self._insert(insert(users).values(asdict(user)), f"There is a user '{user.email}' already.")
+
+    async def user_at(self, issuer: str, subject: str) -> User | None:
+        return await self._user(users.c.id.in_(select(_i.user_id).where(_i.issuer == issuer, _i.subject == subject)))
+
+    async def bind(self, issuer: str, subject: str, user_id: str, at: datetime) -> bool:
+        """False where the user, or the name, is bound otherwise already."""
+        row = {"issuer": issuer, "subject": subject, "user_id": user_id, "created_at": at}
+        bound = select(_i.user_id).where(_i.issuer == issuer, _i.subject == subject)
+        async with transaction(self._engine) as connection:
+            await connection.execute(upsert(user_identities).values(row).on_conflict_do_nothing())
+            return (await connection.execute(bound)).scalar() == user_id
+
+    async def unbind(self, user_id: str) -> None:
+        async with transaction(self._engine) as connection:
+            await connection.execute(delete(user_identities).where(_i.user_id == user_id))
 
     async def set_password(self, user_id: str, password_hash: str) -> None:
         async with transaction(self._engine) as connection:

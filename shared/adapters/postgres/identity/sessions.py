@@ -34,8 +34,11 @@ class PostgresSessions(SessionStore):
                 return False
             expired = delete(refresh_tokens).where(_r.user_id == token.user_id, _r.expires_at < token.created_at)
             await connection.execute(expired)
-            await connection.execute(insert(refresh_tokens).values(asdict(token)))
-        return True
+            new = upsert(refresh_tokens).values(asdict(token)).on_conflict_do_nothing(index_elements=["id"])
+            if (await connection.execute(new.returning(_r.id))).scalar() is not None:
+                return True
+        await self.revoke_family(token.family_id, token.created_at)
+        return False
 
     async def use(self, digest: str, at: datetime) -> tuple[RefreshToken | None, bool]:
         """The token of this digest and whether this is its first use; a second use revokes its family.

@@ -24,6 +24,7 @@ from shared.adapters.postgres.tables.identity import (
     refresh_tokens,
     roles,
     signing_keys,
+    user_identities,
     users,
 )
 from shared.adapters.postgres.tables.nodes import agent_memory, agent_turns, connections
@@ -64,6 +65,7 @@ __all__ = [
     "task_completions",
     "trigger_state",
     "triggers",
+    "user_identities",
     "users",
     "webhook_registrations",
     "webhook_samples",

@@ -39,6 +39,18 @@ users = Table(
     comment="People",
 )
 
+user_identities = Table(
+    "user_identities",
+    metadata,
+    Column("issuer", Text, nullable=False),
+    Column("subject", Text, nullable=False),
+    Column("user_id", ID, ForeignKey("users.id"), nullable=False),
+    Column("created_at", TIME, nullable=False),
+    PrimaryKeyConstraint("issuer", "subject"),
+    UniqueConstraint("user_id", "issuer"),
+    comment="Whom a provider means by its own name for them; bound when they first sign in through it",
+)
+
 roles = Table(
     "roles",
     metadata,

@@ -21,7 +21,15 @@ from shared.errors import ConfigInvalid, StoreUnavailable
 from shared.settings import DEFAULT_PROJECT_ID
 
 ROOT = Path(__file__).parents[2]
-ABOVE_PROJECTS = {"projects", "organisations", "users", "refresh_tokens", "signing_keys", "login_attempts"}
+ABOVE_PROJECTS = {
+    "projects",
+    "organisations",
+    "users",
+    "refresh_tokens",
+    "signing_keys",
+    "user_identities",
+    "login_attempts",
+}
 """What signing in needs before a project is known."""
 
 

@@ -14,6 +14,7 @@ from shared.adapters.local.embedded_postgres import DATABASE
 from tests.localstack import emulator
 from tests.localstack.deployment import Api, Deployment, deploy
 from tests.localstack.emulator import REGION, Emulator
+from tests.localstack.parity.services import scripted
 from tests.support.openai_server import OpenAIServer, openai_server
 
 
@@ -52,8 +53,9 @@ def empty_database(_postgres_server: str) -> str:
 
 @pytest.fixture(scope="session")
 async def models() -> AsyncIterator[OpenAIServer]:
-    """The model server that the agents of the deployment ask."""
+    """The model server that the agents of the deployment ask; prompts may say what it answers."""
     async with openai_server() as server:
+        server.otherwise = scripted
         yield server
 
 

@@ -47,6 +47,10 @@ class Services:
         return web.json_response({"text": "x" * int(request.match_info["characters"])})
 
 
+async def _dated(_: web.Request, response: web.StreamResponse) -> None:
+    response.headers["Date"] = "Thu, 01 Jan 2026 00:00:00 GMT"  # headers are part of outputs, and are compared
+
+
 async def _body(request: web.Request) -> Any:
     text = await request.text()
     return json.loads(text) if request.content_type == "application/json" else text
@@ -57,6 +61,7 @@ async def serving(addresses: int) -> AsyncIterator[Services]:
     """The service at so many addresses."""
     services = Services()
     app = web.Application()
+    app.on_response_prepare.append(_dated)
     app.router.add_route("*", "/flaky/{failures}/{status}", services.flaky)
     app.router.add_route("*", "/slow/{seconds}", services.slow)
     app.router.add_route("*", "/large/{characters}", services.large)

@@ -10,6 +10,8 @@ from tests.localstack.parity.cases import Run, Workflow
 AT_ONCE = 3
 """Requests: each one more is another process of the API's function, which takes a second of a processor to start."""
 SECONDS = 300
+PREFIX = "parity-"
+"""Of the workflows' names: other tests create the examples, too."""
 
 Observed = dict[tuple[str, int], dict[str, Any]]
 """What the API says of an execution, by the workflow's name and the number of its run."""
@@ -48,7 +50,7 @@ async def _active(api: Api, workflow: Workflow, address: str) -> dict[str, Any]:
         assert imported.status_code == 200, imported.text
         document = imported.json()["definition"]
     try:
-        return await api.active(document)
+        return await api.active({**document, "name": PREFIX + workflow.name})
     except AssertionError as error:
         raise AssertionError(f"{workflow.name} is refused: {error}") from None
 

@@ -27,15 +27,29 @@ def told(execution: dict[str, Any]) -> dict[str, Any]:
 
 
 def _run(run: dict[str, Any]) -> dict[str, Any]:
-    compared = {name: run[name] for name in ("node", "name", "type", "iteration", "status", "attempts")}
-    meta = {name: value for name, value in (run["meta"] or {}).items() if name not in _OWN_MEASURES}
+    compared = {name: run[name] for name in ("node", "name", "type", "iteration", "status")}
     return {
         **compared,
+        "attempts": _attempts(run),
         "input": _value(run["input"]),
         "output": _value(run["output"]),
         "error": _error(run["error"]),
-        "meta": meta,
+        "meta": _meta(run),
     }
+
+
+def _attempts(run: dict[str, Any]) -> int:
+    """Of loops and parallel nodes only whether there was one: LocalStack leaves the event out that ends the others
+    (MapStateFailed, ParallelStateFailed)."""
+    attempts: int = run["attempts"]
+    return min(attempts, 1) if run["type"] in ("loop", "parallel") else attempts
+
+
+def _meta(run: dict[str, Any]) -> dict[str, Any]:
+    """None where a node took too long: LocalStack lets the function go on, and tells of its result afterwards."""
+    if run["error"] is not None and run["error"]["name"] == "States.Timeout":
+        return {}
+    return {name: value for name, value in (run["meta"] or {}).items() if name not in _OWN_MEASURES}
 
 
 def _place(run: dict[str, Any]) -> str:

@@ -19,11 +19,13 @@ from tests.support.openai_server import OpenAIServer, openai_server
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Every test in this folder is of this tier, and has time for the start of LocalStack."""
+    """Every test in this folder is of this tier, and has time for the start of LocalStack. Permissions are looked at when
+    all others have used them."""
     for item in items:
         if Path(__file__).parent in item.path.parents:
             item.add_marker(pytest.mark.localstack)
             item.add_marker(pytest.mark.timeout(500))
+    items.sort(key=lambda item: item.path.name == "test_permissions.py")
 
 
 @pytest.fixture(scope="session")

@@ -49,7 +49,7 @@ def deploy(emulator: Emulator, folder: Path, context: Mapping[str, str]) -> Depl
     _run(["make", "infra/node_modules/.ready"], {})
     with ThreadPoolExecutor() as side_by_side:
         # Without an app in sight, so that nothing is synthesised only to learn the account and the region.
-        bootstrapped = side_by_side.submit(_run, [CDK, "bootstrap", "--quiet", WHERE], environment, folder)
+        bootstrapped = side_by_side.submit(_run, [CDK, "bootstrap", WHERE], environment, folder)
         _run([sys.executable, "-m", "infra.bundles", "host"], {})
         _run([CDK, "synth", "--quiet", "-o", folder / "cdk.out", *options], environment)
         bootstrapped.result()

@@ -19,8 +19,8 @@ from tests.support.openai_server import OpenAIServer, openai_server
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Every test in this folder is of this tier, and has time for the start of LocalStack. Permissions are looked at when
-    all others have used them."""
+    """Every test in this folder is of this tier, and has time for the start of LocalStack; permissions are looked at
+    when all others have used them."""
     for item in items:
         if Path(__file__).parent in item.path.parents:
             item.add_marker(pytest.mark.localstack)

@@ -32,6 +32,7 @@ NOT_EXERCISED: dict[tuple[str, str], str] = {
     ("complete", "sqs:SendMessage"): "Lambda puts events there that failed; nothing fails here.",
     ("api", "iam:PassRole"): "CreateStateMachine hands the machines' role over; no request of its own.",
     ("api", "states:DeleteStateMachineAlias"): "Of a workflow's hundred and first version.",
+    ("api", "states:UpdateStateMachineAlias"): "Where publishing failed half-way, and is done again.",
     ("machines", "events:*"): "The native integrations; nothing that is compiled uses them yet.",
     ("machines", "states:*"): "Distributed maps and nested executions; LocalStack runs those itself.",
     ("machines", "logs:*"): "Step Functions delivers logs itself; LocalStack's do not ask.",

@@ -23,6 +23,9 @@ from functools import partial
 from pathlib import Path
 from typing import Literal
 
+from infra import slimming
+from infra.slimming import slim
+
 ROOT = Path(__file__).parents[1]
 UV = Path(sys.executable).parent / "uv"
 OUT = ROOT / "dist" / "bundles"
@@ -56,15 +59,15 @@ class Bundle:
 _NODE = ("functions/nodes/services.py", "shared")
 
 BUNDLES = (
-    Bundle("api", ("functions/api", "shared", "statemachines"), 125),
+    Bundle("api", ("functions/api", "shared", "statemachines"), 96),
     Bundle("webhook", ("functions/webhook", "shared"), 80),
-    Bundle("agent", ("functions/nodes/agent", *_NODE), 190),
-    Bundle("approval", ("functions/nodes/approval", *_NODE), 90),
-    Bundle("http", ("functions/nodes/http", *_NODE), 90),
-    Bundle("tool", ("functions/nodes/tool", *_NODE), 130),
-    Bundle("dispatch", ("functions/dispatch", "shared"), 50),
-    Bundle("complete", ("functions/complete", "shared"), 50),
-    Bundle("migrate", ("functions/migrate", "shared"), 50),
+    Bundle("agent", ("functions/nodes/agent", *_NODE), 152),
+    Bundle("approval", ("functions/nodes/approval", *_NODE), 66),
+    Bundle("http", ("functions/nodes/http", *_NODE), 66),
+    Bundle("tool", ("functions/nodes/tool", *_NODE), 98),
+    Bundle("dispatch", ("functions/dispatch", "shared"), 36),
+    Bundle("complete", ("functions/complete", "shared"), 36),
+    Bundle("migrate", ("functions/migrate", "shared"), 38),
 )
 
 
@@ -119,7 +122,7 @@ def _fill(code: Path, bundle: Bundle, packages: Path, variant: Variant) -> None:
 
 def _packages(out: Path, variant: Variant, requirements: str) -> Path:
     """The folder with a group's packages, which several functions may have in common; made once."""
-    told = f"{_host(variant)}\0{requirements}\0{Path(__file__).read_text()}"
+    told = f"{_host(variant)}\0{requirements}\0{_recipe()}"
     kept = out / "packages" / hashlib.sha256(told.encode()).hexdigest()[:16]
     if kept.exists():
         return kept
@@ -130,6 +133,7 @@ def _packages(out: Path, variant: Variant, requirements: str) -> Path:
         options = ("--quiet", "--no-deps", "--only-binary", ":all:", "--require-hashes")
         _uv("pip", "install", *options, *_PLATFORM[variant], "--target", str(target), "--requirements", str(pins))
         shutil.copytree(target, folder, ignore=_NOT_NEEDED)
+        slim(folder)
         if variant == "host":
             _compile(folder, folder)
         with contextlib.suppress(OSError):  # another process was quicker
@@ -141,6 +145,10 @@ def _compile(folder: Path, root: Path) -> None:
     # Checked by nothing at run time, so that the fixed times of the zip do not make it stale.
     mode = py_compile.PycInvalidationMode.UNCHECKED_HASH
     compileall.compile_dir(folder, stripdir=str(root), quiet=2, invalidation_mode=mode)
+
+
+def _recipe() -> str:
+    return Path(__file__).read_text() + Path(slimming.__file__).read_text()
 
 
 def _host(variant: Variant) -> str:
@@ -159,7 +167,7 @@ def _zip(folder: Path, target: Path, level: int) -> None:
 
 def _digest(bundle: Bundle, variant: Variant, requirements: str) -> str:
     digest = hashlib.sha256(f"{_host(variant)}\0{requirements}".encode())
-    digest.update(Path(__file__).read_bytes())
+    digest.update(_recipe().encode())
     for source in bundle.sources:
         for path in [ROOT / source] if (ROOT / source).is_file() else _files(ROOT / source):
             digest.update(path.relative_to(ROOT).as_posix().encode() + b"\0" + path.read_bytes())

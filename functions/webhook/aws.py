@@ -12,7 +12,7 @@ from shared.adapters.postgres.engine import create_engine
 from shared.adapters.postgres.queue import PostgresQueue
 from shared.adapters.postgres.samples import PostgresWebhookSamples
 from shared.adapters.postgres.triggers import PostgresTriggers
-from shared.adapters.redis import RedisRateLimits
+from shared.adapters.redis.rate_limits import RedisRateLimits
 from shared.clock import SystemClock
 from shared.errors import ConfigInvalid
 

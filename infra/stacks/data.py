@@ -43,9 +43,10 @@ class DataStack(cdk.Stack):
         self.variables = {
             "MILLRACE_STAGE": environment.stage,
             "MILLRACE_BLOB_URL": f"s3://{self._blobs_name}",
-            "MILLRACE_SEALING_SECRET": self.sealing.secret_arn,
             "MILLRACE_ALLOWED_HOSTS": environment.allowed_hosts,
         }
+        self.sealing_variables = {"MILLRACE_SEALING_SECRET": self.sealing.secret_arn}
+        """For the functions that may read it: whoever knows the name asks for it, and is refused."""
         self._credentials: list[str] = []
         if network is None:
             self.variables |= {

@@ -59,6 +59,7 @@ class FunctionsStack(cdk.Stack):
                     **data.variables,
                     **messaging.variables,
                     **self._variables(),
+                    **(data.sealing_variables if function in _SEALING else {}),
                     **(self._models() if function == "agent" else {}),
                 },
                 asynchronous=function == "complete",
@@ -122,7 +123,7 @@ class FunctionsStack(cdk.Stack):
         publish = ["CreateStateMachine", "UpdateStateMachine", "PublishStateMachineVersion"]
         publish += [f"{verb}StateMachineAlias" for verb in ("Create", "Update", "Delete")]
         api.allow([f"states:{action}" for action in publish], machines)
-        api.allow(["states:GetExecutionHistory", "states:DescribeExecution", "states:StopExecution"], executions)
+        api.allow(["states:GetExecutionHistory", "states:StopExecution"], executions)
         api.role.add_to_principal_policy(
             iam.PolicyStatement(
                 actions=["iam:PassRole"],
@@ -140,7 +141,7 @@ class FunctionsStack(cdk.Stack):
     def _queues(self, messaging: MessagingStack) -> None:
         for priority, queue in messaging.queues.items():
             for sender in ("api", "webhook", "tool"):
-                queue.grant_send_messages(self.all[sender].role)
+                self.all[sender].allow(["sqs:SendMessage"], [queue.queue_arn])
             self.all["dispatch"].lambda_function.add_event_source(
                 SqsEventSource(queue, batch_size=_BATCH[priority], report_batch_item_failures=True)
             )

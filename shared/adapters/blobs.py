@@ -3,6 +3,7 @@
 Source: https://developmentseed.org/obstore
 """
 
+import os
 from collections.abc import Sequence
 
 import obstore
@@ -17,8 +18,13 @@ class ObjectBlobs(BlobStore):
     """Keeps blobs under the keys as they are."""
 
     def __init__(self, url: str) -> None:
-        """`url`: `file:///folder`, which is made, or `s3://bucket/prefix`. Credentials come from the environment."""
-        self._store = from_url(url, mkdir=True) if url.startswith("file:") else from_url(url)
+        """`url`: `file:///folder`, which is made, or `s3://bucket/prefix`. Credentials come from the environment, and
+        so does the endpoint of an emulator, which may be one without TLS."""
+        if url.startswith("file:"):
+            self._store = from_url(url, mkdir=True)
+        else:
+            plain = os.environ.get("AWS_ENDPOINT_URL", "").startswith("http:")
+            self._store = from_url(url, client_options={"allow_http": plain})
 
     async def put(self, key: str, data: bytes) -> None:
         """Durable once this returns. Raises StoreUnavailable."""

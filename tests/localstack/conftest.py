@@ -14,15 +14,18 @@ from shared.adapters.local.embedded_postgres import DATABASE
 from tests.localstack import emulator
 from tests.localstack.deployment import Api, Deployment, deploy
 from tests.localstack.emulator import REGION, Emulator
+from tests.localstack.parity.services import scripted
 from tests.support.openai_server import OpenAIServer, openai_server
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Every test in this folder is of this tier, and has time for the start of LocalStack."""
+    """Every test in this folder is of this tier, and has time for the start of LocalStack; permissions are looked at
+    when all others have used them."""
     for item in items:
         if Path(__file__).parent in item.path.parents:
             item.add_marker(pytest.mark.localstack)
             item.add_marker(pytest.mark.timeout(500))
+    items.sort(key=lambda item: item.path.name == "test_permissions.py")
 
 
 @pytest.fixture(scope="session")
@@ -52,8 +55,9 @@ def empty_database(_postgres_server: str) -> str:
 
 @pytest.fixture(scope="session")
 async def models() -> AsyncIterator[OpenAIServer]:
-    """The model server that the agents of the deployment ask."""
+    """The model server that the agents of the deployment ask; prompts may say what it answers."""
     async with openai_server() as server:
+        server.otherwise = scripted
         yield server
 
 

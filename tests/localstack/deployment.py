@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Awaitable, Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from tests.localstack.emulator import REGION, ROOT, Emulator
 
 CDK = ROOT / "infra" / "node_modules" / ".bin" / "cdk"
 PREFIX = "millrace-localstack"
+WHERE = f"aws://000000000000/{REGION}"
 SECONDS = 400
 LEFT_OUT = {"AWS::Events::Archive", "Custom::Schema"}
 """What is not emulated, and not needed here: replaying events, and migrating, which `_owner_key` does."""
@@ -42,15 +44,17 @@ def deploy(emulator: Emulator, folder: Path, context: Mapping[str, str]) -> Depl
     Raises:
         RuntimeError: a command failed; with the end of what it wrote.
     """
-    _run(["make", "infra/node_modules/.ready"], {})
-    _run([sys.executable, "-m", "infra.bundles", "host"], {})
     options = [option for key, value in {"env": "localstack", **context}.items() for option in ("-c", f"{key}={value}")]
     environment = {**emulator.environment, "HOME": str(folder), "CDK_DISABLE_VERSION_CHECK": "1"}
-    _run([CDK, "bootstrap", "--quiet", "-o", folder / "bootstrap", *options], environment)
-    assembly = ["-o", folder / "cdk.out", "--outputs-file", folder / "outputs.json"]
-    _run(
-        [CDK, "deploy", "--all", "--require-approval", "never", "--concurrency", "2", *assembly, *options], environment
-    )
+    _run(["make", "infra/node_modules/.ready"], {})
+    with ThreadPoolExecutor() as side_by_side:
+        # Without an app in sight, so that nothing is synthesised only to learn the account and the region.
+        bootstrapped = side_by_side.submit(_run, [CDK, "bootstrap", WHERE], environment, folder)
+        _run([sys.executable, "-m", "infra.bundles", "host"], {})
+        _run([CDK, "synth", "--quiet", "-o", folder / "cdk.out", *options], environment)
+        bootstrapped.result()
+    how = ["--require-approval", "never", "--concurrency", "3", "--outputs-file", folder / "outputs.json"]
+    _run([CDK, "deploy", "--all", "--app", folder / "cdk.out", *how], environment)
     _check_left_out(emulator)
     outputs = json.loads((folder / "outputs.json").read_text())
     api_id = outputs[f"{PREFIX}-api"]["Url"].partition("//")[2].partition(".")[0]
@@ -81,11 +85,11 @@ def _client(emulator: Emulator, service: str) -> Any:
     return session.client(service, endpoint_url=emulator.endpoint)
 
 
-def _run(command: list[str | Path], environment: dict[str, str]) -> None:
+def _run(command: list[str | Path], environment: dict[str, str], folder: Path = ROOT) -> None:
     done = subprocess.run(
         command,
         check=False,
-        cwd=ROOT,
+        cwd=folder,
         env={**os.environ, **environment},
         capture_output=True,
         text=True,

@@ -6,6 +6,7 @@ EventBridge documents, `DEPARTS` says so, with the documented answer standing in
 
 import json
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -63,6 +64,21 @@ DEPARTS = {
     ),
     "a number is taken for an address": ("addresses of a block",),
 }
+LETS_PASS: tuple[dict[str, Any], ...] = (
+    {},
+    {"detail": {}},
+    {"source": [{"wildcard": "a\\n"}]},
+    {"source": [{"wildcard": "a\\"}]},
+    {"a": [{"numeric": [">", True]}]},
+    {"a": [{"numeric": [">", 5_000_000_001]}]},
+    *({"a": [{"anything-but": value}]} for value in ([], None, True, ["a", 1], ["a", None])),
+    {"$or": [{"a": [1]}]},
+    {"$or": {"a": [1]}},
+    {"$or": [{"a": [1]}, {}]},
+    {"$or": [{"a": [1]}, {"prefix": ["b"]}]},
+)
+"""What EventBridge documents as invalid, and the emulator takes.
+Source: https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-create-pattern-operators.html"""
 
 
 def cases() -> Iterator[tuple[str, dict[str, Any], dict[str, Any]]]:
@@ -95,7 +111,7 @@ def test_patterns_match_what_the_emulator_says(aws: Callable[[str], Any]) -> Non
 def test_what_is_refused_here_is_refused_there(aws: Callable[[str], Any], case: dict[str, Any]) -> None:
     with pytest.raises(InvalidPattern):
         compile_pattern(case["pattern"])
-    with pytest.raises(ClientError):
+    with nullcontext() if case["pattern"] in LETS_PASS else pytest.raises(ClientError):
         aws("events").test_event_pattern(
             EventPattern=json.dumps(case["pattern"]), Event=json.dumps({**EVENT, "detail": {}})
         )

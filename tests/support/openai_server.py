@@ -5,7 +5,7 @@ Source: https://platform.openai.com/docs/api-reference/chat/create
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -22,10 +22,14 @@ class OpenAIServer:
     requests: list[dict[str, Any]] = field(default_factory=list)
     authorizations: list[str | None] = field(default_factory=list)
     over: asyncio.Event = field(default_factory=asyncio.Event)
+    otherwise: Callable[[dict[str, Any]], web.Response] | None = None
+    """Answers a request, by what it says, when no answer is left."""
 
     async def completions(self, request: web.Request) -> web.StreamResponse:
         self.requests.append(await request.json())
         self.authorizations.append(request.headers.get("Authorization"))
+        if not self.answers and self.otherwise is not None:
+            return self.otherwise(self.requests[-1])
         answer = self.answers.pop(0)
         if answer is None:
             await self.over.wait()

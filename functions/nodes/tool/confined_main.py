@@ -1,4 +1,5 @@
-"""The program that `confined` runs: one job as JSON on standard input, one answer as JSON on standard output.
+"""The program that `confined` runs: one job as JSON on standard input, one answer as JSON on standard output; its
+arguments are folders with packages.
 
 It imports nothing of Millrace, and bounds its own time and memory before it looks at the job.
 """
@@ -54,6 +55,7 @@ JOBS: dict[str, Callable[[dict[str, Any]], Any]] = {"template": template, "regex
 
 def main() -> None:
     """Answers `{"ok": …}` or `{"error": …}`."""
+    sys.path += sys.argv[1:]
     resource.setrlimit(resource.RLIMIT_CPU, (CPU_SECONDS, CPU_SECONDS))
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
     job = json.load(sys.stdin)

@@ -1,0 +1,58 @@
+"""What wheels hold and no function needs: symbol tables of compiled modules, and what packages have for others.
+
+Wheels of Cython modules carry names for debuggers that weigh four times as much as the code. What a loader maps is
+named by the program headers; what is behind the last segment is for linkers and debuggers.
+Source: System V ABI, chapter 5, Program Loading: https://refspecs.linuxfoundation.org/elf/gabi4+/ch5.pheader.html
+"""
+
+import shutil
+import struct
+from pathlib import Path
+
+_ELF64_LITTLE_ENDIAN = b"\x7fELF\x02\x01"
+_SEGMENTS_AT, _SECTIONS_AT, _SEGMENT_COUNT_AT, _SECTION_COUNT_AT = 32, 40, 54, 60
+"""Offsets in the ELF header."""
+_OFFSET_AT, _SIZE_AT = 8, 32
+"""Offsets in a program header."""
+UNUSED = (
+    *(f"sqlalchemy/dialects/{name}" for name in ("mssql", "mysql", "oracle", "sqlite")),
+    "aws_lambda_powertools/event_handler/openapi/swagger_ui",
+    "*.dist-info/sboms",
+)
+"""Folders as patterns: other databases, another API's pages, and lists of what was compiled in. Licences stay."""
+
+
+def slim(folder: Path) -> None:
+    """Takes out of a folder of installed packages what is not needed to run them."""
+    for pattern in UNUSED:
+        for unused in folder.glob(pattern):
+            shutil.rmtree(unused)
+    for library in folder.rglob("*.so*"):
+        library.write_bytes(without_symbols(library.read_bytes()))
+
+
+def without_symbols(library: bytes) -> bytes:
+    """A shared library of 64 bits without what is behind its last segment; anything else as it is."""
+    if not library.startswith(_ELF64_LITTLE_ENDIAN):
+        return library
+    found = bytearray(library[: _end_of_segments(library)])
+    struct.pack_into("<Q", found, _SECTIONS_AT, 0)
+    struct.pack_into("<HH", found, _SECTION_COUNT_AT, 0, 0)  # no sections, and no names of them
+    return bytes(found)
+
+
+def segments(library: bytes) -> list[tuple[int, int]]:
+    """Offset and size in the file of the table of segments, and of each segment."""
+    table = _word(library, _SEGMENTS_AT)
+    size, number = struct.unpack_from("<HH", library, _SEGMENT_COUNT_AT)
+    headers = [table + index * size for index in range(number)]
+    found = [(_word(library, header + _OFFSET_AT), _word(library, header + _SIZE_AT)) for header in headers]
+    return [(table, size * number), *found]
+
+
+def _word(library: bytes, at: int) -> int:
+    return int(struct.unpack_from("<Q", library, at)[0])
+
+
+def _end_of_segments(library: bytes) -> int:
+    return max(offset + size for offset, size in segments(library))

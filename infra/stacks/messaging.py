@@ -12,6 +12,8 @@ from infra.constructs.queue import dead_letters
 PRIORITIES = ("high", "normal", "low")
 DISPATCH_SECONDS = 30
 """How long `dispatch` may take for a batch; AWS asks for six times that before a message shows up again."""
+TRIES = 20
+"""With the pauses of shared/adapters/aws/batches.py, three hours without a database."""
 
 
 class MessagingStack(cdk.Stack):
@@ -45,5 +47,5 @@ class MessagingStack(cdk.Stack):
             retention_period=cdk.Duration.days(14),
             enforce_ssl=True,
             encryption=sqs.QueueEncryption.SQS_MANAGED,
-            dead_letter_queue=sqs.DeadLetterQueue(max_receive_count=5, queue=self.dead_letters[priority]),
+            dead_letter_queue=sqs.DeadLetterQueue(max_receive_count=TRIES, queue=self.dead_letters[priority]),
         )

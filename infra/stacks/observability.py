@@ -57,7 +57,7 @@ class ObservabilityStack(cdk.Stack):
     def _queues(self, messaging: MessagingStack) -> None:
         for priority, queue in messaging.dead_letters.items():
             depth = queue.metric_approximate_number_of_messages_visible(period=_FIVE_MINUTES, statistic="Maximum")
-            self._alarm(f"Dead{priority.title()}", depth, 1, "A start request failed five times; look, then redrive it")
+            self._alarm(f"Dead{priority.title()}", depth, 1, "A start request was given up; look, then redrive it")
         for priority, queue in messaging.queues.items():
             age = queue.metric_approximate_age_of_oldest_message(period=_FIVE_MINUTES, statistic="Maximum")
             self._alarm(

@@ -97,13 +97,15 @@ def test_only_the_api_passes_a_role_and_only_to_step_functions(synthesised: Synt
     assert statement["Condition"] == {"StringEquals": {"iam:PassedToService": "states.amazonaws.com"}}
 
 
-def test_each_queue_of_starts_gives_up_after_five_tries_and_dispatch_reports_single_failures(synthesised: Synthesised):
+def test_each_queue_of_starts_gives_up_after_twenty_tries_and_dispatch_reports_single_failures(
+    synthesised: Synthesised,
+):
     queues = {queue["QueueName"]: queue for queue in synthesised.resources("AWS::SQS::Queue", "messaging")}
     sources = synthesised.resources("AWS::Lambda::EventSourceMapping", "functions")
 
     for priority in ("high", "normal", "low"):
         queue = queues[f"millrace-{synthesised.name}-starts-{priority}"]
-        assert queue["RedrivePolicy"]["maxReceiveCount"] == 5
+        assert queue["RedrivePolicy"]["maxReceiveCount"] == 20
         assert queue["VisibilityTimeout"] == 180
     assert len(sources) == 3
     assert all(source["FunctionResponseTypes"] == ["ReportBatchItemFailures"] for source in sources)

@@ -118,8 +118,13 @@ async def test_what_is_known_does_not_serve_for_ever(doors, database, redis, clo
         await targets.target(path)
 
 
-async def test_a_database_that_hangs_is_one_that_is_away(doors, database, redis, clock, path, monkeypatch):
-    monkeypatch.setattr("functions.webhook.targets.PATIENCE_SECONDS", 0.01)
+@pytest.fixture
+def impatient(monkeypatch):
+    monkeypatch.setattr("functions.webhook.targets.PATIENCE_SECONDS", 0.2)
+
+
+@pytest.mark.usefixtures("impatient")
+async def test_a_database_that_hangs_is_one_that_is_away(doors, database, redis, clock, path):
     targets = process(doors, database, redis, clock)
     known = await targets.target(path)
     database.hangs = True

@@ -64,6 +64,7 @@ BUNDLES = (
     Bundle("tool", ("functions/nodes/tool", *_NODE), 130),
     Bundle("dispatch", ("functions/dispatch", "shared"), 50),
     Bundle("complete", ("functions/complete", "shared"), 50),
+    Bundle("event", ("functions/event", "shared"), 80),
     Bundle("migrate", ("functions/migrate", "shared"), 50),
 )
 

@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from functions.api.deps import Deps
 from shared.adapters.aws.bulk import NoBulkRuns
 from shared.adapters.aws.completions import StepFunctionsCompletions
-from shared.adapters.aws.events import NoEvents, NoReplays
+from shared.adapters.aws.events import EventBridgeBus, NoReplays
 from shared.adapters.aws.executions import AwsExecutions
 from shared.adapters.aws.lambdas import LambdaTasks
 from shared.adapters.aws.machines import Machines
@@ -82,7 +82,7 @@ def _wired(here: Stage, secrets: FernetBox, blob_url: str) -> Deps:
         approval_links=ApprovalLinks(secrets.derive("approval links")),
         samples=PostgresWebhookSamples(engine),
         circuits=RedisCircuits(redis),
-        events=NoEvents(),
+        events=EventBridgeBus(here.aws.event_bus),
         archive=PostgresEventArchive(engine),
         replays=NoReplays(PostgresEventReplays(engine)),
         dead_letters=PostgresDeadLetters(engine),

@@ -1,4 +1,4 @@
-"""Every Lambda, what it may do, and what invokes it by itself: the queues of start requests."""
+"""Every Lambda, what it may do, and the queues that invoke it by themselves."""
 
 import aws_cdk as cdk
 from aws_cdk import aws_iam as iam
@@ -9,7 +9,7 @@ from infra.config import Environment
 from infra.constructs.function import Function, Place, Size
 from infra.constructs.nag import accept, accept_machines
 from infra.stacks.data import DataStack
-from infra.stacks.messaging import DISPATCH_SECONDS, MessagingStack
+from infra.stacks.messaging import DISPATCH_SECONDS, INBOXES, MessagingStack
 
 NODES = ("agent", "approval", "http", "tool")
 SIZES = {
@@ -20,7 +20,8 @@ SIZES = {
     "http": Size(512, 120),
     "tool": Size(512, 120),
     "dispatch": Size(512, DISPATCH_SECONDS),
-    "complete": Size(512, 60),
+    "complete": Size(512, INBOXES["ends"]),
+    "event": Size(512, INBOXES["events"]),
     "migrate": Size(512, 600),
 }
 _BLOBS = ("api", "webhook", *NODES)
@@ -61,7 +62,6 @@ class FunctionsStack(cdk.Stack):
                     **self._variables(),
                     **(self._models() if function == "agent" else {}),
                 },
-                asynchronous=function == "complete",
             )
             data.allow(self.all[function].role, blobs=function in _BLOBS, sealing=function in _SEALING)
         self._publishing()
@@ -139,11 +139,18 @@ class FunctionsStack(cdk.Stack):
 
     def _queues(self, messaging: MessagingStack) -> None:
         for priority, queue in messaging.queues.items():
-            for sender in ("api", "webhook", "tool"):
+            for sender in ("api", "webhook", "tool", "event"):
                 queue.grant_send_messages(self.all[sender].role)
             self.all["dispatch"].lambda_function.add_event_source(
                 SqsEventSource(queue, batch_size=_BATCH[priority], report_batch_item_failures=True)
             )
+
+        for function, inbox in (("event", messaging.inboxes["events"]), ("complete", messaging.inboxes["ends"])):
+            self.all[function].lambda_function.add_event_source(
+                SqsEventSource(inbox, batch_size=10, report_batch_item_failures=True)
+            )
+        for publisher in ("api", "complete"):
+            self.all[publisher].allow(["events:PutEvents"], [messaging.bus.event_bus_arn])
 
     def _migration(self) -> None:
         """Brings the schema up to the code on every deploy that changes the code; nothing else is invoked before."""

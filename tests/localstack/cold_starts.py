@@ -27,6 +27,7 @@ BUDGETS_MS = {
     "approval": 450,
     "dispatch": 700,
     "complete": 700,
+    "event": 700,
     "migrate": 700,
     "api": 1_200,
     "agent": 1_500,

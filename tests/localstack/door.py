@@ -40,22 +40,28 @@ class Door:
         while True:
             try:
                 inner, _ = listener.accept()
-                outer = socket.socket(socket.AF_UNIX)
-                outer.connect(self.to)
             except OSError:
                 return
-            self._open |= {inner, outer}
-            for pair in ((inner, outer), (outer, inner)):
-                threading.Thread(target=self._pump, args=pair, daemon=True).start()
+            threading.Thread(target=self._serve, args=(inner,), daemon=True).start()
 
-    def _pump(self, source: socket.socket, sink: socket.socket) -> None:
+    def _serve(self, inner: socket.socket) -> None:
+        with inner, socket.socket(socket.AF_UNIX) as outer:
+            outer.connect(self.to)
+            self._open |= {inner, outer}
+            back = threading.Thread(target=_pump, args=(outer, inner), daemon=True)
+            back.start()
+            _pump(inner, outer)
+            back.join()
+            self._open -= {inner, outer}
+
+
+def _pump(source: socket.socket, sink: socket.socket) -> None:
+    with contextlib.suppress(OSError):
+        while data := source.recv(65_536):
+            sink.sendall(data)
+    for each in (source, sink):
         with contextlib.suppress(OSError):
-            while data := source.recv(65_536):
-                sink.sendall(data)
-        for each in (source, sink):
-            self._open.discard(each)
-            with contextlib.suppress(OSError):
-                each.shutdown(socket.SHUT_RDWR)
+            each.shutdown(socket.SHUT_RDWR)
 
 
 @contextmanager

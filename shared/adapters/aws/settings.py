@@ -22,6 +22,7 @@ class AwsSettings(BaseSettings):
     queue_high: str = ""
     queue_normal: str = ""
     queue_low: str = ""
+    event_bus: str = ""
     machine_prefix: str = "millrace"
     machine_role_arn: str = ""
     machine_log_group_arn: str = ""

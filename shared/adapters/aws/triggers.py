@@ -1,4 +1,4 @@
-"""Triggers on AWS: those that go by the clock or by events need a schedule or a rule of EventBridge, not made yet."""
+"""Triggers on AWS: those that go by the clock need a schedule of EventBridge Scheduler, not made yet."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ from shared.errors import NotImplementedYet
 from shared.ports import TriggerStore
 from shared.triggers.records import Trigger, TriggerType, WebhookRegistration
 
-_NOT_YET = frozenset({TriggerType.SCHEDULE, TriggerType.POLLING, TriggerType.EVENT})
+_NOT_YET = frozenset({TriggerType.SCHEDULE, TriggerType.POLLING})
 
 
 class AwsTriggers:

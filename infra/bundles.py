@@ -65,6 +65,8 @@ BUNDLES = (
     Bundle("dispatch", ("functions/dispatch", "shared"), 50),
     Bundle("complete", ("functions/complete", "shared"), 50),
     Bundle("event", ("functions/event", "shared"), 80),
+    Bundle("schedule", ("functions/schedule", "shared"), 80),
+    Bundle("poll", ("functions/poll", "shared"), 90),
     Bundle("migrate", ("functions/migrate", "shared"), 50),
 )
 

@@ -14,6 +14,7 @@ from shared.adapters.aws.events import EventBridgeBus, NoReplays
 from shared.adapters.aws.executions import AwsExecutions
 from shared.adapters.aws.lambdas import LambdaTasks
 from shared.adapters.aws.machines import Machines
+from shared.adapters.aws.schedules import Schedules
 from shared.adapters.aws.settings import Stage, stage
 from shared.adapters.aws.starts import SqsStartQueue
 from shared.adapters.aws.triggers import AwsTriggers
@@ -68,7 +69,7 @@ def _wired(here: Stage, secrets: FernetBox, blob_url: str) -> Deps:
     engine, redis, machines = create_engine(url, pool_size=2), Redis.from_url(redis_url), Machines(here.aws)
     return Deps(
         workflows=PostgresWorkflows(engine),
-        triggers=AwsTriggers(PostgresTriggers(engine)),
+        triggers=AwsTriggers(PostgresTriggers(engine), Schedules(here.aws)),
         trigger_states=PostgresTriggerStates(engine),
         executions=AwsExecutions(PostgresExecutions(engine), machines),
         queue=SqsStartQueue(PostgresQueue(url, max_queued=here.settings.max_queued), here.aws),

@@ -23,6 +23,8 @@ HANDLERS = {
     "dispatch": "functions.dispatch.handler.handler",
     "complete": "functions.complete.handler.handler",
     "event": "functions.event.handler.handler",
+    "schedule": "functions.schedule.handler.handler",
+    "poll": "functions.poll.handler.handler",
     "migrate": "functions.migrate.handler.handler",
 }
 

@@ -22,10 +22,13 @@ SIZES = {
     "dispatch": Size(512, DISPATCH_SECONDS),
     "complete": Size(512, INBOXES["ends"]),
     "event": Size(512, INBOXES["events"]),
+    "schedule": Size(512, INBOXES["fires"]),
+    "poll": Size(512, INBOXES["polls"]),
     "migrate": Size(512, 600),
 }
-_BLOBS = ("api", "webhook", *NODES)
+_BLOBS = ("api", "webhook", "poll", *NODES)
 _SEALING = ("api", "webhook", *NODES)
+_INBOXES = {"event": "events", "complete": "ends", "schedule": "fires", "poll": "polls"}
 _BATCH = {"high": 1, "normal": 10, "low": 10}
 """Start requests handed to `dispatch` at a time: one of high priority does not wait for others."""
 
@@ -67,6 +70,7 @@ class FunctionsStack(cdk.Stack):
         self._publishing()
         self._model_access()
         self._queues(messaging)
+        self._scheduling(messaging)
         self._migration()
 
     def _size(self, function: str, size: Size) -> Size:
@@ -123,13 +127,7 @@ class FunctionsStack(cdk.Stack):
         publish += [f"{verb}StateMachineAlias" for verb in ("Create", "Update", "Delete")]
         api.allow([f"states:{action}" for action in publish], machines)
         api.allow(["states:GetExecutionHistory", "states:DescribeExecution", "states:StopExecution"], executions)
-        api.role.add_to_principal_policy(
-            iam.PolicyStatement(
-                actions=["iam:PassRole"],
-                resources=[self.machine_role_arn],
-                conditions={"StringEquals": {"iam:PassedToService": "states.amazonaws.com"}},
-            )
-        )
+        api.role.add_to_principal_policy(_passing(self.machine_role_arn, "states.amazonaws.com"))
         api.allow(["states:SendTaskSuccess"], machines)  # what a person decided
         api.allow(["lambda:InvokeFunction"], [self.all["tool"].lambda_function.function_arn])  # tests connections
         dispatch.allow(["states:StartExecution"], machines)
@@ -139,18 +137,32 @@ class FunctionsStack(cdk.Stack):
 
     def _queues(self, messaging: MessagingStack) -> None:
         for priority, queue in messaging.queues.items():
-            for sender in ("api", "webhook", "tool", "event"):
+            for sender in ("api", "webhook", "tool", "event", "schedule", "poll"):
                 queue.grant_send_messages(self.all[sender].role)
             self.all["dispatch"].lambda_function.add_event_source(
                 SqsEventSource(queue, batch_size=_BATCH[priority], report_batch_item_failures=True)
             )
 
-        for function, inbox in (("event", messaging.inboxes["events"]), ("complete", messaging.inboxes["ends"])):
+        for function, inbox in _INBOXES.items():
+            size = 1 if function == "poll" else 10  # a slow source keeps no other waiting
             self.all[function].lambda_function.add_event_source(
-                SqsEventSource(inbox, batch_size=10, report_batch_item_failures=True)
+                SqsEventSource(messaging.inboxes[inbox], batch_size=size, report_batch_item_failures=True)
             )
         for publisher in ("api", "complete"):
             self.all[publisher].allow(["events:PutEvents"], [messaging.bus.event_bus_arn])
+
+    def _scheduling(self, messaging: MessagingStack) -> None:
+        """Triggers that go by the clock: the API makes their schedules, `schedule` and `poll` do their work."""
+        api, group = self.all["api"], self._environment.prefix
+        arn = self.format_arn(service="scheduler", resource="schedule", resource_name=f"{group}/*")
+        api.allow([f"scheduler:{verb}Schedule" for verb in ("Create", "Update", "Delete")], [arn])
+        finding = f"arn:<AWS::Partition>:scheduler:<AWS::Region>:<AWS::AccountId>:schedule/{group}/*"
+        accept(api.role, {f"AwsSolutions-IAM5[Resource::{finding}]": "Every trigger has schedules of its own."})
+        api.role.add_to_principal_policy(_passing(messaging.scheduler_role.role_arn, "scheduler.amazonaws.com"))
+        asked = [self.all[node].lambda_function.function_arn for node in ("http", "tool")]
+        self.all["poll"].allow(["lambda:InvokeFunction"], asked)
+        self.all["schedule"].allow(["states:StopExecution"], self._executions())  # by the overlap policy
+        accept_machines(self.all["schedule"].role, group)
 
     def _migration(self) -> None:
         """Brings the schema up to the code on every deploy that changes the code; nothing else is invoked before."""
@@ -172,3 +184,9 @@ class FunctionsStack(cdk.Stack):
         name = f"{self._environment.prefix}-*"
         colon = cdk.ArnFormat.COLON_RESOURCE_NAME
         return [self.format_arn(service="states", resource="execution", resource_name=name, arn_format=colon)]
+
+
+def _passing(role_arn: str, service: str) -> iam.PolicyStatement:
+    """Leave to hand a role to one service of AWS."""
+    to = {"StringEquals": {"iam:PassedToService": service}}
+    return iam.PolicyStatement(actions=["iam:PassRole"], resources=[role_arn], conditions=to)

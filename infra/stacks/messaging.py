@@ -7,6 +7,7 @@ and a queue bridges hours in which the database is away.
 import aws_cdk as cdk
 from aws_cdk import aws_events as events
 from aws_cdk import aws_events_targets as targets
+from aws_cdk import aws_iam as iam
 from aws_cdk import aws_scheduler as scheduler
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
@@ -15,8 +16,9 @@ from infra.config import Environment
 from infra.constructs.queue import dead_letters
 
 PRIORITIES = ("high", "normal", "low")
-INBOXES = {"events": 60, "ends": 60}
-"""What rules fill, and how many seconds the function may take for a batch: events of the bus, ends of machines."""
+INBOXES = {"events": 60, "ends": 60, "fires": 60, "polls": 120}
+"""What rules and schedules fill, and how many seconds the function may take for a batch: events of the bus, ends of
+machines, fire times of schedules, polls that are due."""
 DISPATCH_SECONDS = 30
 """How long `dispatch` may take for a batch; AWS asks for six times that before a message shows up again."""
 _ENDS = ["SUCCEEDED", "FAILED", "TIMED_OUT", "ABORTED"]
@@ -25,7 +27,8 @@ TRIES = 20
 
 
 class MessagingStack(cdk.Stack):
-    """`queues` by priority, `inboxes` by what is in them, `dead_letters` by the name of either; `bus`, `schedules`."""
+    """`queues` by priority, `inboxes` by what is in them, `dead_letters` by the name of either; `bus`, `schedules`,
+    and the role that these run as."""
 
     def __init__(self, scope: Construct, name: str, *, environment: Environment) -> None:
         super().__init__(scope, name)
@@ -44,10 +47,28 @@ class MessagingStack(cdk.Stack):
         )
         self._rules(environment)
         self.schedules = scheduler.CfnScheduleGroup(self, "Schedules", name=environment.prefix)
+        self.scheduler_role = self._scheduler_role(environment)
         self.variables = {
             **{f"MILLRACE_QUEUE_{priority.upper()}": queue.queue_url for priority, queue in self.queues.items()},
             "MILLRACE_EVENT_BUS": self.bus.event_bus_name,
+            "MILLRACE_SCHEDULE_GROUP": environment.prefix,
+            "MILLRACE_SCHEDULER_ROLE_ARN": self.scheduler_role.role_arn,
+            "MILLRACE_FIRES_QUEUE_ARN": self.inboxes["fires"].queue_arn,
+            "MILLRACE_POLLS_QUEUE_ARN": self.inboxes["polls"].queue_arn,
         }
+
+    def _scheduler_role(self, environment: Environment) -> iam.Role:
+        """What schedules run as: they put messages into two queues."""
+        here = {"StringEquals": {"aws:SourceAccount": self.account}}
+        role = iam.Role(
+            self,
+            "SchedulerRole",
+            role_name=f"{environment.prefix}-scheduler",
+            assumed_by=iam.ServicePrincipal("scheduler.amazonaws.com", conditions=here),
+        )
+        queues = [self.inboxes[name].queue_arn for name in ("fires", "polls")]
+        role.add_to_principal_policy(iam.PolicyStatement(actions=["sqs:SendMessage"], resources=queues))
+        return role
 
     def _rules(self, environment: Environment) -> None:
         everything = events.EventPattern(source=events.Match.prefix(""))

@@ -13,7 +13,7 @@ from infra.config import ContextInvalid, environment
 from tests.infra.conftest import STORES, Synthesised
 
 NODES = ("agent", "approval", "http", "tool")
-FUNCTIONS = {"api", "webhook", *NODES, "dispatch", "complete", "event", "migrate"}
+FUNCTIONS = {"api", "webhook", *NODES, "dispatch", "complete", "event", "schedule", "poll", "migrate"}
 
 
 def statements(policy: dict[str, Any]) -> list[dict[str, Any]]:
@@ -84,7 +84,7 @@ def test_machines_invoke_the_node_functions_and_no_other(synthesised: Synthesise
     assert sorted(name for arn in invoked for name in NODES if name in json.dumps(arn)) == list(NODES)
 
 
-def test_only_the_api_passes_a_role_and_only_to_step_functions(synthesised: Synthesised):
+def test_only_the_api_passes_roles_each_to_the_service_that_takes_it(synthesised: Synthesised):
     passing = [
         (policy, each)
         for policy in synthesised.resources("AWS::IAM::Policy")
@@ -92,9 +92,14 @@ def test_only_the_api_passes_a_role_and_only_to_step_functions(synthesised: Synt
         if "iam:PassRole" in as_list(each["Action"])
     ]
 
-    ((policy, statement),) = passing
-    assert "api" in json.dumps(policy["Roles"])
-    assert statement["Condition"] == {"StringEquals": {"iam:PassedToService": "states.amazonaws.com"}}
+    assert all("api" in json.dumps(policy["Roles"]) for policy, _ in passing)
+    taken = {
+        each["Condition"]["StringEquals"]["iam:PassedToService"]: json.dumps(each["Resource"]) for _, each in passing
+    }
+    assert set(taken) == {"states.amazonaws.com", "scheduler.amazonaws.com"}
+    assert len(passing) == 2
+    assert f"millrace-{synthesised.name}-machines" in taken["states.amazonaws.com"]
+    assert "SchedulerRole" in taken["scheduler.amazonaws.com"]
 
 
 def test_each_queue_of_starts_gives_up_after_twenty_tries_and_dispatch_reports_single_failures(
@@ -107,7 +112,7 @@ def test_each_queue_of_starts_gives_up_after_twenty_tries_and_dispatch_reports_s
         queue = queues[f"millrace-{synthesised.name}-starts-{priority}"]
         assert queue["RedrivePolicy"]["maxReceiveCount"] == 20
         assert queue["VisibilityTimeout"] == 180
-    assert len(sources) == 5
+    assert len(sources) == 7
     assert all(source["FunctionResponseTypes"] == ["ReportBatchItemFailures"] for source in sources)
 
 
@@ -130,9 +135,25 @@ def test_every_event_of_the_bus_reaches_the_function_that_matches_it(synthesised
 def test_an_inbox_gives_up_after_as_many_tries_as_a_queue_of_starts(synthesised: Synthesised):
     queues = {queue["QueueName"]: queue for queue in synthesised.resources("AWS::SQS::Queue", "messaging")}
 
-    for name in ("events", "ends"):
+    for name in ("events", "ends", "fires", "polls"):
         queue = queues[f"millrace-{synthesised.name}-{name}"]
-        assert (queue["RedrivePolicy"]["maxReceiveCount"], queue["VisibilityTimeout"]) == (20, 360)
+        assert queue["RedrivePolicy"]["maxReceiveCount"] == 20
+        assert queue["VisibilityTimeout"] == (720 if name == "polls" else 360)
+
+
+def test_schedules_run_as_a_role_that_fills_two_queues_and_nothing_else(synthesised: Synthesised):
+    (policy,) = [
+        each
+        for each in synthesised.resources("AWS::IAM::Policy", "messaging")
+        if "SchedulerRole" in json.dumps(each["Roles"])
+    ]
+    (statement,) = statements(policy)
+
+    assert as_list(statement["Action"]) == ["sqs:SendMessage"]
+    assert sorted(name for name in ("Fires", "Polls") for arn in statement["Resource"] if name in json.dumps(arn)) == [
+        "Fires",
+        "Polls",
+    ]
 
 
 def test_only_the_api_complete_and_machines_put_events_on_the_bus(synthesised: Synthesised):

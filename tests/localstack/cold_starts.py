@@ -28,6 +28,8 @@ BUDGETS_MS = {
     "dispatch": 700,
     "complete": 700,
     "event": 700,
+    "schedule": 700,
+    "poll": 700,
     "migrate": 700,
     "api": 1_200,
     "agent": 1_500,

@@ -1,7 +1,6 @@
 """The dependencies of the REST API on AWS."""
 
-from collections.abc import Sequence
-from functools import cached_property, partial
+from functools import partial
 
 from redis.asyncio import Redis
 from sqlalchemy import text
@@ -44,10 +43,9 @@ from shared.clock import SystemClock
 from shared.egress import EgressPolicy
 from shared.errors import ConfigInvalid
 from shared.executions.task_tokens import TaskTokens
-from shared.identity.oidc import Asked, Person, providers
+from shared.identity.oidc import providers
 from shared.identity.signing_in import Access
 from shared.ports import SecretBox
-from shared.ports.oidc import OidcProviders
 from shared.settings import Settings
 
 
@@ -93,7 +91,7 @@ def _wired(here: Stage, secrets: FernetBox, blob_url: str) -> Deps:
         access=_access(engine, secrets),
         audit=PostgresAudit(engine),
         limits=RedisRateLimits(redis),
-        oidc=_SignIn(here.settings),
+        oidc=_sign_in_providers(here.settings),
         runner=LambdaTasks(here.aws),
         probes={"database": partial(_ask, engine), "cache": redis.ping},
         publisher=machines,
@@ -112,29 +110,8 @@ def _access(engine: AsyncEngine, secrets: SecretBox) -> Access:
     )
 
 
-class _SignIn(OidcProviders):
-    """The providers, made with the first request that asks for one: an HTTP client belongs to a running event loop, and
-    none runs yet when a Lambda is wired."""
-
-    def __init__(self, settings: Settings) -> None:
-        self._policy = EgressPolicy.parse(settings.allowed_hosts)
-        self._providers = providers(settings.oidc)
-
-    @property
-    def names(self) -> Sequence[str]:
-        return sorted(self._providers)
-
-    async def authorize_url(self, asked: Asked, state: str) -> str:
-        """Raises NotFound, ConfigInvalid, StoreUnavailable."""
-        return await self._made.authorize_url(asked, state)
-
-    async def person(self, asked: Asked, code: str) -> Person:
-        """Raises Unauthenticated, StoreUnavailable."""
-        return await self._made.person(asked, code)
-
-    @cached_property
-    def _made(self) -> HttpOidcProviders:
-        return HttpOidcProviders(GuardedClient(self._policy), self._providers)
+def _sign_in_providers(settings: Settings) -> HttpOidcProviders:
+    return HttpOidcProviders(GuardedClient(EgressPolicy.parse(settings.allowed_hosts)), providers(settings.oidc))
 
 
 async def _ask(engine: AsyncEngine) -> None:

@@ -1,5 +1,6 @@
 """The HTTP client behind the egress policy: one resolution, a pinned address, the name kept for Host and TLS."""
 
+import asyncio
 import ssl
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -36,6 +37,17 @@ async def get(client: GuardedClient, url: str) -> Answer:
 
 
 LOOPBACK_ONE = EgressPolicy.parse("127.0.0.1")
+
+
+def test_it_is_put_together_before_an_event_loop_runs():
+    client = GuardedClient(LOOPBACK_ONE)  # as a Lambda does while it starts
+
+    async def used() -> int:
+        async with hostile_server() as server, client:
+            return (await get(client, f"{server.url}/echo")).status
+
+    with asyncio.Runner() as runner:
+        assert runner.run(used()) == 200
 
 
 async def test_the_name_is_resolved_once_and_kept_in_the_host_header():

@@ -12,6 +12,7 @@ import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from ipaddress import ip_address
 from types import TracebackType
 from typing import Self, TypeAlias
@@ -51,7 +52,8 @@ class Request:
 
 
 class GuardedClient:
-    """Sends requests to where the policy permits; keeps idle connections for reuse. Belongs to the running event loop.
+    """Sends requests to where the policy permits; keeps idle connections for reuse. Belongs to the event loop of its
+    first request.
 
     Redirects are not followed and bodies not decoded: the caller follows each hop and limits the whole. Time-outs are
     per step.
@@ -62,14 +64,19 @@ class GuardedClient:
     ) -> None:
         self._policy = policy
         self._resolver = resolver or resolve
+        self._tls = tls
+
+    @cached_property
+    def _session(self) -> ClientSession:
+        """Made by the first request: a Lambda puts its parts together before its event loop runs."""
         connector = TCPConnector(
-            resolver=_GuardedResolver(policy, self._resolver),
+            resolver=_GuardedResolver(self._policy, self._resolver),
             use_dns_cache=False,  # it would keep an address past the idle time of a connection
-            ssl=tls or True,
+            ssl=self._tls or True,
             limit=_MAX_CONNECTIONS,
             keepalive_timeout=_IDLE_SECONDS,
         )
-        self._session = ClientSession(
+        return ClientSession(
             connector=connector,
             cookie_jar=DummyCookieJar(),
             timeout=_TIMEOUT,
@@ -125,7 +132,8 @@ class GuardedClient:
 
     async def aclose(self) -> None:
         """Closes the connections."""
-        await self._session.close()
+        if "_session" in self.__dict__:
+            await self._session.close()
 
     async def __aenter__(self) -> Self:
         return self

@@ -28,7 +28,7 @@ from local.worker import Worker
 from shared.adapters.http.client import GuardedClient
 from shared.adapters.http.oauth2 import OAuth2Grants
 from shared.adapters.postgres.flow import PostgresFlow
-from shared.adapters.redis import RedisResultCache
+from shared.adapters.redis.result_cache import RedisResultCache
 from shared.approvals.deciding import tell_all
 from shared.bulk.feeding import Feeding
 from shared.clock import SystemClock

@@ -28,7 +28,9 @@ from shared.adapters.postgres.schedules import PostgresTriggerStates
 from shared.adapters.postgres.triggers import PostgresTriggers
 from shared.adapters.postgres.values import PostgresKeyValues
 from shared.adapters.postgres.workflows import PostgresWorkflows
-from shared.adapters.redis import RedisCircuits, RedisLiveFeed, RedisRateLimits
+from shared.adapters.redis.circuits import RedisCircuits
+from shared.adapters.redis.live_feed import RedisLiveFeed
+from shared.adapters.redis.rate_limits import RedisRateLimits
 from shared.errors import ConfigInvalid
 from shared.settings import Settings
 

@@ -36,7 +36,9 @@ from shared.adapters.postgres.samples import PostgresWebhookSamples
 from shared.adapters.postgres.schedules import PostgresTriggerStates
 from shared.adapters.postgres.triggers import PostgresTriggers
 from shared.adapters.postgres.workflows import PostgresWorkflows
-from shared.adapters.redis import RedisCircuits, RedisLiveFeed, RedisRateLimits
+from shared.adapters.redis.circuits import RedisCircuits
+from shared.adapters.redis.live_feed import RedisLiveFeed
+from shared.adapters.redis.rate_limits import RedisRateLimits
 from shared.adapters.tokens import JwtTokens
 from shared.approvals.links import ApprovalLinks
 from shared.clock import SystemClock

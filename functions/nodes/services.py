@@ -34,7 +34,7 @@ def services() -> NodeServices:
     """Blobs, cache and connections; nothing where no stage of AWS is set. Raises ConfigInvalid."""
     if not deployed():
         return NO_SERVICES
-    from shared.adapters.redis import RedisResultCache  # noqa: PLC0415 - see above
+    from shared.adapters.redis.result_cache import RedisResultCache  # noqa: PLC0415 - see above
 
     return NodeServices(blobs=blobs(), cache=RedisResultCache(_redis()), connections=connections())
 
@@ -85,7 +85,7 @@ def circuits() -> "Circuits | None":
     """Breakers of all destinations, shared by all environments of the Lambda; none without a stage."""
     if not deployed():
         return None
-    from shared.adapters.redis import RedisCircuits  # noqa: PLC0415 - see above
+    from shared.adapters.redis.circuits import RedisCircuits  # noqa: PLC0415 - see above
 
     return RedisCircuits(_redis())
 

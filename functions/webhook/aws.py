@@ -12,7 +12,8 @@ from shared.adapters.local.secret_box import FernetBox
 from shared.adapters.postgres.engine import create_engine
 from shared.adapters.postgres.samples import PostgresWebhookSamples
 from shared.adapters.postgres.triggers import PostgresTriggers
-from shared.adapters.redis import RedisIngest, RedisRateLimits
+from shared.adapters.redis.ingest import RedisIngest
+from shared.adapters.redis.rate_limits import RedisRateLimits
 from shared.clock import SystemClock
 from shared.errors import ConfigInvalid
 

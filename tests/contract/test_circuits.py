@@ -9,8 +9,7 @@ import time
 import pytest
 from redis.asyncio import Redis
 
-from shared.adapters.redis import RedisCircuits
-from shared.adapters.redis.circuits import BreakerRule
+from shared.adapters.redis.circuits import BreakerRule, RedisCircuits
 from shared.errors import StoreUnavailable
 from shared.ids import new_id
 from shared.ports import CircuitState, Permit
@@ -125,7 +124,7 @@ async def test_another_process_sees_it(circuits, project, redis_url):
     code = f"""
 import asyncio
 from redis.asyncio import Redis
-from shared.adapters.redis import RedisCircuits
+from shared.adapters.redis.circuits import RedisCircuits
 from shared.ports import Permit
 async def main():
     async with Redis.from_url({redis_url!r}) as redis:

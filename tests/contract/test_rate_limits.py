@@ -7,7 +7,8 @@ from collections.abc import Awaitable, Callable
 import pytest
 from redis.asyncio import Redis
 
-from shared.adapters.redis import RedisRateLimits, rate_limits
+from shared.adapters.redis import rate_limits
+from shared.adapters.redis.rate_limits import RedisRateLimits
 from shared.ids import new_id
 from shared.ports.limits import RateLimit, RateState
 from tests.support.stores import Stores

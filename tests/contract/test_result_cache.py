@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 import pytest
 from redis.asyncio import Redis
 
-from shared.adapters.redis import RedisResultCache
+from shared.adapters.redis.result_cache import RedisResultCache
 from shared.ids import new_id
 from shared.ports import ResultCache
 

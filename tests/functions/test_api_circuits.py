@@ -3,7 +3,7 @@
 import pytest
 from redis.asyncio import Redis
 
-from shared.adapters.redis import RedisCircuits
+from shared.adapters.redis.circuits import RedisCircuits
 from shared.ports import Permit
 from shared.settings import DEFAULT_PROJECT_ID
 from tests.functions.conftest import assert_problem

@@ -11,7 +11,7 @@ import pytest
 from redis.asyncio import Redis
 
 from functions.webhook.app import create_app
-from shared.adapters.redis import RedisRateLimits
+from shared.adapters.redis.rate_limits import RedisRateLimits
 from shared.settings import Settings
 from tests.functions.conftest import BASE_URL, assert_problem
 

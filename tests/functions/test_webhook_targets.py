@@ -7,7 +7,7 @@ import pytest
 from redis.asyncio import Redis
 
 from functions.webhook.targets import AWAY, FRESH, STALE, CachedTargets
-from shared.adapters.redis import RedisIngest
+from shared.adapters.redis.ingest import RedisIngest
 from shared.clock import ManualClock
 from shared.errors import StoreUnavailable
 from shared.ids import new_id

@@ -31,7 +31,9 @@ from shared.adapters.postgres.schedules import PostgresPollSources, PostgresTrig
 from shared.adapters.postgres.triggers import PostgresTriggers
 from shared.adapters.postgres.values import PostgresKeyValues
 from shared.adapters.postgres.workflows import PostgresWorkflows
-from shared.adapters.redis import RedisCircuits, RedisLiveFeed, RedisRateLimits
+from shared.adapters.redis.circuits import RedisCircuits
+from shared.adapters.redis.live_feed import RedisLiveFeed
+from shared.adapters.redis.rate_limits import RedisRateLimits
 from shared.executions.records import StartRequest
 from shared.identity.signing_in import Access
 from shared.ids import new_id

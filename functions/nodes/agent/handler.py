@@ -32,7 +32,7 @@ def _deps() -> AgentDeps:
     from shared.adapters.http.authorise import Requester  # noqa: PLC0415
     from shared.adapters.http.client import GuardedClient  # noqa: PLC0415
     from shared.adapters.postgres.agents import PostgresAgentMemory, PostgresAgentTurns  # noqa: PLC0415
-    from shared.adapters.redis import RedisLiveFeed  # noqa: PLC0415
+    from shared.adapters.redis.live_feed import RedisLiveFeed  # noqa: PLC0415
     from shared.egress import EgressPolicy  # noqa: PLC0415
 
     requester = Requester(GuardedClient(EgressPolicy.parse(settings.allowed_hosts)), services.circuits())

@@ -5,7 +5,7 @@ import pytest
 from redis.asyncio import Redis
 
 from shared.adapters.blobs import ObjectBlobs
-from shared.adapters.redis import RedisResultCache
+from shared.adapters.redis.result_cache import RedisResultCache
 from shared.errors import NodeConfigInvalid, NodeStoreUnavailable, OutputTooLarge
 from shared.ids import new_id
 from shared.workflow.claim_checks import MAX_BLOB_BYTES, MAX_INLINE_BYTES, TICKET

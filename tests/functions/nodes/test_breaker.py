@@ -11,8 +11,7 @@ from functions.nodes.tool.core import ToolDeps
 from functions.nodes.tool.core import run as run_tool
 from shared.adapters.http.authorise import Requester
 from shared.adapters.http.client import GuardedClient
-from shared.adapters.redis import RedisCircuits
-from shared.adapters.redis.circuits import BreakerRule
+from shared.adapters.redis.circuits import BreakerRule, RedisCircuits
 from shared.egress import EgressPolicy
 from shared.errors import CircuitOpen, NodeError
 from tests.functions.nodes.conftest import EXECUTION

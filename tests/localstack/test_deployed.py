@@ -140,15 +140,6 @@ async def test_a_running_execution_is_cancelled(api: Api):
     assert (await api.ended(execution_id))["status"] == "cancelled"
 
 
-async def test_what_goes_by_the_clock_says_that_it_does_not_run_here_yet(api: Api):
-    made = await api.active(workflow("timed", {"id": "a", "type": "transform", "config": {"output": 1}}))
-    wanted = {"type": "schedule", "config": {"cron": "0 9 * * *"}}
-
-    answer = await api.http.post(f"api/workflows/{made['id']}/triggers", json=wanted)
-
-    assert (answer.status_code, answer.json()["code"]) == (501, "not_implemented"), answer.text
-
-
 async def test_a_poisoned_start_becomes_a_dead_letter_and_starts_once_it_is_redriven(api: Api, deployment: Deployment):
     document = workflow("poisoned", {"id": "a", "type": "transform", "config": {"output": 1}})
     made = await api.active(document)

@@ -62,13 +62,14 @@ async def test_an_event_fires_a_workflow_whose_end_chains_another(api: Api, depl
 
 async def test_how_executions_fail_is_told_to_whoever_listens_on_the_bus(api: Api, deployment: Deployment):
     sqs, events = deployment.client("sqs"), deployment.client("events")
-    url = sqs.create_queue(QueueName="outsider")["QueueUrl"]
+    name = f"outsider-{new_id()}"
+    url = sqs.create_queue(QueueName=name)["QueueUrl"]
     arn = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
     node = {"id": "a", "type": "transform", "config": {"output": "{% $number('no number') %}"}}
     made = await api.active({"name": "failing", "nodes": [node], "edges": [], "output": "{% $a %}"})
     pattern = {"detail-type": ["execution.failed"], "detail": {"workflow_id": [made["id"]]}}
-    events.put_rule(Name="outsider", EventBusName=PREFIX, EventPattern=json.dumps(pattern))
-    events.put_targets(Rule="outsider", EventBusName=PREFIX, Targets=[{"Id": "queue", "Arn": arn}])
+    events.put_rule(Name=name, EventBusName=PREFIX, EventPattern=json.dumps(pattern))
+    events.put_targets(Rule=name, EventBusName=PREFIX, Targets=[{"Id": "queue", "Arn": arn}])
 
     execution_id = await api.start(made, {})
 

@@ -87,7 +87,7 @@ async def test_a_schedule_is_kept_in_step_and_each_fire_time_runs_once(api: Api,
 )
 async def test_what_eventbridge_scheduler_cannot_do_is_refused(api: Api, kind: str, config: dict[str, Any], code: str):
     node = {"id": "a", "type": "transform", "config": {"output": 1}}
-    made = await api.active({"name": f"refused {kind}", "nodes": [node], "edges": [], "output": "{% $a %}"})
+    made = await api.active({"name": f"refused-{kind}", "nodes": [node], "edges": [], "output": "{% $a %}"})
     source = {"type": "http", "url": "http://127.0.0.1:1"}
     whole = config if kind == "schedule" else config | {"source": source, "detect": {"by": "hash"}}
 

@@ -117,7 +117,7 @@ def _polls(config: PollingTriggerConfig) -> list[dict[str, Any]]:
 
 def _times(expression: ScheduleExpression, start: datetime | None, jitter_seconds: int) -> dict[str, Any]:
     """Jitter becomes a window of whole minutes, which is all that EventBridge has."""
-    window = {"Mode": "OFF"}
+    window: dict[str, Any] = {"Mode": "OFF"}
     if jitter_seconds:
         window = {"Mode": "FLEXIBLE", "MaximumWindowInMinutes": math.ceil(jitter_seconds / _MINUTE)}
     bounds = {"StartDate": start, "EndDate": expression.end}

@@ -84,8 +84,9 @@ async def _stored(
     """Stored first: of two at once that make the same version, only the one that is stored is published."""
     if deps.publisher is None:
         return await store(workflow, version)
-    if version.definition.get("settings", {}).get("max_concurrency") is not None:
-        raise NotImplementedYet("settings.max_concurrency is not kept on AWS yet; it is on the local stage. Remove it.")
+    for name in ("max_concurrency", "flow_control"):
+        if version.definition.get("settings", {}).get(name) is not None:
+            raise NotImplementedYet(f"settings.{name} is not kept on AWS yet; it is on the local stage. Remove it.")
     deps.publisher.resolved(version.asl)  # what cannot be published is not stored
     await store(workflow, version)
     return await deps.publisher.publish(workflow.id, version.version, version.asl)

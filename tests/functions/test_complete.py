@@ -1,6 +1,6 @@
 """From the end of a state machine to the execution's own, and to an event on the bus, over the real database."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ from functions.complete.core import CompleteDeps, complete
 from shared.clock import SystemClock
 from shared.errors import StoreUnavailable
 from shared.executions.records import ExecutionStatus, StartRequest, machine_input
+from shared.ids import new_id
 from shared.ports.events import EventBus
 from shared.settings import DEFAULT_PROJECT_ID
 from shared.triggers.events.records import Event, Published
@@ -62,7 +63,7 @@ async def request_(stores: Stores) -> StartRequest:
 def deps(stores: Stores, bus: Bus, request: StartRequest, **found: Any) -> CompleteDeps:
     given = {"status": "SUCCEEDED", "output": '{"n": 1}', "stopDate": SystemClock().now() - timedelta(seconds=1)}
     described = given | {"input": orjson.dumps(machine_input(request, "w")).decode()} | found
-    return CompleteDeps(Described(described), stores.journal, stores.executions, bus, SystemClock())
+    return CompleteDeps(Described(described), stores.journal, stores.queue, stores.executions, bus, SystemClock())
 
 
 EVENT = {"detail": {"executionArn": "arn"}}
@@ -99,6 +100,34 @@ async def test_an_end_that_could_not_be_told_is_told_when_the_message_comes_back
 async def test_what_is_no_end_is_not_told(stores, bus, request_):
     await complete(EVENT, deps(stores, bus, request_, status="RUNNING"))
 
+    assert bus.published == []
+
+
+async def test_a_nested_execution_gets_its_row_when_it_ends(stores, bus, request_):
+    nested = replace(
+        request_,
+        execution_id=new_id(),
+        context={"trigger": {"type": "workflow", "parent": {"execution_id": request_.execution_id, "node": "a"}}},
+    )
+    began = SystemClock().now() - timedelta(seconds=5)
+    made = deps(stores, bus, nested, startDate=began)
+
+    for _ in range(2):
+        await complete(EVENT, made)
+
+    found = await stores.executions.get(DEFAULT_PROJECT_ID, nested.execution_id)
+    assert (found.status, found.result, found.started_at) == (ExecutionStatus.SUCCEEDED, {"n": 1}, began)
+    assert found.context["parent"] == {"execution_id": request_.execution_id}
+    assert [each.document["detail"]["depth"] for each in bus.published] == [3, 3], "of the one that it is nested in"
+
+
+async def test_of_an_execution_whose_parent_is_not_known_nothing_is_published(stores, bus, request_):
+    parent = {"execution_id": new_id(), "node": "a"}
+    nested = replace(request_, execution_id=new_id(), context={"trigger": {"type": "workflow", "parent": parent}})
+
+    await complete(EVENT, deps(stores, bus, nested, startDate=SystemClock().now() - timedelta(seconds=5)))
+
+    assert (await stores.executions.get(DEFAULT_PROJECT_ID, nested.execution_id)).status is ExecutionStatus.SUCCEEDED
     assert bus.published == []
 
 

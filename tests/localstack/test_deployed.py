@@ -140,6 +140,35 @@ async def test_a_running_execution_is_cancelled(api: Api):
     assert (await api.ended(execution_id))["status"] == "cancelled"
 
 
+async def test_a_workflow_runs_another_and_both_are_executions(api: Api):
+    inner = await api.active(
+        workflow("inner", {"id": "a", "type": "transform", "config": {"output": "{% $input.n * 2 %}"}})
+    )
+    call = {"id": "a", "type": "workflow", "config": {"workflow": "inner", "input": {"n": "{% $input.n %}"}}}
+    outer = await api.active(workflow("outer", call))
+
+    execution = await api.ended(await api.start(outer, {"n": 21}))
+
+    assert (execution["status"], execution["output"]) == ("succeeded", 42), execution
+
+    async def nested() -> list[dict[str, Any]]:
+        found = (await api.get(f"api/executions?workflow_id={inner['id']}"))["items"]
+        return [each for each in found if each["completed_at"]]
+
+    (child,) = await until(nested)
+    whole = await api.get(f"api/executions/{child['id']}")
+    assert (whole["status"], whole["output"], whole["input"]) == ("succeeded", 42, {"n": 21})
+    assert statuses(whole) == {"a": "succeeded"}
+
+
+async def test_a_workflow_that_runs_one_that_is_not_there_is_refused(api: Api):
+    call = {"id": "a", "type": "workflow", "config": {"workflow": "nowhere"}}
+
+    answer = await api.http.post("api/workflows", json=workflow("calling", call))
+
+    assert (answer.status_code, answer.json()["code"]) == (400, "request.parameter_invalid"), answer.text
+
+
 async def test_a_poisoned_start_becomes_a_dead_letter_and_starts_once_it_is_redriven(api: Api, deployment: Deployment):
     document = workflow("poisoned", {"id": "a", "type": "transform", "config": {"output": 1}})
     made = await api.active(document)

@@ -67,6 +67,9 @@ BUNDLES = (
     Bundle("tool", ("functions/nodes/tool", *_NODE), 98),
     Bundle("dispatch", ("functions/dispatch", "shared"), 36),
     Bundle("complete", ("functions/complete", "shared"), 36),
+    Bundle("event", ("functions/event", "shared"), 80),
+    Bundle("schedule", ("functions/schedule", "shared"), 80),
+    Bundle("poll", ("functions/poll", "shared"), 90),
     Bundle("migrate", ("functions/migrate", "shared"), 38),
 )
 

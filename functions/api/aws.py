@@ -9,10 +9,11 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from functions.api.deps import Deps
 from shared.adapters.aws.bulk import NoBulkRuns
 from shared.adapters.aws.completions import StepFunctionsCompletions
-from shared.adapters.aws.events import NoEvents, NoReplays
+from shared.adapters.aws.events import EventBridgeBus, NoReplays
 from shared.adapters.aws.executions import AwsExecutions
 from shared.adapters.aws.lambdas import LambdaTasks
 from shared.adapters.aws.machines import Machines
+from shared.adapters.aws.schedules import Schedules
 from shared.adapters.aws.settings import Stage, stage
 from shared.adapters.aws.starts import SqsStartQueue
 from shared.adapters.aws.triggers import AwsTriggers
@@ -68,7 +69,7 @@ def _wired(here: Stage, secrets: FernetBox, blob_url: str) -> Deps:
     engine, redis, machines = create_engine(url, pool_size=2), Redis.from_url(redis_url), Machines(here.aws)
     return Deps(
         workflows=PostgresWorkflows(engine),
-        triggers=AwsTriggers(PostgresTriggers(engine)),
+        triggers=AwsTriggers(PostgresTriggers(engine), Schedules(here.aws)),
         trigger_states=PostgresTriggerStates(engine),
         executions=AwsExecutions(PostgresExecutions(engine), machines),
         queue=SqsStartQueue(PostgresQueue(url, max_queued=here.settings.max_queued), here.aws),
@@ -84,7 +85,7 @@ def _wired(here: Stage, secrets: FernetBox, blob_url: str) -> Deps:
         approval_links=ApprovalLinks(secrets.derive("approval links")),
         samples=PostgresWebhookSamples(engine),
         circuits=RedisCircuits(redis),
-        events=NoEvents(),
+        events=EventBridgeBus(here.aws.event_bus),
         archive=PostgresEventArchive(engine),
         replays=NoReplays(PostgresEventReplays(engine)),
         dead_letters=PostgresDeadLetters(engine),

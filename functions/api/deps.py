@@ -39,14 +39,19 @@ Probe = Callable[[], Awaitable[object]]
 """Asks a store whether it answers; raises where it does not."""
 
 
+@dataclass(frozen=True, slots=True)
+class Callee:
+    """The version of a workflow that another one runs."""
+
+    workflow_id: str
+    version: int
+
+
 class Publisher(Protocol):
     """Makes versions of workflows startable, where that takes more than storing them."""
 
-    def resolved(self, asl: dict[str, Any]) -> str:
-        """The definition as it would be published. Raises NotImplementedYet for what cannot be."""
-
-    async def publish(self, workflow_id: str, version: int, asl: dict[str, Any]) -> None:
-        """Publishes one version; again changes nothing."""
+    async def publish(self, workflow_id: str, version: int, asl: dict[str, Any], callees: Mapping[str, Callee]) -> None:
+        """Publishes one version, which runs the `callees` by their names; again changes nothing."""
 
 
 @dataclass(frozen=True, slots=True)

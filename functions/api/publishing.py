@@ -8,6 +8,7 @@ from typing import Any
 import orjson
 
 from functions.api.deps import Deps
+from functions.api.nesting import callees
 from shared.errors import Diagnostic, NotImplementedYet
 from shared.ids import new_id
 from shared.workflow.definition import WorkflowDefinition
@@ -68,11 +69,13 @@ async def publish(deps: Deps, workflow: Workflow) -> None:
     """Makes the newest version startable, once more: publishing may have failed after the version was stored.
 
     Raises:
+        InvalidParameter: a workflow that it runs is not there any more.
         StoreUnavailable: nothing was published; storing the same again, or activating, tries again.
     """
     version = await deps.workflows.version(workflow.id, workflow.version) if deps.publisher else None
     if deps.publisher is not None and version is not None:
-        await deps.publisher.publish(workflow.id, version.version, version.asl)
+        called = await callees(deps, workflow, version.asl)
+        await deps.publisher.publish(workflow.id, version.version, version.asl, called)
 
 
 async def _stored(
@@ -84,11 +87,12 @@ async def _stored(
     """Stored first: of two at once that make the same version, only the one that is stored is published."""
     if deps.publisher is None:
         return await store(workflow, version)
-    if version.definition.get("settings", {}).get("max_concurrency") is not None:
-        raise NotImplementedYet("settings.max_concurrency is not kept on AWS yet; it is on the local stage. Remove it.")
-    deps.publisher.resolved(version.asl)  # what cannot be published is not stored
+    for name in ("max_concurrency", "flow_control"):
+        if version.definition.get("settings", {}).get(name) is not None:
+            raise NotImplementedYet(f"settings.{name} is not kept on AWS yet; it is on the local stage. Remove it.")
+    called = await callees(deps, workflow, version.asl)  # what cannot be published is not stored
     await store(workflow, version)
-    return await deps.publisher.publish(workflow.id, version.version, version.asl)
+    return await deps.publisher.publish(workflow.id, version.version, version.asl, called)
 
 
 def _version(workflow: Workflow, compiled: CompiledWorkflow) -> WorkflowVersion:

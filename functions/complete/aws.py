@@ -1,12 +1,28 @@
 """The dependencies of the Lambda."""
 
 from functions.complete.core import CompleteDeps
+from shared.adapters.aws.events import EventBridgeBus
 from shared.adapters.aws.machines import Machines
 from shared.adapters.aws.settings import stage
+from shared.adapters.postgres.engine import create_engine
+from shared.adapters.postgres.executions import PostgresExecutions
 from shared.adapters.postgres.journal import PostgresJournal
+from shared.adapters.postgres.queue import PostgresQueue
+from shared.clock import SystemClock
+
+_NO_LIMIT = 1_000_000_000
+"""What has run already is not refused."""
 
 
 def from_environment() -> CompleteDeps:
     """Connected to nothing yet. Raises ConfigInvalid."""
     here = stage()
-    return CompleteDeps(Machines(here.aws), PostgresJournal(here.settings.require_database_url()))
+    url = here.settings.require_database_url()
+    return CompleteDeps(
+        machines=Machines(here.aws),
+        journal=PostgresJournal(url),
+        rows=PostgresQueue(url, max_queued=_NO_LIMIT),
+        executions=PostgresExecutions(create_engine(url, pool_size=2)),
+        bus=EventBridgeBus(here.aws.event_bus),
+        clock=SystemClock(),
+    )

@@ -1,12 +1,18 @@
-"""From the end of a state machine to the end of its execution."""
+"""From the end of a state machine to the end of its execution, and to the event that tells of it on the bus."""
 
+import logging
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 import orjson
 
-from shared.executions.records import ExecutionStatus, StatusChange
-from shared.ports import Journal
+from shared.clock import Clock
+from shared.executions.records import Execution, ExecutionStatus, StartRequest, StatusChange
+from shared.ports import ExecutionStore, Journal, StartQueue
+from shared.ports.events import EventBus
+from shared.triggers.events.lifecycle import Change, event_of_change
+
+log = logging.getLogger(__name__)
 
 STATUS = {
     "SUCCEEDED": ExecutionStatus.SUCCEEDED,
@@ -14,6 +20,7 @@ STATUS = {
     "TIMED_OUT": ExecutionStatus.TIMED_OUT,
     "ABORTED": ExecutionStatus.CANCELLED,
 }
+_NESTED = 32
 _NAMED = {ExecutionStatus.TIMED_OUT: "States.Timeout"}
 
 
@@ -26,24 +33,84 @@ class Describer(Protocol):
 class CompleteDeps:
     machines: Describer
     journal: Journal
+    rows: StartQueue
+    executions: ExecutionStore
+    bus: EventBus
+    clock: Clock
 
 
 async def complete(event: dict[str, Any], deps: CompleteDeps) -> None:
-    """Records the end that an event of the type `Step Functions Execution Status Change` tells of; again changes
-    nothing, since an execution keeps its first end.
+    """Records the end that an event of the type `Step Functions Execution Status Change` tells of, and publishes it as
+    `execution.succeeded`, `execution.failed`, …. Again changes nothing: an execution keeps its first end, whose event
+    always has the same id.
 
     The execution is asked for what the event may leave out: payloads above 248 KiB.
     Source: https://docs.aws.amazon.com/step-functions/latest/dg/eventbridge-integration.html
 
     Raises:
-        StoreUnavailable: the database or Step Functions does not answer; the event comes again.
+        StoreUnavailable: the database, Step Functions or the bus does not answer; the event comes again.
     """
     found = await deps.machines.describe(event["detail"]["executionArn"])
     status = STATUS.get(found["status"])
     if status is None:  # an event of a status that is no end
         return
-    started = orjson.loads(found["input"])["execution"]
+    given = orjson.loads(found["input"])
+    started = given["execution"]
+    if await deps.executions.get(started["project_id"], started["id"]) is None:
+        await _take_in(given, found, deps)
     await deps.journal.write(started["id"], started["project_id"], (), _change(status, found))
+    await _publish(started["id"], started["project_id"], deps)
+
+
+async def _take_in(given: dict[str, Any], found: dict[str, Any], deps: CompleteDeps) -> None:
+    """Writes the row of a nested execution, which Step Functions started by itself."""
+    started = given["execution"]
+    trigger = started["trigger"]
+    request = StartRequest(
+        execution_id=started["id"],
+        project_id=started["project_id"],
+        workflow_id=started["workflow_id"],
+        version=started["version"],
+        input=given.get("input"),
+        context={
+            "trigger": trigger,
+            "correlation_id": started["correlation_id"],
+            "parent": {"execution_id": trigger["parent"]["execution_id"]},
+        },
+        created_at=found["startDate"],
+    )
+    await deps.rows.submit(request)
+    change = StatusChange(ExecutionStatus.RUNNING, found["startDate"])
+    await deps.journal.write(request.execution_id, request.project_id, (), change)
+
+
+async def _publish(execution_id: str, project_id: str, deps: CompleteDeps) -> None:
+    execution = await deps.executions.get(project_id, execution_id)
+    if execution is None or execution.completed_at is None:  # deleted since
+        return
+    depth = await _depth(execution, deps)
+    if depth is None:
+        log.info("an end is not published: a loop through it could not be told")
+        return
+    change = Change(execution, execution.status, execution.completed_at, depth)
+    await deps.bus.publish(event_of_change(change, deps.clock.now()))
+
+
+async def _depth(execution: Execution, deps: CompleteDeps) -> int | None:
+    """How many executions, each started by an event of the one before, led to this one or to those it is nested in.
+
+    None where one of these has no row: one that is nested itself has none before it ends.
+    """
+    depth, steps = 0, 0
+    while True:
+        depth = max(depth, int((execution.context.get("trigger") or {}).get("depth", 0)))
+        parent = execution.context.get("parent")
+        if parent is None:
+            return depth
+        found = await deps.executions.get(execution.project_id, parent["execution_id"]) if steps < _NESTED else None
+        if found is None:
+            return None
+        execution, steps = found, steps + 1
 
 
 def _change(status: ExecutionStatus, found: dict[str, Any]) -> StatusChange:

@@ -1,10 +1,13 @@
-"""The Lambda that hears of the end of every state machine of the deployment."""
+"""The Lambda that hears of the end of every state machine of the deployment; see events/execution-ended.json."""
 
 from functools import cache
 from typing import Any
 
+import orjson
+
 from functions.complete.core import CompleteDeps, complete
 from shared.adapters.aws.loop import run
+from shared.errors import MalformedRequest
 from shared.observability import bind
 
 
@@ -15,12 +18,19 @@ def _deps() -> CompleteDeps:
     return from_environment()
 
 
-def handler(event: dict[str, Any], context: object) -> None:
-    """One event of EventBridge; what is raised makes Lambda try again, then keep the event as a dead letter."""
+def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
+    """A batch of SQS messages in, each an event of EventBridge; the ids of those that failed out."""
+    from shared.adapters.aws.batches import settle  # noqa: PLC0415 - as above
+
     del context
-    run(_one(event))
+    return run(settle(event["Records"], _one))
 
 
-async def _one(event: dict[str, Any]) -> None:
-    with bind(execution_id=event["detail"].get("name")):
+async def _one(record: dict[str, Any]) -> None:
+    try:
+        event = orjson.loads(record["body"])
+        name = event["detail"]["name"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise MalformedRequest(f"The message {record['messageId']} tells of no execution: {error}.") from None
+    with bind(execution_id=name):
         await complete(event, _deps())

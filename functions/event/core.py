@@ -58,6 +58,10 @@ class Listeners:
         """The project's triggers, as `refresh` last found them."""
         return self._indexes.get(project_id) or PatternIndex(())
 
+    def listens(self, project_id: str) -> bool:
+        """Whether any trigger of the project listens, as `refresh` last found them."""
+        return project_id in self._indexes
+
     async def refresh(self) -> None:
         """Looks whether a trigger changed. Raises StoreUnavailable."""
         stamp = await self._triggers.stamp()
@@ -91,8 +95,21 @@ async def forget(archive: EventArchive, now: datetime) -> int:
     return total
 
 
+@dataclass(frozen=True, slots=True)
+class Looked:
+    """How many events were claimed, and of how many a start could not be queued: they stay where they are."""
+
+    claimed: int
+    left: int
+
+
 async def dispatch(deps: Deps, listeners: Listeners) -> int:
-    """Shows waiting events to the triggers that want them; how many events there were.
+    """As `look`; how many events there were."""
+    return (await look(deps, listeners)).claimed
+
+
+async def look(deps: Deps, listeners: Listeners) -> Looked:
+    """Shows waiting events to the triggers that want them.
 
     Events of which a start could not be queued stay where they are until their lease runs out.
 
@@ -101,14 +118,14 @@ async def dispatch(deps: Deps, listeners: Listeners) -> int:
     """
     claimed = await deps.events.claim(deps.clock.now(), lease=LEASE, limit=BATCH)
     if not claimed:
-        return 0
+        return Looked(0, 0)
     await listeners.refresh()
     deliveries = Deliveries(Targets(deps.workflows), deps.queue, deps.clock)
     results = await asyncio.gather(*(_seen(deliveries, listeners, each) for each in claimed))
     done = [each.event for each, result in zip(claimed, results, strict=True) if result is not None]
     undelivered = [each for result in results if result is not None for each in result]
     await deps.events.finish(done, undelivered, deps.clock.now())
-    return len(claimed)
+    return Looked(len(claimed), len(claimed) - len(done))
 
 
 async def _seen(deliveries: Deliveries, listeners: Listeners, claimed: ClaimedEvent) -> Sequence[Undelivered] | None:

@@ -1,41 +1,38 @@
-"""The Lambda that rules of the project's EventBridge bus invoke; see events/event-delivery.json for what it is sent."""
+"""The Lambda that takes the events of the bus from SQS; see events/event-delivery.json for what it is sent."""
 
-import asyncio
+from functools import cache
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+import orjson
 
-from functions.event.rule import Deps, on_event
-from shared.errors import MalformedRequest, NotImplementedYet
-
-
-class EventDelivery(BaseModel):
-    """What the input transformer of a trigger's rule makes; `<aws.events.event.json>` stands for the event in it.
-
-    Source: https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-transform-target-input.html
-    """
-
-    model_config = ConfigDict(extra="forbid")
-
-    project_id: str
-    trigger_id: str
-    event: dict[str, Any]
+from functions.event.arrival import Arrivals
+from shared.adapters.aws.loop import run
+from shared.clock import SystemClock
+from shared.errors import MalformedRequest
 
 
-def handler(event: dict[str, Any], context: object) -> dict[str, Any]:  # noqa: ARG001 - Lambda's interface
-    """One event for one trigger. What it raises is retried by EventBridge, which starts nothing twice."""
+@cache
+def _arrivals() -> Arrivals:
+    from functions.event.aws import from_environment  # noqa: PLC0415 - drivers are loaded with the first event
+
+    return from_environment()
+
+
+def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
+    """A batch of SQS messages in, the ids of those that failed out."""
+    from shared.adapters.aws.batches import settle  # noqa: PLC0415 - as above
+
+    del context
+    return run(settle(event["Records"], _one))
+
+
+async def _one(record: dict[str, Any]) -> None:
+    from shared.adapters.aws.events import event_from  # noqa: PLC0415 - as above
+
     try:
-        wanted = EventDelivery.model_validate(event)
-    except ValidationError as error:
-        raise MalformedRequest(f"This is not an event of a rule: {error.errors(include_input=False)}") from None
-    execution_id = asyncio.run(on_event(from_environment(), wanted.project_id, wanted.trigger_id, wanted.event))
-    return {"execution_id": execution_id}
-
-
-def from_environment() -> Deps:
-    """The dependencies of the Lambda.
-
-    Raises:
-        NotImplementedYet: the AWS stage is not built yet.
-    """
-    raise NotImplementedYet("Events do not start executions on AWS yet; they do in the local stage: make run.")
+        event = event_from(orjson.loads(record["body"]), SystemClock().now())
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise MalformedRequest(f"The message {record['messageId']} is no event of a bus: {error}.") from None
+    arrivals = _arrivals()
+    await arrivals.keep(event)
+    await arrivals.show()

@@ -60,6 +60,8 @@ class Deps:
     blobs: BlobStore
     queue: StartQueue
     clock: Clock
+    early: timedelta = timedelta()
+    """How much before its time a poll may be made, where a clock of somebody else's ticks at about those times."""
 
 
 class Entry(BaseModel):
@@ -139,7 +141,7 @@ async def on_event(deps: Deps, trigger_id: str) -> Outcome:
 
 async def _poll(deps: Deps, claimed: ClaimedTrigger, config: PollingTriggerConfig, memory: PollingMemory) -> Outcome:
     trigger, now = claimed.trigger, deps.clock.now()
-    if memory.next_poll is not None and memory.next_poll > now:
+    if memory.next_poll is not None and memory.next_poll - deps.early > now:
         return "not_due"
     try:
         request = request_of(config, memory.seen)
@@ -229,6 +231,7 @@ def _failed(
 async def _give_back(deps: Deps, claimed: ClaimedTrigger, memory: PollingMemory, letters: list[Undelivered]) -> None:
     now = deps.clock.now()
     due_at = now if memory.outbox and memory.next_poll is None else memory.next_poll
+    due_at = due_at and due_at - deps.early
     paused = memory.paused_reason
     await deps.states.keep(claimed, _state(memory, due_at), now, undelivered=letters, paused=paused)
 

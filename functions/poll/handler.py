@@ -1,35 +1,41 @@
-"""The Lambda that EventBridge Scheduler invokes for a polling trigger; see events/poll.json for what it is sent."""
+"""The Lambda that takes polls that are due from SQS, where EventBridge Scheduler puts them; see events/poll.json."""
 
-import asyncio
+from functools import cache
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from functions.poll.core import Deps, on_event
-from shared.errors import MalformedRequest, NotImplementedYet
+from shared.adapters.aws.loop import run
+from shared.errors import MalformedRequest
 
 
 class PollEvent(BaseModel):
-    """The target input that Millrace gives the schedule of a polling trigger."""
+    """What shared/adapters/aws/schedules.py gives the schedule of a polling trigger to say."""
 
     model_config = ConfigDict(extra="forbid")
 
     trigger_id: str
 
 
-def handler(event: dict[str, Any], context: object) -> dict[str, Any]:  # noqa: ARG001 - Lambda's interface
-    """One poll of one trigger. What it raises is retried by EventBridge Scheduler, which emits nothing twice."""
+@cache
+def _deps() -> Deps:
+    from functions.poll.aws import from_environment  # noqa: PLC0415 - drivers are loaded with the first event
+
+    return from_environment()
+
+
+def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
+    """A batch of SQS messages in, the ids of those that failed out; what comes again emits nothing twice."""
+    from shared.adapters.aws.batches import settle  # noqa: PLC0415 - as above
+
+    del context
+    return run(settle(event["Records"], _one))
+
+
+async def _one(record: dict[str, Any]) -> None:
     try:
-        wanted = PollEvent.model_validate(event)
+        wanted = PollEvent.model_validate_json(record["body"])
     except ValidationError as error:
-        raise MalformedRequest(f"The event is not one of a poll: {error.errors(include_input=False)}") from None
-    return {"outcome": asyncio.run(on_event(from_environment(), wanted.trigger_id))}
-
-
-def from_environment() -> Deps:
-    """The dependencies of the Lambda.
-
-    Raises:
-        NotImplementedYet: the AWS stage is not built yet.
-    """
-    raise NotImplementedYet("Polling does not run on AWS yet; it runs in the local stage: make run.")
+        raise MalformedRequest(f"The message is not one of a poll: {error.errors(include_input=False)}") from None
+    await on_event(_deps(), wanted.trigger_id)

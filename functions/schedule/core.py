@@ -29,7 +29,7 @@ from shared.ports import (
 )
 from shared.triggers.cron import wall_of
 from shared.triggers.dead_letters import Stage, Undelivered
-from shared.triggers.due import due_fires, due_time
+from shared.triggers.due import due_fires, due_time, too_late
 from shared.triggers.records import Trigger, TriggerType
 from shared.triggers.schedule import ScheduleTriggerConfig, next_fire
 from shared.triggers.starting import origin_of, startable_of
@@ -142,15 +142,46 @@ async def advance(deps: Deps, claimed: ClaimedTrigger) -> list[Fired]:
 
 
 async def on_event(deps: Deps, project_id: str, trigger_id: str, scheduled: datetime) -> Fired:
-    """What EventBridge Scheduler asks for: one fire time of one trigger. Windows are applied here, since EventBridge
-    does not know them."""
+    """What EventBridge Scheduler asks for: one fire time of one trigger. It knows neither windows nor what to do about
+    times that come too late, so both are decided here.
+
+    Raises:
+        StoreUnavailable: call it again with the same time; nothing starts twice.
+    """
     trigger = await deps.triggers.get(project_id, trigger_id)
     if trigger is None or trigger.type != TriggerType.SCHEDULE or not trigger.is_active:
         return Fired(fire_time=scheduled, outcome="skipped", reason="There is no active schedule of this id.")
     config = ScheduleTriggerConfig.model_validate(trigger.config)
     if config.window is not None and not config.window.is_open(wall_of(scheduled, config.zone)):
         return Fired(fire_time=scheduled, outcome="skipped", reason="The time is outside of the execution window.")
-    return await fire(deps, trigger, scheduled)
+    before = await deps.runs.find(trigger.workflow_id, _key(trigger, scheduled))
+    if before is not None:
+        return Fired(fire_time=scheduled, outcome="duplicate", execution_id=before)
+    now = deps.clock.now()
+    claimed = await deps.states.claim(TriggerType.SCHEDULE, now, lease=LEASE, only=trigger_id)
+    reason = too_late(config, scheduled, now)
+    fired = (
+        await fire(deps, trigger, scheduled)
+        if reason is None
+        else Fired(fire_time=scheduled, outcome="skipped", reason=reason)
+    )
+    if claimed:  # another fire time of the trigger may be remembered just now; then this one is only logged
+        await _remember(deps, claimed[0], config, fired)
+    log.info("fire time", extra={"trigger_id": trigger.id, **fired.model_dump(mode="json")})
+    return fired
+
+
+async def _remember(deps: Deps, claimed: ClaimedTrigger, config: ScheduleTriggerConfig, fired: Fired) -> None:
+    """Keeps what became of the fire time, with a dead letter where it was refused, and gives the claim back."""
+    trigger, now = claimed.trigger, deps.clock.now()
+    memory = ScheduleMemory.model_validate(claimed.state.document if claimed.state is not None else {})
+    if claimed.changed:
+        memory.failures, memory.paused_reason = 0, None
+    memory.next_fire = next_fire(config, now)
+    memory.recent = [fired, *memory.recent][:_LAST]
+    letters = _undelivered(trigger, config, memory, [fired])
+    state = TriggerState(memory.model_dump(mode="json"), now)  # due at once: the next fire time can claim it
+    await deps.states.keep(claimed, state, now, undelivered=letters, paused=memory.paused_reason)
 
 
 def _undelivered(

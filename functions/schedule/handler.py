@@ -1,19 +1,17 @@
-"""The Lambda that EventBridge Scheduler invokes; see events/schedule-fire.json for what it is sent."""
+"""The Lambda that takes fire times from SQS, where EventBridge Scheduler puts them; see events/schedule-fire.json."""
 
-import asyncio
+from functools import cache
 from typing import Any
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError
 
 from functions.schedule.core import Deps, on_event
-from shared.errors import MalformedRequest, NotImplementedYet
+from shared.adapters.aws.loop import run
+from shared.errors import MalformedRequest
 
 
 class ScheduleEvent(BaseModel):
-    """The target input that Millrace gives a schedule; `<aws.scheduler.scheduled-time>` stands for the time in it.
-
-    Source: https://docs.aws.amazon.com/scheduler/latest/UserGuide/managing-schedule-context-attributes.html
-    """
+    """What shared/adapters/aws/schedules.py gives a schedule to say."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -22,20 +20,24 @@ class ScheduleEvent(BaseModel):
     scheduled_time: AwareDatetime
 
 
-def handler(event: dict[str, Any], context: object) -> dict[str, Any]:  # noqa: ARG001 - Lambda's interface
-    """One fire time of one trigger. What it raises is retried by EventBridge Scheduler, which starts nothing twice."""
+@cache
+def _deps() -> Deps:
+    from functions.schedule.aws import from_environment  # noqa: PLC0415 - drivers are loaded with the first event
+
+    return from_environment()
+
+
+def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
+    """A batch of SQS messages in, the ids of those that failed out; what comes again starts nothing twice."""
+    from shared.adapters.aws.batches import settle  # noqa: PLC0415 - as above
+
+    del context
+    return run(settle(event["Records"], _one))
+
+
+async def _one(record: dict[str, Any]) -> None:
     try:
-        wanted = ScheduleEvent.model_validate(event)
+        wanted = ScheduleEvent.model_validate_json(record["body"])
     except ValidationError as error:
-        raise MalformedRequest(f"The event is not one of a schedule: {error.errors(include_input=False)}") from None
-    fired = asyncio.run(on_event(from_environment(), wanted.project_id, wanted.trigger_id, wanted.scheduled_time))
-    return fired.model_dump(mode="json")
-
-
-def from_environment() -> Deps:
-    """The dependencies of the Lambda.
-
-    Raises:
-        NotImplementedYet: the AWS stage is not built yet.
-    """
-    raise NotImplementedYet("Schedules do not run on AWS yet; they run in the local stage: make run.")
+        raise MalformedRequest(f"The message is not one of a schedule: {error.errors(include_input=False)}") from None
+    await on_event(_deps(), wanted.project_id, wanted.trigger_id, wanted.scheduled_time)

@@ -3,18 +3,21 @@
 from redis.asyncio import Redis
 
 from functions.webhook.deps import Deps
+from functions.webhook.targets import CachedTargets
 from shared.adapters.aws.executions import NoCompletions
 from shared.adapters.aws.settings import stage
-from shared.adapters.aws.starts import SqsStartQueue
+from shared.adapters.aws.starts import SqsIngest
 from shared.adapters.blobs import ObjectBlobs
 from shared.adapters.local.secret_box import FernetBox
 from shared.adapters.postgres.engine import create_engine
-from shared.adapters.postgres.queue import PostgresQueue
 from shared.adapters.postgres.samples import PostgresWebhookSamples
 from shared.adapters.postgres.triggers import PostgresTriggers
+from shared.adapters.redis.ingest import RedisIngest
 from shared.adapters.redis.rate_limits import RedisRateLimits
 from shared.clock import SystemClock
 from shared.errors import ConfigInvalid
+
+_CACHE_SECONDS = 1.0
 
 
 def wire() -> Deps:
@@ -29,16 +32,22 @@ def wire() -> Deps:
         raise ConfigInvalid(
             "The receiver needs MILLRACE_SEALING_SECRET and MILLRACE_BLOB_URL; the CDK stack sets both."
         )
-    url = here.settings.require_database_url()
-    engine = create_engine(url, pool_size=2)
+    engine = create_engine(here.settings.require_database_url(), pool_size=2)
+    redis, box, clock = _redis(here.settings.require_redis_url()), FernetBox(keys.get_secret_value()), SystemClock()
+    cache = RedisIngest(redis)
     return Deps(
-        triggers=PostgresTriggers(engine),
-        queue=SqsStartQueue(PostgresQueue(url), here.aws),
+        triggers=CachedTargets(PostgresTriggers(engine), cache, box, clock),
+        queue=SqsIngest(cache, here.aws),
         completions=NoCompletions(),
-        secrets=FernetBox(keys.get_secret_value()),
-        clock=SystemClock(),
+        secrets=box,
+        clock=clock,
         settings=here.settings,
-        limits=RedisRateLimits(Redis.from_url(here.settings.require_redis_url())),
+        limits=RedisRateLimits(redis),
         blobs=ObjectBlobs(here.settings.blob_url),
         samples=PostgresWebhookSamples(engine),
     )
+
+
+def _redis(url: str) -> Redis:
+    """A cache that is away must not hold a delivery up."""
+    return Redis.from_url(url, socket_timeout=_CACHE_SECONDS, socket_connect_timeout=_CACHE_SECONDS)

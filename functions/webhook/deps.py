@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 
 from shared.clock import Clock
-from shared.ports import BlobStore, Completions, SecretBox, StartQueue, TriggerStore
+from shared.ports import BlobStore, Completions, SecretBox, StartQueue
+from shared.ports.ingest import WebhookTargets
 from shared.ports.limits import RateLimits
 from shared.ports.samples import WebhookSamples
 from shared.settings import Settings
@@ -11,7 +12,7 @@ from shared.settings import Settings
 
 @dataclass(frozen=True, slots=True)
 class Deps:
-    triggers: TriggerStore
+    triggers: WebhookTargets
     queue: StartQueue
     completions: Completions
     secrets: SecretBox

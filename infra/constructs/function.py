@@ -12,7 +12,6 @@ from constructs import Construct
 
 from infra.config import Environment
 from infra.constructs.nag import accept
-from infra.constructs.queue import dead_letters
 
 HANDLERS = {
     "api": "functions.api.handler.handler",
@@ -23,6 +22,9 @@ HANDLERS = {
     "tool": "functions.nodes.tool.handler.handler",
     "dispatch": "functions.dispatch.handler.handler",
     "complete": "functions.complete.handler.handler",
+    "event": "functions.event.handler.handler",
+    "schedule": "functions.schedule.handler.handler",
+    "poll": "functions.poll.handler.handler",
     "migrate": "functions.migrate.handler.handler",
 }
 
@@ -45,7 +47,7 @@ class Place:
 
 
 class Function(Construct):
-    """`lambda_function` is the resource; `asynchronous` ones have a queue for the events that they failed on."""
+    """`lambda_function` is the resource, `role` its own."""
 
     def __init__(
         self,
@@ -56,12 +58,10 @@ class Function(Construct):
         size: Size,
         place: Place,
         variables: Mapping[str, str],
-        asynchronous: bool = False,
     ) -> None:
         super().__init__(scope, name)
         self.role = iam.Role(self, "Role", assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"))
         log_group = self._log_group(environment, name)
-        self.dead_letters = dead_letters(self, "DeadLetters") if asynchronous else None
         self.lambda_function = lambda_.Function(
             self,
             "Function",
@@ -76,7 +76,6 @@ class Function(Construct):
             reserved_concurrent_executions=size.reserved,
             log_group=log_group,
             tracing=lambda_.Tracing.ACTIVE,
-            dead_letter_queue=self.dead_letters,
             environment={**variables, "POWERTOOLS_SERVICE_NAME": name},
             vpc=place.vpc,
             vpc_subnets=ec2.SubnetSelection(subnet_type=ec2.SubnetType.PRIVATE_WITH_EGRESS) if place.vpc else None,

@@ -1,4 +1,4 @@
-"""Every Lambda, what it may do, and what invokes it by itself: the queues of start requests."""
+"""Every Lambda, what it may do, and the queues that invoke it by themselves."""
 
 import aws_cdk as cdk
 from aws_cdk import aws_iam as iam
@@ -9,7 +9,7 @@ from infra.config import Environment
 from infra.constructs.function import Function, Place, Size
 from infra.constructs.nag import accept, accept_machines
 from infra.stacks.data import DataStack
-from infra.stacks.messaging import DISPATCH_SECONDS, MessagingStack
+from infra.stacks.messaging import DISPATCH_SECONDS, INBOXES, MessagingStack
 
 NODES = ("agent", "approval", "http", "tool")
 SIZES = {
@@ -20,11 +20,15 @@ SIZES = {
     "http": Size(512, 120),
     "tool": Size(512, 120),
     "dispatch": Size(512, DISPATCH_SECONDS),
-    "complete": Size(512, 60),
+    "complete": Size(512, INBOXES["ends"]),
+    "event": Size(512, INBOXES["events"]),
+    "schedule": Size(512, INBOXES["fires"]),
+    "poll": Size(512, INBOXES["polls"]),
     "migrate": Size(512, 600),
 }
-_BLOBS = ("api", "webhook", *NODES)
+_BLOBS = ("api", "webhook", "poll", *NODES)
 _SEALING = ("api", "webhook", *NODES)
+_INBOXES = {"event": "events", "complete": "ends", "schedule": "fires", "poll": "polls"}
 _BATCH = {"high": 1, "normal": 10, "low": 10}
 """Start requests handed to `dispatch` at a time: one of high priority does not wait for others."""
 
@@ -62,12 +66,12 @@ class FunctionsStack(cdk.Stack):
                     **(data.sealing_variables if function in _SEALING else {}),
                     **(self._models() if function == "agent" else {}),
                 },
-                asynchronous=function == "complete",
             )
             data.allow(self.all[function].role, blobs=function in _BLOBS, sealing=function in _SEALING)
         self._publishing()
         self._model_access()
         self._queues(messaging)
+        self._scheduling(messaging)
         self._migration()
 
     def _size(self, function: str, size: Size) -> Size:
@@ -124,13 +128,7 @@ class FunctionsStack(cdk.Stack):
         publish += [f"{verb}StateMachineAlias" for verb in ("Create", "Update", "Delete")]
         api.allow([f"states:{action}" for action in publish], machines)
         api.allow(["states:GetExecutionHistory", "states:StopExecution"], executions)
-        api.role.add_to_principal_policy(
-            iam.PolicyStatement(
-                actions=["iam:PassRole"],
-                resources=[self.machine_role_arn],
-                conditions={"StringEquals": {"iam:PassedToService": "states.amazonaws.com"}},
-            )
-        )
+        api.role.add_to_principal_policy(_passing(self.machine_role_arn, "states.amazonaws.com"))
         api.allow(["states:SendTaskSuccess"], machines)  # what a person decided
         api.allow(["lambda:InvokeFunction"], [self.all["tool"].lambda_function.function_arn])  # tests connections
         dispatch.allow(["states:StartExecution"], machines)
@@ -140,11 +138,32 @@ class FunctionsStack(cdk.Stack):
 
     def _queues(self, messaging: MessagingStack) -> None:
         for priority, queue in messaging.queues.items():
-            for sender in ("api", "webhook", "tool"):
+            for sender in ("api", "webhook", "tool", "event", "schedule", "poll"):
                 self.all[sender].allow(["sqs:SendMessage"], [queue.queue_arn])
             self.all["dispatch"].lambda_function.add_event_source(
                 SqsEventSource(queue, batch_size=_BATCH[priority], report_batch_item_failures=True)
             )
+
+        for function, inbox in _INBOXES.items():
+            size = 1 if function == "poll" else 10  # a slow source keeps no other waiting
+            self.all[function].lambda_function.add_event_source(
+                SqsEventSource(messaging.inboxes[inbox], batch_size=size, report_batch_item_failures=True)
+            )
+        for publisher in ("api", "complete"):
+            self.all[publisher].allow(["events:PutEvents"], [messaging.bus.event_bus_arn])
+
+    def _scheduling(self, messaging: MessagingStack) -> None:
+        """Triggers that go by the clock: the API makes their schedules, `schedule` and `poll` do their work."""
+        api, group = self.all["api"], self._environment.prefix
+        arn = self.format_arn(service="scheduler", resource="schedule", resource_name=f"{group}/*")
+        api.allow([f"scheduler:{verb}Schedule" for verb in ("Create", "Update", "Delete")], [arn])
+        finding = f"arn:<AWS::Partition>:scheduler:<AWS::Region>:<AWS::AccountId>:schedule/{group}/*"
+        accept(api.role, {f"AwsSolutions-IAM5[Resource::{finding}]": "Every trigger has schedules of its own."})
+        api.role.add_to_principal_policy(_passing(messaging.scheduler_role.role_arn, "scheduler.amazonaws.com"))
+        asked = [self.all[node].lambda_function.function_arn for node in ("http", "tool")]
+        self.all["poll"].allow(["lambda:InvokeFunction"], asked)
+        self.all["schedule"].allow(["states:StopExecution"], self._executions())  # by the overlap policy
+        accept_machines(self.all["schedule"].role, group)
 
     def _migration(self) -> None:
         """Brings the schema up to the code on every deploy that changes the code; nothing else is invoked before."""
@@ -166,3 +185,9 @@ class FunctionsStack(cdk.Stack):
         name = f"{self._environment.prefix}-*"
         colon = cdk.ArnFormat.COLON_RESOURCE_NAME
         return [self.format_arn(service="states", resource="execution", resource_name=name, arn_format=colon)]
+
+
+def _passing(role_arn: str, service: str) -> iam.PolicyStatement:
+    """Leave to hand a role to one service of AWS."""
+    to = {"StringEquals": {"iam:PassedToService": service}}
+    return iam.PolicyStatement(actions=["iam:PassRole"], resources=[role_arn], conditions=to)

@@ -55,14 +55,12 @@ class ObservabilityStack(cdk.Stack):
         alarm.add_alarm_action(actions.SnsAction(self.topic))
 
     def _queues(self, messaging: MessagingStack) -> None:
-        for priority, queue in messaging.dead_letters.items():
+        for name, queue in messaging.dead_letters.items():
             depth = queue.metric_approximate_number_of_messages_visible(period=_FIVE_MINUTES, statistic="Maximum")
-            self._alarm(f"Dead{priority.title()}", depth, 1, "A start request failed five times; look, then redrive it")
-        for priority, queue in messaging.queues.items():
+            self._alarm(f"Dead{name.title()}", depth, 1, f"A message of '{name}' was given up; look, then redrive it")
+        for name, queue in {**messaging.queues, **messaging.inboxes}.items():
             age = queue.metric_approximate_age_of_oldest_message(period=_FIVE_MINUTES, statistic="Maximum")
-            self._alarm(
-                f"Age{priority.title()}", age, 300, "Executions wait five minutes to start: is a limit reached?"
-            )
+            self._alarm(f"Age{name.title()}", age, 300, "Messages wait five minutes: is a limit reached, a store away?")
 
     def _functions(self, functions: FunctionsStack) -> None:
         for name, function in functions.all.items():
@@ -71,10 +69,6 @@ class ObservabilityStack(cdk.Stack):
             throttles = resource.metric_throttles(period=_FIVE_MINUTES)
             self._alarm(f"{name.title()}Errors", errors, 5, f"Function {name} failed five times in five minutes", 3)
             self._alarm(f"{name.title()}Throttles", throttles, 1, f"Function {name} reached its concurrency", 3)
-        dead = functions.all["complete"].dead_letters
-        if dead is not None:
-            depth = dead.metric_approximate_number_of_messages_visible(period=_FIVE_MINUTES, statistic="Maximum")
-            self._alarm("CompleteDead", depth, 1, "The end of an execution was not recorded; redrive the queue")
 
     def _api(self, api: ApiStack) -> None:
         failures = api.rest.metric_server_error(period=_FIVE_MINUTES, statistic="Sum")
@@ -89,7 +83,8 @@ class ObservabilityStack(cdk.Stack):
         graphs = {
             "Requests": [api.rest.metric_count(), api.rest.metric_server_error(), api.rest.metric_latency()],
             "Waiting to start": [
-                queue.metric_approximate_age_of_oldest_message() for queue in messaging.queues.values()
+                queue.metric_approximate_age_of_oldest_message()
+                for queue in (*messaging.queues.values(), *messaging.inboxes.values())
             ],
             "Dead letters": [
                 q.metric_approximate_number_of_messages_visible() for q in messaging.dead_letters.values()

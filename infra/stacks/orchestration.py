@@ -1,8 +1,6 @@
-"""What compiled machines may do, where they log, and who hears of their end."""
+"""What compiled machines may do, and where they log."""
 
 import aws_cdk as cdk
-from aws_cdk import aws_events as events
-from aws_cdk import aws_events_targets as targets
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_logs as logs
 from constructs import Construct
@@ -10,7 +8,6 @@ from constructs import Construct
 from infra.config import Environment
 from infra.constructs.function import retention
 from infra.constructs.nag import accept, accept_machines
-from infra.constructs.queue import dead_letters
 from infra.stacks.functions import NODES, FunctionsStack
 from infra.stacks.messaging import MessagingStack
 
@@ -29,7 +26,6 @@ _LOG_DELIVERY = [
 ]
 """https://docs.aws.amazon.com/step-functions/latest/dg/cw-logs.html: these take no resource."""
 _TRACES = ["xray:PutTraceSegments", "xray:PutTelemetryRecords", "xray:GetSamplingRules", "xray:GetSamplingTargets"]
-_ENDS = ["SUCCEEDED", "FAILED", "TIMED_OUT", "ABORTED"]
 
 
 class OrchestrationStack(cdk.Stack):
@@ -68,7 +64,6 @@ class OrchestrationStack(cdk.Stack):
                 {"AwsSolutions-IAM5[Resource::*]": "Log delivery, log groups' policies and X-Ray take no resource."},
             )
             accept_machines(construct, environment.prefix)
-        self._ends(environment, functions)
 
     def _statements(
         self, environment: Environment, nodes: list[str], messaging: MessagingStack
@@ -100,20 +95,3 @@ class OrchestrationStack(cdk.Stack):
             arn_format=cdk.ArnFormat.COLON_RESOURCE_NAME,
         )
         return arn
-
-    def _ends(self, environment: Environment, functions: FunctionsStack) -> None:
-        complete = functions.all["complete"].lambda_function
-        rule = events.Rule(
-            self,
-            "Ends",
-            event_pattern=events.EventPattern(
-                source=["aws.states"],
-                detail_type=["Step Functions Execution Status Change"],
-                detail={
-                    "status": _ENDS,
-                    "stateMachineArn": events.Match.prefix(self._wild("stateMachine", environment).removesuffix("*")),
-                },
-            ),
-        )
-        undelivered = dead_letters(self, "Undelivered")
-        rule.add_target(targets.LambdaFunction(complete, dead_letter_queue=undelivered, retry_attempts=185))

@@ -64,3 +64,17 @@ def _chosen(config: ScheduleTriggerConfig, missed: list[datetime], on_time: list
 def due_time(config: ScheduleTriggerConfig, trigger_id: str, fire: datetime) -> datetime:
     """When the run of `fire` starts."""
     return fire + jitter(config, trigger_id, fire)
+
+
+def too_late(config: ScheduleTriggerConfig, fire: datetime, now: datetime) -> str | None:
+    """Why a single fire time does not run any more, as `due_fires` would have it; None where it does.
+
+    For schedules of which somebody else tells each fire time by itself, as EventBridge Scheduler does: of those that
+    were missed the newest is known by there being none between it and now.
+    """
+    if now - fire <= GRACE + timedelta(seconds=config.jitter_seconds):
+        return None
+    if config.missed.policy == "skip":
+        return "It was missed, and the policy is to skip what was missed."
+    newer = len(newest_fires(config, fire + _TICK, now, _wanted(config)))
+    return f"It was missed, and {newer} newer fire times run." if newer >= _wanted(config) else None

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections import Counter
+from datetime import timedelta
 from typing import Any
 
 from functions.event import core as event
@@ -17,6 +18,7 @@ from tests.functions.conftest import Doors
 from tests.support.stores import Stores
 
 DELIVERIES, CALLS, EVENTS, FIRES = 150, 100, 60, 5
+HOURLY = {"cron": "0 * * * *", "missed": {"policy": "run_all"}}
 
 
 class NoTasks:
@@ -35,7 +37,7 @@ async def test_doors_accept_while_nothing_runs_and_nothing_is_lost(doors: Doors)
     config = {"verification": {"scheme": "none"}, "delivery_id_header": "X-Delivery"}
     hook = await doors.trigger(workflow["id"], config=config)
     await doors.trigger(workflow["id"], type="event", config={"pattern": {"source": ["ingest"]}})
-    timer = await doors.trigger(workflow["id"], type="schedule", config={"cron": "0 * * * *"})
+    timer = await doors.trigger(workflow["id"], type="schedule", config=HOURLY)
 
     answers = await ingested(doors, workflow["id"], hook["webhook"]["path"])
     fired = await fire(doors.stores, timer["id"])
@@ -78,7 +80,8 @@ async def fire(stores: Stores, trigger_id: str) -> set[str]:
     """Ids of what fire times start, as EventBridge Scheduler asks for them: twice."""
     s, clock = stores, SystemClock()
     deps = schedule.Deps(s.triggers, s.trigger_states, s.trigger_runs, s.workflows, s.executions, s.queue, clock)
-    times = [clock.now().replace(year=2026, month=1, day=day, hour=9, minute=0) for day in range(1, FIRES + 1)]
+    hour = clock.now().replace(minute=0, second=0, microsecond=0)
+    times = [hour - timedelta(hours=number) for number in range(FIRES)]
     fired = [await schedule.on_event(deps, DEFAULT_PROJECT_ID, trigger_id, at) for at in times * 2]
     return {each.execution_id for each in fired if each.execution_id}
 

@@ -1,4 +1,4 @@
-"""The Lambda that EventBridge Scheduler invokes."""
+"""The Lambda that takes fire times of EventBridge Scheduler from SQS."""
 
 from pathlib import Path
 
@@ -7,9 +7,20 @@ import pytest
 
 from functions.schedule import handler as module
 from functions.schedule.core import Fired
-from shared.errors import MalformedRequest, NotImplementedYet
+from shared.adapters.aws import batches
 
 EVENT = orjson.loads((Path(__file__).parents[2] / "events" / "schedule-fire.json").read_bytes())
+(RECORD,) = EVENT["Records"]
+SAID = orjson.loads(RECORD["body"])
+
+
+@pytest.fixture(autouse=True)
+def _alone(monkeypatch):
+    async def rest(record, *, hopeless):
+        assert hopeless, "what is no fire time never will be one"
+
+    monkeypatch.setattr(batches, "_rest", rest)
+    monkeypatch.setattr(module, "_deps", lambda: None)
 
 
 def test_the_sample_event_names_one_fire_time(monkeypatch):
@@ -19,21 +30,16 @@ def test_the_sample_event_names_one_fire_time(monkeypatch):
         asked.append((project_id, trigger_id, scheduled.isoformat()))
         return Fired(fire_time=scheduled, outcome="started", execution_id="e")
 
-    monkeypatch.setattr(module, "from_environment", lambda: None)
     monkeypatch.setattr(module, "on_event", on_event)
 
-    answer = module.handler(EVENT, object())
-
-    assert asked == [(EVENT["project_id"], EVENT["trigger_id"], "2026-11-23T09:00:00+00:00")]
-    assert (answer["outcome"], answer["execution_id"]) == ("started", "e")
-
-
-def test_the_stage_says_that_it_is_not_built():
-    with pytest.raises(NotImplementedYet):
-        module.handler(EVENT, object())
+    assert module.handler(EVENT, object()) == {"batchItemFailures": []}
+    assert asked == [(SAID["project_id"], SAID["trigger_id"], "2026-11-23T09:00:00+00:00")]
 
 
 @pytest.mark.parametrize("change", [{"scheduled_time": "2026-11-23T09:00:00"}, {"extra": 1}, {"trigger_id": None}])
-def test_another_event_is_refused(change):
-    with pytest.raises(MalformedRequest):
-        module.handler({**EVENT, **change}, object())
+def test_another_message_fails_alone(change):
+    record = RECORD | {"body": orjson.dumps({**SAID, **change}).decode()}
+
+    answer = module.handler({"Records": [record]}, object())
+
+    assert answer == {"batchItemFailures": [{"itemIdentifier": record["messageId"]}]}

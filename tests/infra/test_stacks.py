@@ -13,7 +13,7 @@ from infra.config import ContextInvalid, environment
 from tests.infra.conftest import STORES, Synthesised
 
 NODES = ("agent", "approval", "http", "tool")
-FUNCTIONS = {"api", "webhook", *NODES, "dispatch", "complete", "migrate"}
+FUNCTIONS = {"api", "webhook", *NODES, "dispatch", "complete", "event", "schedule", "poll", "migrate"}
 
 
 def statements(policy: dict[str, Any]) -> list[dict[str, Any]]:
@@ -84,7 +84,7 @@ def test_machines_invoke_the_node_functions_and_no_other(synthesised: Synthesise
     assert sorted(name for arn in invoked for name in NODES if name in json.dumps(arn)) == list(NODES)
 
 
-def test_only_the_api_passes_a_role_and_only_to_step_functions(synthesised: Synthesised):
+def test_only_the_api_passes_roles_each_to_the_service_that_takes_it(synthesised: Synthesised):
     passing = [
         (policy, each)
         for policy in synthesised.resources("AWS::IAM::Policy")
@@ -92,30 +92,81 @@ def test_only_the_api_passes_a_role_and_only_to_step_functions(synthesised: Synt
         if "iam:PassRole" in as_list(each["Action"])
     ]
 
-    ((policy, statement),) = passing
-    assert "api" in json.dumps(policy["Roles"])
-    assert statement["Condition"] == {"StringEquals": {"iam:PassedToService": "states.amazonaws.com"}}
+    assert all("api" in json.dumps(policy["Roles"]) for policy, _ in passing)
+    taken = {
+        each["Condition"]["StringEquals"]["iam:PassedToService"]: json.dumps(each["Resource"]) for _, each in passing
+    }
+    assert set(taken) == {"states.amazonaws.com", "scheduler.amazonaws.com"}
+    assert len(passing) == 2
+    assert f"millrace-{synthesised.name}-machines" in taken["states.amazonaws.com"]
+    assert "SchedulerRole" in taken["scheduler.amazonaws.com"]
 
 
-def test_each_queue_of_starts_gives_up_after_five_tries_and_dispatch_reports_single_failures(synthesised: Synthesised):
+def test_each_queue_of_starts_gives_up_after_twenty_tries_and_dispatch_reports_single_failures(
+    synthesised: Synthesised,
+):
     queues = {queue["QueueName"]: queue for queue in synthesised.resources("AWS::SQS::Queue", "messaging")}
     sources = synthesised.resources("AWS::Lambda::EventSourceMapping", "functions")
 
     for priority in ("high", "normal", "low"):
         queue = queues[f"millrace-{synthesised.name}-starts-{priority}"]
-        assert queue["RedrivePolicy"]["maxReceiveCount"] == 5
+        assert queue["RedrivePolicy"]["maxReceiveCount"] == 20
         assert queue["VisibilityTimeout"] == 180
-    assert len(sources) == 3
+    assert len(sources) == 7
     assert all(source["FunctionResponseTypes"] == ["ReportBatchItemFailures"] for source in sources)
 
 
 def test_the_end_of_every_machine_of_this_deployment_reaches_complete(synthesised: Synthesised):
-    (rule,) = synthesised.resources("AWS::Events::Rule", "orchestration")
+    (rule,) = [r for r in synthesised.resources("AWS::Events::Rule", "messaging") if "EventBusName" not in r]
 
     detail = rule["EventPattern"]["detail"]
     assert sorted(detail["status"]) == ["ABORTED", "FAILED", "SUCCEEDED", "TIMED_OUT"]
     assert f":stateMachine:millrace-{synthesised.name}-" in json.dumps(detail["stateMachineArn"])
-    assert rule["Targets"][0]["DeadLetterConfig"]
+    assert "Ends" in json.dumps(rule["Targets"][0]["Arn"])
+
+
+def test_every_event_of_the_bus_reaches_the_function_that_matches_it(synthesised: Synthesised):
+    (rule,) = [r for r in synthesised.resources("AWS::Events::Rule", "messaging") if "EventBusName" in r]
+
+    assert rule["EventPattern"] == {"source": [{"prefix": ""}]}
+    assert "Events" in json.dumps(rule["Targets"][0]["Arn"])
+
+
+def test_an_inbox_gives_up_after_as_many_tries_as_a_queue_of_starts(synthesised: Synthesised):
+    queues = {queue["QueueName"]: queue for queue in synthesised.resources("AWS::SQS::Queue", "messaging")}
+
+    for name in ("events", "ends", "fires", "polls"):
+        queue = queues[f"millrace-{synthesised.name}-{name}"]
+        assert queue["RedrivePolicy"]["maxReceiveCount"] == 20
+        assert queue["VisibilityTimeout"] == (720 if name == "polls" else 360)
+
+
+def test_schedules_run_as_a_role_that_fills_two_queues_and_nothing_else(synthesised: Synthesised):
+    (policy,) = [
+        each
+        for each in synthesised.resources("AWS::IAM::Policy", "messaging")
+        if "SchedulerRole" in json.dumps(each["Roles"])
+    ]
+    (statement,) = statements(policy)
+
+    assert as_list(statement["Action"]) == ["sqs:SendMessage"]
+    assert sorted(name for name in ("Fires", "Polls") for arn in statement["Resource"] if name in json.dumps(arn)) == [
+        "Fires",
+        "Polls",
+    ]
+
+
+def test_only_the_api_complete_and_machines_put_events_on_the_bus(synthesised: Synthesised):
+    putting = [
+        json.dumps(policy["Roles"])
+        for policy in synthesised.resources("AWS::IAM::Policy")
+        for each in statements(policy)
+        if "events:PutEvents" in as_list(each["Action"])
+    ]
+
+    assert len(putting) == 2
+    assert any("api" in roles for roles in putting)
+    assert any("complete" in roles for roles in putting)
 
 
 def test_stores_are_encrypted_with_the_projects_key_and_reached_from_functions_only(synthesised: Synthesised):

@@ -13,6 +13,7 @@ from aiohttp import web
 from shared.adapters.local.embedded_postgres import DATABASE
 from tests.localstack import emulator
 from tests.localstack.deployment import Api, Deployment, deploy
+from tests.localstack.door import Door, in_front_of
 from tests.localstack.emulator import REGION, Emulator
 from tests.localstack.parity.services import scripted
 from tests.support.openai_server import OpenAIServer, openai_server
@@ -54,6 +55,13 @@ def empty_database(_postgres_server: str) -> str:
 
 
 @pytest.fixture(scope="session")
+def door(empty_database: str) -> Iterator[tuple[Door, str]]:
+    """What stands between the deployment and its database, and the URL that goes through it."""
+    with in_front_of(empty_database) as made:
+        yield made
+
+
+@pytest.fixture(scope="session")
 async def models() -> AsyncIterator[OpenAIServer]:
     """The model server that the agents of the deployment ask; prompts may say what it answers."""
     async with openai_server() as server:
@@ -82,14 +90,14 @@ async def echo() -> AsyncIterator[str]:
 @pytest.fixture(scope="session")
 def deployment(
     localstack: Emulator,
-    empty_database: str,
+    door: tuple[Door, str],
     redis_url: str,
     models: OpenAIServer,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Deployment:
     """Every stack, deployed once a session."""
     context = {
-        "database_url": empty_database,
+        "database_url": door[1],
         "redis_url": redis_url,
         "allowed_hosts": "127.0.0.1",
         "openai_base_url": models.url,

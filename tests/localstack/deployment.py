@@ -135,6 +135,15 @@ class Api:
 
         return await until(look)
 
+    async def delivered(self, execution_id: str) -> dict[str, Any]:
+        """The execution of a webhook's delivery, once it has ended; before it is dispatched, there is none to read."""
+
+        async def look() -> bool:
+            return (await self.http.get(f"api/executions/{execution_id}")).status_code == 200
+
+        await until(look, 120)
+        return await self.ended(execution_id)
+
 
 async def until(look: Callable[[], Awaitable[Any]], seconds: float = 60) -> Any:
     """What `look` finds, once it finds something."""

@@ -9,7 +9,6 @@ import orjson
 import yaml
 
 from shared.adapters.aws.starts import encode
-from shared.adapters.postgres.queue import PostgresQueue
 from shared.clock import SystemClock
 from shared.executions.records import Priority, StartRequest
 from shared.ids import new_id
@@ -96,7 +95,7 @@ async def test_a_signed_delivery_starts_an_execution_and_another_is_refused(api:
     assert (taken.status_code, refused.status_code) == (202, 401), (taken.text, refused.text)
     assert refused.headers["content-type"] == "application/problem+json"
     assert refused.json()["status"] == 401
-    execution = await api.ended(taken.json()["execution_id"])
+    execution = await api.delivered(taken.json()["execution_id"])
     assert (execution["status"], execution["output"]) == ("succeeded", {"n": 7})
 
 
@@ -141,24 +140,43 @@ async def test_a_running_execution_is_cancelled(api: Api):
     assert (await api.ended(execution_id))["status"] == "cancelled"
 
 
-async def test_what_goes_by_the_clock_says_that_it_does_not_run_here_yet(api: Api):
-    made = await api.active(workflow("timed", {"id": "a", "type": "transform", "config": {"output": 1}}))
-    wanted = {"type": "schedule", "config": {"cron": "0 9 * * *"}}
+async def test_a_workflow_runs_another_and_both_are_executions(api: Api):
+    inner = await api.active(
+        workflow("inner", {"id": "a", "type": "transform", "config": {"output": "{% $input.n * 2 %}"}})
+    )
+    call = {"id": "a", "type": "workflow", "config": {"workflow": "inner", "input": {"n": "{% $input.n %}"}}}
+    outer = await api.active(workflow("outer", call))
 
-    answer = await api.http.post(f"api/workflows/{made['id']}/triggers", json=wanted)
+    execution = await api.ended(await api.start(outer, {"n": 21}))
 
-    assert (answer.status_code, answer.json()["code"]) == (501, "not_implemented"), answer.text
+    assert (execution["status"], execution["output"]) == ("succeeded", 42), execution
+
+    async def nested() -> list[dict[str, Any]]:
+        found = (await api.get(f"api/executions?workflow_id={inner['id']}"))["items"]
+        return [each for each in found if each["completed_at"]]
+
+    (child,) = await until(nested)
+    whole = await api.get(f"api/executions/{child['id']}")
+    assert (whole["status"], whole["output"], whole["input"]) == ("succeeded", 42, {"n": 21})
+    assert statuses(whole) == {"a": "succeeded"}
 
 
-async def test_a_poisoned_start_becomes_a_dead_letter_and_starts_once_it_is_redriven(
-    api: Api, deployment: Deployment, empty_database: str
-):
-    made = await api.active(workflow("poisoned", {"id": "a", "type": "transform", "config": {"output": 1}}))
+async def test_a_workflow_that_runs_one_that_is_not_there_is_refused(api: Api):
+    call = {"id": "a", "type": "workflow", "config": {"workflow": "nowhere"}}
+
+    answer = await api.http.post("api/workflows", json=workflow("calling", call))
+
+    assert (answer.status_code, answer.json()["code"]) == (400, "request.parameter_invalid"), answer.text
+
+
+async def test_a_poisoned_start_becomes_a_dead_letter_and_starts_once_it_is_redriven(api: Api, deployment: Deployment):
+    document = workflow("poisoned", {"id": "a", "type": "transform", "config": {"output": 1}})
+    made = await api.active(document)
     request = StartRequest(
         execution_id=new_id(),
         project_id=made["project_id"],
         workflow_id=made["id"],
-        version=1,
+        version=2,  # that is not there
         input={},
         context={"trigger": {"type": "manual"}, "correlation_id": "poison"},
         created_at=SystemClock().now(),
@@ -167,9 +185,11 @@ async def test_a_poisoned_start_becomes_a_dead_letter_and_starts_once_it_is_redr
     sqs = deployment.client("sqs")
     queue = sqs.get_queue_url(QueueName=f"{PREFIX}-starts-low")["QueueUrl"]
     dead = sqs.get_queue_url(QueueName=f"{PREFIX}-starts-low-dead")["QueueUrl"]
-    sqs.set_queue_attributes(QueueUrl=queue, Attributes={"VisibilityTimeout": "0"})  # else five tries take 15 minutes
+    arn = sqs.get_queue_attributes(QueueUrl=dead, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+    once = json.dumps({"deadLetterTargetArn": arn, "maxReceiveCount": 1})  # twenty tries take three minutes
+    sqs.set_queue_attributes(QueueUrl=queue, Attributes={"RedrivePolicy": once})
 
-    sqs.send_message(QueueUrl=queue, MessageBody=encode(request).decode())  # of an execution that nobody took in
+    sqs.send_message(QueueUrl=queue, MessageBody=encode(request).decode())
 
     async def given_up() -> bool:
         names = ["ApproximateNumberOfMessages"]
@@ -177,10 +197,12 @@ async def test_a_poisoned_start_becomes_a_dead_letter_and_starts_once_it_is_redr
         return found[names[0]] == "1"
 
     await until(given_up)
-    rows = PostgresQueue(empty_database)
-    await rows.submit(request)  # the cause is mended
-    await rows.close()
-    arn = sqs.get_queue_attributes(QueueUrl=dead, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+    answer = await api.http.put(f"api/workflows/{made['id']}", json=document | {"output": "{% $a + 1 %}"})
+    assert answer.status_code == 200, answer.text  # the cause is mended
     sqs.start_message_move_task(SourceArn=arn)
 
-    assert (await api.ended(request.execution_id))["status"] == "succeeded"
+    async def taken() -> bool:
+        return (await api.http.get(f"api/executions/{request.execution_id}")).status_code == 200
+
+    await until(taken)
+    assert (await api.ended(request.execution_id))["output"] == 2

@@ -149,7 +149,6 @@ def test_expressions(config, expected):
     [
         ({"overlap": "queue"}, "config.overlap 'queue'"),
         ({"window": {"days": ["mon"], "outside": "defer"}}, "config.window.outside 'defer'"),
-        ({"jitter_seconds": 5}, "config.jitter_seconds"),
     ],
 )
 def test_what_needs_a_second_look_is_refused(config, words):

@@ -331,3 +331,19 @@ async def test_what_eventbridge_scheduler_sends_starts_the_same_run(bench: Bench
     unknown = await core.on_event(bench.deps, trigger.project_id, new_id(), T0)
 
     assert [each.outcome for each in (again, outside, unknown)] == ["duplicate", "skipped", "skipped"]
+
+
+async def test_a_fire_time_of_eventbridge_is_remembered_and_its_refusals_pause_the_trigger(bench: Bench):
+    trigger = await bench.schedule(cron="0 * * * *", pause_after_failures=2, input={"n": "{% $number('no') %}"})
+    outcomes = []
+    for hour in range(3):
+        at = T0 + timedelta(hours=hour)
+        bench.clock.advance((at - bench.clock.now()).total_seconds())
+        outcomes.append((await core.on_event(bench.deps, trigger.project_id, trigger.id, at)).outcome)
+
+    assert outcomes == ["refused", "refused", "skipped"], "then it is switched off"
+    letters = await bench.stores.dead_letters.list(trigger.project_id, trigger_id=trigger.id)
+    assert len(letters.items) == 2
+    memory = await bench.state(trigger)
+    assert memory.paused_reason
+    assert [each.outcome for each in memory.recent] == ["refused", "refused"]

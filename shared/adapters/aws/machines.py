@@ -6,21 +6,28 @@ Sources: https://docs.aws.amazon.com/step-functions/latest/dg/concepts-state-mac
 https://docs.aws.amazon.com/step-functions/latest/dg/concepts-state-machine-alias.html
 """
 
-import re
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
 
 import orjson
 from botocore.exceptions import ClientError
 
 from shared.adapters.aws.client import call, client, code_of
 from shared.adapters.aws.settings import AwsSettings
-from shared.errors import NotImplementedYet
 from shared.executions.records import HistoryEvent
 
 MAX_ALIASES = 100
-_NOT_YET = re.compile(r"\$\{(StateMachineArn:[^}]*)\}")
 _PAGE = 1000
+
+
+class Callee(Protocol):
+    """The version of a workflow that another one runs."""
+
+    @property
+    def workflow_id(self) -> str: ...
+
+    @property
+    def version(self) -> int: ...
 
 
 class Machines:
@@ -32,15 +39,12 @@ class Machines:
         _, partition, _, _, account, *_ = settings.machine_role_arn.split(":")
         self._arn = f"arn:{partition}:states:{self._client.meta.region_name}:{account}"
 
-    async def publish(self, workflow_id: str, version: int, asl: dict[str, Any]) -> None:
+    async def publish(self, workflow_id: str, version: int, asl: dict[str, Any], callees: Mapping[str, Callee]) -> None:
         """Makes the machine startable as `version`; again for what is published already changes nothing.
 
         Express workflows run as STANDARD ones: an EXPRESS machine has no history to read and no events of its end.
-
-        Raises:
-            NotImplementedYet: it needs a function that is not deployed.
         """
-        definition = self.resolved(asl)
+        definition = self._resolved(asl, callees)
         options = {
             "definition": definition,
             "roleArn": self._settings.machine_role_arn,
@@ -117,16 +121,14 @@ class Machines:
             page["nextToken"] = answer["nextToken"]
         return found[:limit]
 
-    def resolved(self, asl: dict[str, Any]) -> str:
-        """The definition as text, with the ARNs of what is deployed.
-
-        Raises:
-            NotImplementedYet: it needs a function that is not deployed.
-        """
+    def _resolved(self, asl: dict[str, Any], callees: Mapping[str, Callee]) -> str:
+        """The definition as text, with the ARNs of what is deployed; see statemachines/compiler/subworkflows.py."""
         text = orjson.dumps(asl).decode()
-        missing = _NOT_YET.search(text)
-        if missing:
-            raise NotImplementedYet("Nested workflows do not run on AWS yet; they run on the local stage.")
+        for name, callee in callees.items():
+            machine = f"{self._machine(callee.workflow_id)}:v{callee.version}"
+            text = text.replace(f"${{StateMachineArn:{name}}}", machine)
+            text = text.replace(f"${{WorkflowId:{name}}}", callee.workflow_id)
+            text = text.replace(f'"${{WorkflowVersion:{name}}}"', str(callee.version))
         return self._settings.resolved(text)
 
     async def _point(self, machine: str, alias: str, version: str) -> None:

@@ -1,5 +1,9 @@
-"""StartQueue on AWS: the row of the execution first, which makes a repeated key start nothing twice and lets the caller
-read what it started; then a message on the queue of its priority, which `dispatch` takes."""
+"""StartQueue on AWS: a message on the queue of its priority, which `dispatch` takes.
+
+The API writes the row of the execution first, which makes a repeated key start nothing twice and lets the caller read
+what it started. The webhook receiver has no use for the database: it only sends the message, and `dispatch` writes the
+row.
+"""
 
 from dataclasses import asdict, replace
 from datetime import datetime
@@ -10,12 +14,18 @@ from botocore.exceptions import ClientError
 
 from shared.adapters.aws.client import call, client, code_of
 from shared.adapters.aws.settings import AwsSettings
-from shared.errors import RequestTooLarge, StoreUnavailable
+from shared.errors import IdempotencyMismatch, MalformedRequest, RequestTooLarge, StoreUnavailable
 from shared.executions.records import Accepted, Priority, StartRequest
 from shared.ports import StartQueue
+from shared.ports.ingest import IngestCache
 
 MAX_MESSAGE_BYTES = 250_000
 """A state machine takes 256 KiB of input; a request has little around it."""
+
+
+KNOWN_SECONDS = 3 * 86_400
+"""How long a delivery that is repeated is answered with the first one's execution; Stripe, the most patient sender,
+repeats for three days (https://docs.stripe.com/webhooks#retries). It starts nothing twice after that either."""
 
 
 class SqsStartQueue(StartQueue):
@@ -23,11 +33,7 @@ class SqsStartQueue(StartQueue):
 
     def __init__(self, rows: StartQueue, settings: AwsSettings) -> None:
         self._rows = rows
-        self._urls = {
-            Priority.HIGH: settings.queue_high,
-            Priority.NORMAL: settings.queue_normal,
-            Priority.LOW: settings.queue_low,
-        }
+        self._settings = settings
 
     async def submit(self, request: StartRequest) -> Accepted:
         """Takes the request.
@@ -40,21 +46,76 @@ class SqsStartQueue(StartQueue):
             StoreUnavailable: the database or SQS does not answer; sending it again with its key is safe.
             IdempotencyMismatch, NotFound, QueueFull, MalformedRequest: as the rows say.
         """
-        body = encode(request)
-        if len(body) > MAX_MESSAGE_BYTES:
-            raise RequestTooLarge(
-                f"The input is {len(body)} bytes of JSON with what goes with it; at most {MAX_MESSAGE_BYTES} start a "
-                "state machine on AWS. Send less, or a link to the data."
-            )
+        ensure_fits(request)
         accepted = await self._rows.submit(request)
-        if accepted.duplicate:
-            body = encode(replace(request, execution_id=accepted.execution_id))
-        try:
-            send = client("sqs").send_message
-            await call(send, QueueUrl=self._urls[request.priority], MessageBody=body.decode())
-        except ClientError as error:
-            raise StoreUnavailable(f"The queue of starts takes nothing ({code_of(error)}). Try again.") from error
+        await send(replace(request, execution_id=accepted.execution_id), self._settings)
         return accepted
+
+
+class SqsIngest(StartQueue):
+    """Takes requests without the database. The truth about a repeated key is in the database, and `dispatch` heeds it;
+    the cache only lets a repeated delivery be answered with the execution that the first one started."""
+
+    def __init__(self, cache: IngestCache, settings: AwsSettings) -> None:
+        self._cache = cache
+        self._settings = settings
+
+    async def submit(self, request: StartRequest) -> Accepted:
+        """Takes the request; SQS holds it for two weeks.
+
+        Raises:
+            RequestTooLarge: the request is larger than a state machine takes.
+            MalformedRequest: the key holds U+0000, which the database cannot keep.
+            IdempotencyMismatch: the cache knows that the key came earlier with another input.
+            StoreUnavailable: SQS does not answer; sending it again with its key is safe.
+        """
+        ensure_fits(request)
+        accepted = await self._first(request)
+        try:
+            await send(replace(request, execution_id=accepted.execution_id), self._settings)
+        except StoreUnavailable:
+            if not accepted.duplicate:
+                await self._cache.forget_first(_name(request))
+            raise
+        return accepted
+
+    async def _first(self, request: StartRequest) -> Accepted:
+        mine, key, digest = Accepted(request.execution_id), request.idempotency_key, request.request_digest or ""
+        if key is None:
+            return mine
+        if "\0" in key:
+            raise MalformedRequest("The delivery's id holds the character U+0000, which cannot be stored. Remove it.")
+        accepted, earlier = await self._cache.first(_name(request), mine, digest, KNOWN_SECONDS)
+        if earlier != digest:
+            raise IdempotencyMismatch(
+                f"The idempotency key '{key}' came earlier with another input, and started the execution "
+                f"{accepted.execution_id}. Send the same input again, or use a new key for a new execution.",
+                execution_id=accepted.execution_id,
+            )
+        return accepted
+
+
+def _name(request: StartRequest) -> str:
+    return f"{request.workflow_id} {request.idempotency_key}"
+
+
+def ensure_fits(request: StartRequest) -> None:
+    """Raises RequestTooLarge for what no state machine takes."""
+    size = len(encode(request))
+    if size > MAX_MESSAGE_BYTES:
+        raise RequestTooLarge(
+            f"The input is {size} bytes of JSON with what goes with it; at most {MAX_MESSAGE_BYTES} start a "
+            "state machine on AWS. Send less, or a link to the data."
+        )
+
+
+async def send(request: StartRequest, settings: AwsSettings) -> None:
+    """Puts the request on the queue of its priority. Raises StoreUnavailable."""
+    url = getattr(settings, f"queue_{request.priority.name.lower()}")
+    try:
+        await call(client("sqs").send_message, QueueUrl=url, MessageBody=encode(request).decode())
+    except ClientError as error:
+        raise StoreUnavailable(f"The queue of starts takes nothing ({code_of(error)}). Try again.") from error
 
 
 def encode(request: StartRequest) -> bytes:

@@ -1,0 +1,114 @@
+"""From a message of the queue to a started machine, over the real database; Step Functions is a list of calls."""
+
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import pytest
+
+from functions.dispatch.core import DispatchDeps, dispatch
+from shared.clock import SystemClock
+from shared.errors import NotFound, StoreUnavailable
+from shared.executions.records import ExecutionStatus
+from shared.ids import new_id
+from shared.settings import DEFAULT_PROJECT_ID
+from shared.workflow.records import Workflow
+from tests.support.stores import Stores, new_request, new_workflow
+
+
+@dataclass
+class Machines:
+    """Keeps names, as Step Functions does; one that is `busy` starts nothing."""
+
+    started: dict[str, Any] = field(default_factory=dict)
+    busy: bool = False
+
+    async def start(self, workflow_id: str, version: int, execution_id: str, input_: dict[str, object]) -> None:
+        if self.busy:
+            raise StoreUnavailable("busy")
+        self.started.setdefault(execution_id, input_)
+
+
+@pytest.fixture
+def machines() -> Machines:
+    return Machines()
+
+
+@pytest.fixture
+def deps(stores: Stores, machines: Machines) -> DispatchDeps:
+    return DispatchDeps(
+        workflows=stores.workflows,
+        rows=stores.queue,
+        executions=stores.executions,
+        journal=stores.journal,
+        machines=machines,
+        clock=SystemClock(),
+    )
+
+
+@pytest.fixture
+async def workflow(stores: Stores) -> Workflow:
+    workflow, version = new_workflow()
+    await stores.workflows.create(workflow, version)
+    return workflow
+
+
+async def test_a_request_without_a_row_gets_one_and_starts_once(stores, deps, machines, workflow):
+    request = new_request(workflow, input={"n": 1})
+
+    for _ in range(3):  # SQS delivers at least once
+        await dispatch(request, deps)
+
+    assert list(machines.started) == [request.execution_id]
+    assert machines.started[request.execution_id]["input"] == {"n": 1}
+    found = await stores.executions.get(DEFAULT_PROJECT_ID, request.execution_id)
+    assert found.status is ExecutionStatus.RUNNING
+
+
+async def test_of_two_requests_with_one_key_the_first_is_the_execution(stores, deps, machines, workflow):
+    first = new_request(workflow, idempotency_key="k", request_digest="d")
+    repeated = replace(first, execution_id=new_id())
+
+    await dispatch(first, deps)
+    await dispatch(repeated, deps)
+
+    assert list(machines.started) == [first.execution_id]
+    page = await stores.executions.list(DEFAULT_PROJECT_ID, workflow_id=workflow.id)
+    assert [each.id for each in page.items] == [first.execution_id]
+
+
+async def test_a_repeated_request_starts_what_the_first_one_could_not(deps, machines, workflow):
+    first = new_request(workflow, idempotency_key="k", request_digest="d")
+    machines.busy = True
+    with pytest.raises(StoreUnavailable):
+        await dispatch(first, deps)
+    machines.busy = False
+
+    await dispatch(replace(first, execution_id=new_id()), deps)
+
+    assert list(machines.started) == [first.execution_id]
+
+
+async def test_a_key_that_says_something_else_starts_nothing(deps, machines, workflow):
+    first = new_request(workflow, idempotency_key="k", request_digest="d")
+    await dispatch(first, deps)
+
+    await dispatch(replace(first, execution_id=new_id(), request_digest="other"), deps)
+
+    assert list(machines.started) == [first.execution_id]
+
+
+async def test_what_was_cancelled_before_it_began_does_not_start(stores, deps, machines, workflow):
+    request = new_request(workflow)
+    await stores.queue.submit(request)
+    await stores.executions.request_cancel(DEFAULT_PROJECT_ID, request.execution_id, SystemClock().now())
+
+    await dispatch(request, deps)
+
+    assert machines.started == {}
+
+
+async def test_a_version_that_is_not_there_is_told(deps, machines, workflow):
+    with pytest.raises(NotFound):
+        await dispatch(replace(new_request(workflow), version=7), deps)
+
+    assert machines.started == {}

@@ -44,6 +44,7 @@ MillraceError
 │   ├── ModelUnavailable          (retryable) the model provider failed or is overloaded
 │   ├── ModelRefused              the provider rejected the call (key, model name, policy)
 │   ├── BudgetExceeded            the next model call could exceed the agent's budget
+│   ├── ModelQuotaUsedUp          the project's tokens or dollars of the day are used up
 │   ├── TurnsExceeded             the agent has no answer after its last turn
 │   ├── RecordingMissing          the run to replay has no such turn of the agent
 │   ├── OutputInvalid             the model's output does not match output_schema
@@ -302,6 +303,10 @@ class ModelRefused(NodeError):
 
 class BudgetExceeded(NodeError):
     code = "model.budget_exceeded"
+
+
+class ModelQuotaUsedUp(NodeError):
+    code = "model.quota_used_up"
 
 
 class TurnsExceeded(NodeError):

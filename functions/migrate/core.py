@@ -6,7 +6,7 @@ import psycopg
 
 from shared.adapters.postgres.engine import conninfo, create_sync_engine, store_errors
 
-HEAD = "0021"
+HEAD = "0022"
 """The newest revision in versions/; a test holds it there."""
 
 

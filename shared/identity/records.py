@@ -20,6 +20,10 @@ class Project:
     """How many executions of the project run at once; the others wait."""
     max_executions_per_day: int | None = None
     """How many may start in a day (UTC); further ones are refused."""
+    max_tokens_per_day: int | None = None
+    """How many tokens its agents may use in a day (UTC); then no model is asked any more."""
+    max_dollars_per_day: float | None = None
+    """The same in dollars, as far as the models' prices are known."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -80,7 +80,7 @@ class MemberStore(Protocol):
     async def create_project(self, project: Project, owner: Membership | None) -> None: ...
 
     async def change_project(self, project: Project) -> None:
-        """Its name, how many executions it runs at once, and how many it starts in a day."""
+        """Its name and its bounds."""
 
 
 class SessionStore(Protocol):

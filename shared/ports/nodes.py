@@ -37,7 +37,12 @@ class AgentTurns(Protocol):
         """In order. Raises StoreUnavailable."""
 
     async def keep(self, run: AgentRun, turn: AgentTurnRecord) -> AgentTurnRecord:
-        """Keeps a turn, and gives the one that is kept: the first of this number. Raises StoreUnavailable."""
+        """Keeps a turn, and gives the one that is kept: the first of this number. What the one that is kept took counts
+        against the project's quotas. Raises StoreUnavailable."""
+
+    async def ensure_room(self, project_id: str) -> None:
+        """Raises ModelQuotaUsedUp where the project's agents have used up today's tokens or dollars (UTC), and
+        StoreUnavailable."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -238,10 +238,12 @@ async def test_a_project_takes_a_limit_and_keeps_its_name(world: World):
     target = f"/api/projects/{DEFAULT_PROJECT_ID}"
     had = (await world.client.put(target, json={}, headers=headers)).json()
 
-    limited = await world.client.put(target, json={"max_concurrency": 7}, headers=headers)
+    bounds = {"max_concurrency": 7, "max_tokens_per_day": 10**9, "max_dollars_per_day": 2.5}
+    limited = await world.client.put(target, json=bounds, headers=headers)
     renamed = await world.client.put(target, json={"name": "n"}, headers=headers)
-    unlimited = await world.client.put(target, json={"max_concurrency": None, "name": had["name"]}, headers=headers)
+    none = dict.fromkeys(bounds)
+    unlimited = await world.client.put(target, json={**none, "name": had["name"]}, headers=headers)
 
-    assert (limited.json()["max_concurrency"], limited.json()["name"]) == (7, had["name"])
+    assert limited.json() == {**had, **bounds}
     assert (renamed.json()["max_concurrency"], renamed.json()["name"]) == (7, "n")
-    assert unlimited.json() == {**had, "max_concurrency": None}
+    assert unlimited.json() == {**had, **none}

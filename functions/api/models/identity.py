@@ -78,6 +78,8 @@ class ProjectOut(BaseModel):
     created_at: Timestamp
     max_concurrency: int | None = Field(description="Executions that run at once; the others wait. No limit: null.")
     max_executions_per_day: int | None = Field(description="Further ones are refused until midnight (UTC).")
+    max_tokens_per_day: int | None = Field(description="Then its agents ask no model until midnight (UTC).")
+    max_dollars_per_day: float | None = Field(description="The same, where the models' prices are known.")
 
     @classmethod
     def of(cls, project: Project) -> Self:
@@ -94,6 +96,8 @@ class ChangedProject(Body):
     name: Name | None = None
     max_concurrency: int | None = Field(default=None, ge=1, le=100_000)
     max_executions_per_day: int | None = Field(default=None, ge=1, le=100_000_000)
+    max_tokens_per_day: int | None = Field(default=None, ge=1, le=10**15)
+    max_dollars_per_day: float | None = Field(default=None, gt=0, le=1e9, allow_inf_nan=False)
 
 
 class AddMember(Body):

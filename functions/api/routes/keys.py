@@ -77,7 +77,7 @@ async def create_project(body: NamedProject, caller: Caller, deps: Wired) -> Pro
 
 @router.put("/projects/{project_id}", dependencies=[requires("project:write")], responses=documented(400, 404, 413))
 async def change_project(project_id: Id, body: ChangedProject, deps: Wired) -> ProjectOut:
-    """Renames the project of this request, or limits its executions at once and a day (null: no limit)."""
+    """Renames the project of this request, or bounds what it may do at once and in a day (null: no limit)."""
     if project_id != deps.project_id:
         raise NotFound(f"There is no project '{project_id[:64]}' here. This request is for {deps.project_id}.")
     (project,) = await deps.access.members.projects([project_id])

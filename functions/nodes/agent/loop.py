@@ -91,6 +91,7 @@ class Loop:
             TurnsExceeded: it would be one more than `max_turns`.
             RecordingMissing: it is to be replayed, and was never recorded.
             BudgetExceeded: the call of the model could exceed the budget.
+            ModelQuotaUsedUp: the project's tokens or dollars of the day are used up.
             OutputInvalid: the answer still does not match output_schema after the repair turns.
             NodeStoreUnavailable: the turns cannot be read or kept.
             NodeError: see `core.run`.
@@ -140,6 +141,7 @@ class Loop:
 
     async def _new(self, turn: AgentTurn, before: list[AgentTurnRecord]) -> AgentTurnRecord:
         self._check_number(turn, before)
+        await self._turns.ensure_room(self.run.project_id)
         began = time.perf_counter()
         history = [message for record in before for message in from_json(record.messages)]
         if not before:

@@ -133,8 +133,8 @@ class PostgresMembers(MemberStore):
                 await connection.execute(insert(memberships).values(asdict(owner)))
 
     async def change_project(self, project: Project) -> None:
-        """Its name, how many executions it runs at once, and how many it starts in a day."""
-        values = {name: getattr(project, name) for name in ("name", "max_concurrency", "max_executions_per_day")}
+        """Its name and its bounds."""
+        values = {name: value for name, value in asdict(project).items() if name == "name" or name.startswith("max_")}
         async with transaction(self._engine) as connection:
             await connection.execute(update(projects).where(projects.c.id == project.id).values(values))
 

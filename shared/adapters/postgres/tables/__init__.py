@@ -27,7 +27,7 @@ from shared.adapters.postgres.tables.identity import (
     user_identities,
     users,
 )
-from shared.adapters.postgres.tables.nodes import agent_memory, agent_turns, connections
+from shared.adapters.postgres.tables.nodes import agent_memory, agent_turns, connections, model_usage
 from shared.adapters.postgres.tables.samples import webhook_samples
 from shared.adapters.postgres.tables.schedules import poll_sources, trigger_state
 from shared.adapters.postgres.tables.triggers import triggers, webhook_registrations
@@ -56,6 +56,7 @@ __all__ = [
     "login_attempts",
     "memberships",
     "metadata",
+    "model_usage",
     "organisations",
     "poll_sources",
     "projects",

@@ -1,6 +1,18 @@
 """What the functions of nodes keep and use."""
 
-from sqlalchemy import Column, ForeignKey, Integer, LargeBinary, PrimaryKeyConstraint, Table, Text, UniqueConstraint
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Date,
+    Float,
+    ForeignKey,
+    Integer,
+    LargeBinary,
+    PrimaryKeyConstraint,
+    Table,
+    Text,
+    UniqueConstraint,
+)
 
 from shared.adapters.postgres.tables.base import DOCUMENT, ID, TIME, metadata
 
@@ -49,4 +61,16 @@ agent_memory = Table(
     Column("messages", DOCUMENT, nullable=False),
     UniqueConstraint("project_id", "workflow_id", "node", "key", "execution_id"),
     comment="What agents said and were told, by execution; ids grow with time",
+)
+
+
+model_usage = Table(
+    "model_usage",
+    metadata,
+    Column("project_id", ID, nullable=False),
+    Column("day", Date, nullable=False),
+    Column("tokens", BigInteger, nullable=False),
+    Column("dollars", Float(53), nullable=False),
+    PrimaryKeyConstraint("project_id", "day"),
+    comment="What turns of agents took, by day (UTC)",
 )

@@ -1,6 +1,18 @@
 """Projects and their workflows."""
 
-from sqlalchemy import CheckConstraint, Column, ForeignKey, Index, Integer, PrimaryKeyConstraint, Table, Text, text
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    Column,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    PrimaryKeyConstraint,
+    Table,
+    Text,
+    text,
+)
 
 from shared.adapters.postgres.tables.base import DOCUMENT, ID, TIME, metadata
 
@@ -19,6 +31,8 @@ projects = Table(
     ),
     Column("max_concurrency", Integer),
     Column("max_executions_per_day", Integer, comment="Days are those of UTC"),
+    Column("max_tokens_per_day", BigInteger, comment="Days are those of UTC"),
+    Column("max_dollars_per_day", Float(53), comment="Days are those of UTC"),
     comment="What isolates one team's workflows from another's",
 )
 

@@ -5,6 +5,7 @@ stage: docs/adr has the reasons. An event that comes twice is kept once. What co
 in the database's queue of events, and this raises, so that whoever called comes back for it.
 """
 
+import asyncio
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -31,6 +32,7 @@ class Arrivals:
         self._deps = deps
         self._listeners = core.Listeners(deps.dispatching.triggers)
         self._forgot: datetime | None = None
+        self._one_at_a_time = asyncio.Lock()
 
     async def keep(self, event: Event) -> None:
         """Keeps the event until all triggers have seen it; the platform's own ones only where a trigger of the project
@@ -39,7 +41,8 @@ class Arrivals:
         Raises:
             StoreUnavailable: it is not known whether it was kept.
         """
-        await self._listeners.refresh()
+        async with self._one_at_a_time:
+            await self._listeners.refresh()
         if event.document["source"].startswith(OWN_SOURCES) and not self._listeners.listens(event.project_id):
             return
         try:
@@ -53,6 +56,10 @@ class Arrivals:
         Raises:
             StoreUnavailable: something still waits; call this again later.
         """
+        async with self._one_at_a_time:
+            await self._show()
+
+    async def _show(self) -> None:
         deps = self._deps.dispatching
         await core.relay(deps, self._listeners)
         while (looked := await core.look(deps, self._listeners)).claimed:

@@ -127,7 +127,8 @@ class FunctionsStack(cdk.Stack):
         publish = ["CreateStateMachine", "UpdateStateMachine", "PublishStateMachineVersion"]
         publish += [f"{verb}StateMachineAlias" for verb in ("Create", "Update", "Delete")]
         api.allow([f"states:{action}" for action in publish], machines)
-        api.allow(["states:GetExecutionHistory", "states:StopExecution"], executions)
+        asked = ("GetExecutionHistory", "StopExecution", "RedriveExecution")
+        api.allow([f"states:{action}" for action in asked], executions)
         api.role.add_to_principal_policy(_passing(self.machine_role_arn, "states.amazonaws.com"))
         api.allow(["states:SendTaskSuccess"], machines)  # what a person decided
         api.allow(["lambda:InvokeFunction"], [self.all["tool"].lambda_function.function_arn])  # tests connections

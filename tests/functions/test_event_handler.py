@@ -1,5 +1,6 @@
 """The Lambda that takes the events of the bus, over the real database; Lambda's own records are in events/."""
 
+import asyncio
 from pathlib import Path
 from typing import Any
 
@@ -93,6 +94,16 @@ async def test_an_event_that_comes_twice_starts_one_execution(doors: Doors, arri
     (execution,) = await doors.executions(workflow["id"])
     whole = (await doors.api.get(f"/api/executions/{execution['id']}")).json()
     assert (whole["input"]["id"], whole["input"]["resources"]) == (published.id, [])
+
+
+async def test_a_batch_of_events_that_come_at_once_starts_each_once(doors: Doors, arrivals: Arrivals):
+    workflow = await doors.workflow()
+    await doors.trigger(workflow["id"], type="event", config={"pattern": PATTERN})
+    documents = [delivered(event(id=new_id())) for _ in range(10)]
+
+    await asyncio.gather(*(arrive(arrivals, each) for each in [*documents, *documents]))
+
+    assert len(await doors.executions(workflow["id"])) == len(documents)
 
 
 async def test_what_cannot_be_queued_now_waits_for_the_message_to_come_back(

@@ -166,7 +166,7 @@ async def test_a_workflow_that_runs_one_that_is_not_there_is_refused(api: Api):
 
     answer = await api.http.post("api/workflows", json=workflow("calling", call))
 
-    assert (answer.status_code, answer.json()["code"]) == (400, "request.parameter_invalid"), answer.text
+    assert (answer.status_code, answer.json()["code"]) == (422, "request.parameter_invalid"), answer.text
 
 
 async def test_a_poisoned_start_becomes_a_dead_letter_and_starts_once_it_is_redriven(api: Api, deployment: Deployment):

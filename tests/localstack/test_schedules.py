@@ -22,8 +22,9 @@ async def timed(api: Api, name: str, output: str, **trigger: Any) -> tuple[dict[
 def schedules(deployment: Deployment, trigger_id: str) -> list[dict[str, Any]]:
     """Those of a trigger, whole."""
     client = deployment.client("scheduler")
-    listed = client.list_schedules(GroupName=PREFIX, NamePrefix=trigger_id)["Schedules"]
-    return [client.get_schedule(GroupName=PREFIX, Name=each["Name"]) for each in listed]
+    pages = client.get_paginator("list_schedules").paginate(GroupName=PREFIX)
+    names = [each["Name"] for page in pages for each in page["Schedules"] if each["Name"].startswith(trigger_id)]
+    return [client.get_schedule(GroupName=PREFIX, Name=name) for name in names]
 
 
 def fire(deployment: Deployment, schedule: dict[str, Any], at: datetime) -> None:

@@ -43,7 +43,7 @@ async def _one(record: dict[str, Any], work: Work) -> bool:
     try:
         await work(record)
     except MillraceError as error:
-        log.warning("a message failed", extra={"code": error.code, "reason": error.message})
+        log.warning("a message failed: %s: %s", error.code, error.message, extra={"message_id": record["messageId"]})
         await _rest(record, hopeless=not error.retryable)
     except Exception:
         log.exception("a message failed", extra={"message_id": record["messageId"]})

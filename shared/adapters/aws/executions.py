@@ -2,18 +2,26 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Protocol
 
 from shared.adapters.aws.machines import Machines
-from shared.errors import NotImplementedYet
+from shared.clock import iso
 from shared.executions.records import Execution, ExecutionStatus, HistoryEvent, StatusChange
 from shared.identity.principal import acting_project
 from shared.ports import Completions, ExecutionStore, Page
 
 
+class Rows(ExecutionStore, Protocol):
+    """An ExecutionStore that also says beforehand what can be redriven."""
+
+    async def ensure_redrivable(self, project_id: str, execution_id: str, at: datetime) -> None:
+        """Raises Conflict where `request_redrive` would; changes nothing."""
+
+
 class AwsExecutions(ExecutionStore):
     """An ExecutionStore whose rows are in `rows`."""
 
-    def __init__(self, rows: ExecutionStore, machines: Machines) -> None:
+    def __init__(self, rows: Rows, machines: Machines) -> None:
         self._rows = rows
         self._machines = machines
 
@@ -48,9 +56,19 @@ class AwsExecutions(ExecutionStore):
         return had
 
     async def request_redrive(self, project_id: str, execution_id: str, at: datetime) -> ExecutionStatus | None:
-        """Raises NotImplementedYet."""
-        del project_id, execution_id, at
-        raise NotImplementedYet("Executions are not redriven on AWS yet; start it again with the same input.")
+        """Lets Step Functions go on from where the execution failed, then says in its row that it runs.
+
+        Raises:
+            Conflict: as the rows say, or Step Functions does not go on with it.
+            StoreUnavailable: whether it goes on is unknown; asking once more is safe.
+        """
+        execution = await self._rows.get(project_id, execution_id)
+        if execution is None:
+            return None
+        await self._rows.ensure_redrivable(project_id, execution_id, at)
+        ended = execution.completed_at or at
+        await self._machines.redrive(execution.workflow_id, execution_id, f"{execution_id}/{iso(ended)}")
+        return await self._rows.request_redrive(project_id, execution_id, at)
 
 
 class NoCompletions(Completions):

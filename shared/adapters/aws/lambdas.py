@@ -1,14 +1,20 @@
 """TaskRunner on AWS, for calls of node functions that are not part of an execution: testing a connection, polling."""
 
 import asyncio
+from functools import cache
 from typing import Any
 
+import boto3
 import orjson
-from botocore.exceptions import ClientError
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
 
-from shared.adapters.aws.client import client, code_of
+from shared.adapters.aws.client import code_of
 from shared.adapters.aws.settings import AwsSettings
 from shared.ports import TaskCall, TaskFailed, TaskRunner
+
+_ONCE = Config(connect_timeout=5, read_timeout=115, retries={"total_max_attempts": 1})
+"""A request to a slow service is waited for, and not made twice behind the caller's back."""
 
 
 class LambdaTasks(TaskRunner):
@@ -25,6 +31,8 @@ class LambdaTasks(TaskRunner):
             status, failed, body = await asyncio.to_thread(_invoke, arn, payload)
         except ClientError as error:
             raise TaskFailed(f"Lambda.{code_of(error)}", str(error)) from None
+        except BotoCoreError as error:
+            raise TaskFailed("Lambda.SdkClientException", str(error)) from None
         if failed:
             name = body.get("errorType", "Lambda.Unknown") if isinstance(body, dict) else "Lambda.Unknown"
             raise TaskFailed(name, orjson.dumps(body).decode())
@@ -35,5 +43,10 @@ class LambdaTasks(TaskRunner):
 
 
 def _invoke(arn: str, payload: bytes) -> tuple[int, bool, Any]:
-    answer = client("lambda").invoke(FunctionName=arn, Payload=payload)
+    answer = _client().invoke(FunctionName=arn, Payload=payload)
     return answer["StatusCode"], "FunctionError" in answer, orjson.loads(answer["Payload"].read())
+
+
+@cache
+def _client() -> Any:
+    return boto3.client("lambda", config=_ONCE)

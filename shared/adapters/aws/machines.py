@@ -14,6 +14,7 @@ from botocore.exceptions import ClientError
 
 from shared.adapters.aws.client import call, client, code_of
 from shared.adapters.aws.settings import AwsSettings
+from shared.errors import Conflict
 from shared.executions.records import HistoryEvent
 
 MAX_ALIASES = 100
@@ -96,6 +97,23 @@ class Machines:
         except ClientError as error:
             if code_of(error) not in ("ExecutionDoesNotExist", "ValidationException"):
                 raise
+
+    async def redrive(self, workflow_id: str, execution_id: str, token: str) -> None:
+        """Lets a failed execution go on; the same token within 15 minutes changes nothing.
+
+        Raises:
+            Conflict: it was never started, has ended well, runs, or ended more than 14 days ago.
+        """
+        arn = self._execution(workflow_id, execution_id)
+        try:
+            await call(self._client.redrive_execution, executionArn=arn, clientToken=token)
+        except ClientError as error:
+            if code_of(error) not in ("ExecutionNotRedrivable", "ExecutionDoesNotExist", "ExecutionLimitExceeded"):
+                raise
+            raise Conflict(
+                f"Step Functions does not go on with the execution '{execution_id}' ({code_of(error)}). Start it again "
+                "with the same input."
+            ) from None
 
     async def describe(self, execution_arn: str) -> dict[str, Any]:
         """What DescribeExecution says."""

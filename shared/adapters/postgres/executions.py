@@ -91,26 +91,25 @@ class PostgresExecutions(ExecutionStore):
             rows = await connection.execute(query.order_by(events.id).limit(limit))
         return [HistoryEvent(*row) for row in rows]
 
+    async def ensure_redrivable(self, project_id: str, execution_id: str, at: datetime) -> None:
+        """Raises Conflict where `request_redrive` would; changes nothing."""
+        if is_id(execution_id):
+            async with transaction(self._engine) as connection:
+                row = (await connection.execute(_redriving(project_id, execution_id))).one_or_none()
+            if row is not None:
+                _ensure_redrivable(row, at)
+
     async def request_redrive(self, project_id: str, execution_id: str, at: datetime) -> ExecutionStatus | None:
         """Lets an execution go on from where it failed; the status that it had. See ExecutionStore."""
         if not is_id(execution_id):
             return None
-        ours = (_c.project_id == project_id, _c.id == execution_id)
-        length = select(func.coalesce(func.max(execution_events.c.id), 0)).where(
-            execution_events.c.execution_id == _c.id
-        )
-        versions = workflow_versions.c
-        asked = (
-            select(_c.id, _c.status, _c.completed_at, versions.mode, length.scalar_subquery().label("length"))
-            .join(workflow_versions, and_(versions.workflow_id == _c.workflow_id, versions.version == _c.version))
-            .where(*ours)
-            .with_for_update(of=workflow_executions)
-        )
+        asked = _redriving(project_id, execution_id).with_for_update(of=workflow_executions)
         async with transaction(self._engine) as connection:
             row = (await connection.execute(asked)).one_or_none()
             if row is None:
                 return None
             _ensure_redrivable(row, at)
+            ours = (_c.project_id == project_id, _c.id == execution_id)
             await connection.execute(update(workflow_executions).where(*ours).values(redriven_values()))
         return ExecutionStatus(row.status)
 
@@ -132,6 +131,17 @@ class PostgresExecutions(ExecutionStore):
             if not status.terminal:
                 await connection.execute(cancelling(at, *ours))
         return status
+
+
+def _redriving(project_id: str, execution_id: str) -> Select[Any]:
+    """What decides whether an execution can be redriven."""
+    length = select(func.coalesce(func.max(execution_events.c.id), 0)).where(execution_events.c.execution_id == _c.id)
+    versions = workflow_versions.c
+    return (
+        select(_c.id, _c.status, _c.completed_at, versions.mode, length.scalar_subquery().label("length"))
+        .join(workflow_versions, and_(versions.workflow_id == _c.workflow_id, versions.version == _c.version))
+        .where(_c.project_id == project_id, _c.id == execution_id)
+    )
 
 
 def cancelling(at: datetime, *unfinished: ColumnElement[bool]) -> Insert:

@@ -1,0 +1,98 @@
+"""Redriving on Step Functions, over the real database. The emulator cannot redrive, so that its client stands in."""
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+from shared.adapters.aws import machines as module
+from shared.adapters.aws.executions import AwsExecutions
+from shared.adapters.aws.machines import Machines
+from shared.adapters.aws.settings import AwsSettings
+from shared.clock import SystemClock
+from shared.errors import Conflict
+from shared.executions.records import ExecutionStatus, StatusChange
+from shared.ids import new_id
+from shared.settings import DEFAULT_PROJECT_ID
+from tests.support.stores import Stores, new_request, new_workflow
+
+
+class StepFunctions:
+    """Goes on with executions, unless it `refuses`."""
+
+    meta = SimpleNamespace(region_name="eu-central-1")
+
+    def __init__(self) -> None:
+        self.redriven: list[dict[str, Any]] = []
+        self.refuses: str | None = None
+
+    def redrive_execution(self, **given: Any) -> dict[str, Any]:
+        if self.refuses is not None:
+            raise ClientError({"Error": {"Code": self.refuses}, "ResponseMetadata": {"HTTPStatusCode": 400}}, "Redrive")
+        self.redriven.append(given)
+        return {"redriveDate": SystemClock().now()}
+
+
+@pytest.fixture
+def aws(monkeypatch: pytest.MonkeyPatch) -> StepFunctions:
+    made = StepFunctions()
+    monkeypatch.setattr(module, "client", lambda service: made)
+    return made
+
+
+@pytest.fixture
+def executions(stores: Stores, aws: StepFunctions) -> AwsExecutions:
+    role = "arn:aws:iam::123456789012:role/machines"
+    return AwsExecutions(stores.executions, Machines(AwsSettings(machine_prefix="m", machine_role_arn=role)))
+
+
+async def ended(stores: Stores, status: ExecutionStatus) -> tuple[str, str]:
+    """The ids of an execution that ended so and of its workflow."""
+    workflow, version = new_workflow()
+    await stores.workflows.create(workflow, version)
+    request = new_request(workflow)
+    await stores.queue.submit(request)
+    error = None if status is ExecutionStatus.SUCCEEDED else {"name": "Boom", "cause": ""}
+    change = StatusChange(status, SystemClock().now(), error=error)
+    await stores.journal.write(request.execution_id, DEFAULT_PROJECT_ID, (), change)
+    return request.execution_id, workflow.id
+
+
+async def test_a_failed_execution_goes_on_under_its_name_and_ends_again(stores, executions, aws):
+    execution_id, workflow_id = await ended(stores, ExecutionStatus.FAILED)
+
+    had = await executions.request_redrive(DEFAULT_PROJECT_ID, execution_id, SystemClock().now())
+
+    (told,) = aws.redriven
+    assert had is ExecutionStatus.FAILED
+    assert told["executionArn"] == f"arn:aws:states:eu-central-1:123456789012:execution:m-{workflow_id}:{execution_id}"
+    assert not (await stores.executions.get(DEFAULT_PROJECT_ID, execution_id)).status.terminal
+    end = StatusChange(ExecutionStatus.SUCCEEDED, SystemClock().now(), result=1)
+    await stores.journal.write(execution_id, DEFAULT_PROJECT_ID, (), end)
+    found = await stores.executions.get(DEFAULT_PROJECT_ID, execution_id)
+    assert (found.status, found.result, found.error) == (ExecutionStatus.SUCCEEDED, 1, None)
+
+
+async def test_what_ended_well_is_not_even_asked_about(stores, executions, aws):
+    execution_id, _ = await ended(stores, ExecutionStatus.SUCCEEDED)
+
+    with pytest.raises(Conflict):
+        await executions.request_redrive(DEFAULT_PROJECT_ID, execution_id, SystemClock().now())
+
+    assert aws.redriven == []
+
+
+@pytest.mark.parametrize("code", ["ExecutionNotRedrivable", "ExecutionDoesNotExist"])
+async def test_what_step_functions_refuses_stays_as_it_ended(stores, executions, aws, code):
+    execution_id, _ = await ended(stores, ExecutionStatus.FAILED)
+    aws.refuses = code
+
+    with pytest.raises(Conflict, match=code):
+        await executions.request_redrive(DEFAULT_PROJECT_ID, execution_id, SystemClock().now())
+
+    assert (await stores.executions.get(DEFAULT_PROJECT_ID, execution_id)).status is ExecutionStatus.FAILED
+
+
+async def test_an_execution_that_is_not_there_is_none(executions):
+    assert await executions.request_redrive(DEFAULT_PROJECT_ID, new_id(), SystemClock().now()) is None

@@ -1,0 +1,41 @@
+"""What functions may do in an account beyond the emulator, where tests/localstack holds permissions to their use."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from infra.constructs.function import HANDLERS
+from tests.infra.conftest import Synthesised
+
+ONLY_IN_AN_ACCOUNT = {
+    "secretsmanager:GetSecretValue": "The database's credentials; on the emulator its URL is given.",
+    "kms:Decrypt": "The key of that secret.",
+}
+
+
+def actions(made: Synthesised) -> dict[str, set[str]]:
+    """By function, what its own policy allows."""
+    found: dict[str, set[str]] = {}
+    for name, resource in made.templates["functions"]["Resources"].items():
+        if resource["Type"] == "AWS::IAM::Policy":
+            function = max((each for each in HANDLERS if name.startswith(each)), key=len)
+            found.setdefault(function, set()).update(_actions(resource["Properties"]))
+    return found
+
+
+def _actions(policy: dict[str, Any]) -> Iterator[str]:
+    for statement in policy["PolicyDocument"]["Statement"]:
+        yield from [statement["Action"]] if isinstance(statement["Action"], str) else statement["Action"]
+
+
+def test_what_is_allowed_beyond_what_the_emulator_shows_has_a_reason(synthesised: Synthesised, tmp_path: Path):
+    if synthesised.name == "localstack":
+        pytest.skip("this is what the others are held to")
+    shown = actions(Synthesised("localstack", tmp_path))
+
+    beyond = {name: allowed - shown[name] for name, allowed in actions(synthesised).items()}
+
+    assert beyond.keys() == HANDLERS.keys()
+    assert set().union(*beyond.values()) == ONLY_IN_AN_ACCOUNT.keys()

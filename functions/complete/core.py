@@ -39,10 +39,18 @@ class CompleteDeps:
     clock: Clock
 
 
-async def complete(event: dict[str, Any], deps: CompleteDeps) -> None:
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """What became of an execution, and how long it took."""
+
+    status: ExecutionStatus
+    milliseconds: float
+
+
+async def complete(event: dict[str, Any], deps: CompleteDeps) -> Ended | None:
     """Records the end that an event of the type `Step Functions Execution Status Change` tells of, and publishes it as
     `execution.succeeded`, `execution.failed`, …. Again changes nothing: an execution keeps its first end, whose event
-    always has the same id.
+    always has the same id. None is what is no end.
 
     The execution is asked for what the event may leave out: payloads above 248 KiB.
     Source: https://docs.aws.amazon.com/step-functions/latest/dg/eventbridge-integration.html
@@ -52,14 +60,15 @@ async def complete(event: dict[str, Any], deps: CompleteDeps) -> None:
     """
     found = await deps.machines.describe(event["detail"]["executionArn"])
     status = STATUS.get(found["status"])
-    if status is None:  # an event of a status that is no end
-        return
+    if status is None:
+        return None
     given = orjson.loads(found["input"])
     started = given["execution"]
     if await deps.executions.get(started["project_id"], started["id"]) is None:
         await _take_in(given, found, deps)
     await deps.journal.write(started["id"], started["project_id"], (), _change(status, found))
     await _publish(started["id"], started["project_id"], deps)
+    return Ended(status, (found["stopDate"] - found["startDate"]).total_seconds() * 1_000)
 
 
 async def _take_in(given: dict[str, Any], found: dict[str, Any], deps: CompleteDeps) -> None:

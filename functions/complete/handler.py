@@ -7,8 +7,17 @@ import orjson
 
 from functions.complete.core import CompleteDeps, complete
 from shared.adapters.aws.loop import run
+from shared.adapters.telemetry.observed import Metric, measure, observed
 from shared.errors import MalformedRequest
+from shared.executions.records import ExecutionStatus
 from shared.observability import bind
+
+ENDS = {
+    ExecutionStatus.SUCCEEDED: Metric.EXECUTIONS_SUCCEEDED,
+    ExecutionStatus.FAILED: Metric.EXECUTIONS_FAILED,
+    ExecutionStatus.TIMED_OUT: Metric.EXECUTIONS_TIMED_OUT,
+    ExecutionStatus.CANCELLED: Metric.EXECUTIONS_CANCELLED,
+}
 
 
 @cache
@@ -18,6 +27,7 @@ def _deps() -> CompleteDeps:
     return from_environment()
 
 
+@observed
 def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
     """A batch of SQS messages in, each an event of EventBridge; the ids of those that failed out."""
     from shared.adapters.aws.batches import settle  # noqa: PLC0415 - as above
@@ -33,4 +43,7 @@ async def _one(record: dict[str, Any]) -> None:
     except (ValueError, KeyError, TypeError) as error:
         raise MalformedRequest(f"The message {record['messageId']} tells of no execution: {error}.") from None
     with bind(execution_id=name):
-        await complete(event, _deps())
+        ended = await complete(event, _deps())
+    if ended is not None:
+        measure(ENDS[ended.status])
+        measure(Metric.EXECUTION_DURATION, ended.milliseconds)

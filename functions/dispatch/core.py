@@ -31,8 +31,8 @@ class DispatchDeps:
     clock: Clock
 
 
-async def dispatch(request: StartRequest, deps: DispatchDeps) -> None:
-    """Starts the request's machine under the execution's id, unless it was cancelled meanwhile.
+async def dispatch(request: StartRequest, deps: DispatchDeps) -> bool:
+    """Starts the request's machine under the execution's id, unless it was cancelled meanwhile; whether it did.
 
     A request that comes twice starts nothing twice: Step Functions keeps names, and a row that has ended keeps its end.
 
@@ -43,17 +43,18 @@ async def dispatch(request: StartRequest, deps: DispatchDeps) -> None:
     """
     taken = await _row(request, deps)
     if taken is None:
-        return
+        return False
     request, execution = taken
     workflow = await deps.workflows.get(request.project_id, request.workflow_id)
     if workflow is None:
         raise NotFound(f"The workflow {request.workflow_id} of the execution {request.execution_id} is not there.")
     if execution.status is not ExecutionStatus.QUEUED:
-        return
+        return False
     given, began = machine_input(request, workflow.name), deps.clock.now()  # its end may be told before we go on
     await deps.machines.start(request.workflow_id, request.version, request.execution_id, given)
     change = StatusChange(ExecutionStatus.RUNNING, began)
     await deps.journal.write(request.execution_id, request.project_id, (), change)
+    return True
 
 
 async def _row(request: StartRequest, deps: DispatchDeps) -> tuple[StartRequest, Execution] | None:

@@ -5,6 +5,8 @@ from typing import Any
 
 from functions.dispatch.core import DispatchDeps, dispatch
 from shared.adapters.aws.loop import run
+from shared.adapters.telemetry.observed import Metric, measure, observed
+from shared.clock import SystemClock
 from shared.errors import MalformedRequest
 from shared.observability import bind
 
@@ -16,6 +18,7 @@ def _deps() -> DispatchDeps:
     return from_environment()
 
 
+@observed
 def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
     """A batch of SQS messages in, the ids of those that failed out."""
     from shared.adapters.aws.batches import settle  # noqa: PLC0415 - as above
@@ -32,4 +35,6 @@ async def _one(record: dict[str, Any]) -> None:
     except (ValueError, KeyError, TypeError) as error:
         raise MalformedRequest(f"The message {record['messageId']} is no start request: {error}.") from None
     with bind(execution_id=request.execution_id, workflow_id=request.workflow_id):
-        await dispatch(request, _deps())
+        if await dispatch(request, _deps()):
+            measure(Metric.EXECUTIONS_STARTED)
+            measure(Metric.QUEUE_AGE, (SystemClock().now() - request.created_at).total_seconds() * 1_000)

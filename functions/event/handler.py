@@ -7,6 +7,7 @@ import orjson
 
 from functions.event.arrival import Arrivals
 from shared.adapters.aws.loop import run
+from shared.adapters.telemetry.observed import observed
 from shared.clock import SystemClock
 from shared.errors import MalformedRequest
 
@@ -18,6 +19,7 @@ def _arrivals() -> Arrivals:
     return from_environment()
 
 
+@observed
 def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
     """A batch of SQS messages in, the ids of those that failed out."""
     from shared.adapters.aws.batches import settle  # noqa: PLC0415 - as above

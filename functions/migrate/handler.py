@@ -13,11 +13,14 @@ import logging
 import urllib.request
 from typing import Any
 
+from shared.adapters.telemetry.observed import observed
+
 RESOURCE_ID = "millrace-schema"
 
 log = logging.getLogger(__name__)
 
 
+@observed
 def handler(event: dict[str, Any], context: Any) -> dict[str, str] | None:
     """Create and Update migrate, Delete leaves the schema alone; CloudFormation is told how it went, whatever it is."""
     if "owner_key" in event:

@@ -7,6 +7,8 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from shared.adapters.aws import loop
+from shared.adapters.telemetry.observed import Metric, measure
+from shared.errors import NodeError
 from shared.settings import load
 from shared.workflow.node_lambda import NO_SERVICES, NodeServices, Run, answer
 
@@ -26,7 +28,22 @@ def invoke(event: dict[str, Any], run: Run) -> dict[str, Any]:
 
 
 async def _answer(event: dict[str, Any], run: Run) -> dict[str, Any]:
-    return await answer(event, run, services())
+    try:
+        result = await answer(event, run, services())
+    except NodeError:
+        measure(Metric.NODE_ERRORS)
+        raise
+    _measure_model(result["meta"])
+    return result
+
+
+def _measure_model(meta: dict[str, Any]) -> None:
+    """What the call of a model took; a result of the cache took nothing."""
+    if "usage" in meta and not meta.get("cached"):
+        usage = meta["usage"]
+        measure(Metric.TOKENS, usage.get("input_tokens", 0) + usage.get("output_tokens", 0))
+        if meta.get("cost_usd") is not None:
+            measure(Metric.DOLLARS, float(meta["cost_usd"]))
 
 
 @cache

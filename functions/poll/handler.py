@@ -7,6 +7,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from functions.poll.core import Deps, on_event
 from shared.adapters.aws.loop import run
+from shared.adapters.telemetry.observed import observed
 from shared.errors import MalformedRequest
 
 
@@ -25,6 +26,7 @@ def _deps() -> Deps:
     return from_environment()
 
 
+@observed
 def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
     """A batch of SQS messages in, the ids of those that failed out; what comes again emits nothing twice."""
     from shared.adapters.aws.batches import settle  # noqa: PLC0415 - as above

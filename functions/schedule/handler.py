@@ -7,6 +7,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError
 
 from functions.schedule.core import Deps, on_event
 from shared.adapters.aws.loop import run
+from shared.adapters.telemetry.observed import observed
 from shared.errors import MalformedRequest
 
 
@@ -27,6 +28,7 @@ def _deps() -> Deps:
     return from_environment()
 
 
+@observed
 def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
     """A batch of SQS messages in, the ids of those that failed out; what comes again starts nothing twice."""
     from shared.adapters.aws.batches import settle  # noqa: PLC0415 - as above

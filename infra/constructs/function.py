@@ -76,7 +76,11 @@ class Function(Construct):
             reserved_concurrent_executions=size.reserved,
             log_group=log_group,
             tracing=lambda_.Tracing.ACTIVE,
-            environment={**variables, "POWERTOOLS_SERVICE_NAME": name},
+            environment={
+                **variables,
+                "POWERTOOLS_SERVICE_NAME": name,
+                "POWERTOOLS_METRICS_NAMESPACE": environment.prefix,
+            },
             vpc=place.vpc,
             vpc_subnets=ec2.SubnetSelection(subnet_type=ec2.SubnetType.PRIVATE_WITH_EGRESS) if place.vpc else None,
             security_groups=place.security_groups or None,

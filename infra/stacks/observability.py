@@ -14,6 +14,7 @@ from infra.stacks.functions import FunctionsStack
 from infra.stacks.messaging import MessagingStack
 
 _FIVE_MINUTES = cdk.Duration.minutes(5)
+_NODES_WITH_WORK = ("agent", "approval", "http", "tool")
 
 
 class ObservabilityStack(cdk.Stack):
@@ -36,6 +37,7 @@ class ObservabilityStack(cdk.Stack):
         self._queues(messaging)
         self._functions(functions)
         self._api(api)
+        self._executions(environment)
         if environment.edge:
             self._dashboard(environment, functions, messaging, api)
         if environment.monthly_budget_usd:
@@ -76,12 +78,40 @@ class ObservabilityStack(cdk.Stack):
         slow = api.rest.metric_latency(period=_FIVE_MINUTES, statistic="p99")
         self._alarm("ApiSlow", slow, 3_000, "One request in a hundred takes 3 s or longer", 3)
 
+    def _executions(self, environment: Environment) -> None:
+        told = {
+            "failed": _measured(environment, "ExecutionsFailed", "complete"),
+            "late": _measured(environment, "ExecutionsTimedOut", "complete"),
+            "well": _measured(environment, "ExecutionsSucceeded", "complete"),
+        }
+        bad, every = "(FILL(failed, 0) + FILL(late, 0))", "(FILL(failed, 0) + FILL(late, 0) + FILL(well, 0))"
+        rate = cloudwatch.MathExpression(
+            expression=f"IF({every} >= 10, 100 * {bad} / {every}, 0)", using_metrics=told, period=_FIVE_MINUTES
+        )
+        self._alarm("ExecutionsFail", rate, 20, "Of ten or more executions that ended in five minutes, a fifth failed")
+
     def _dashboard(
         self, environment: Environment, functions: FunctionsStack, messaging: MessagingStack, api: ApiStack
     ) -> None:
         every = [function.lambda_function for function in functions.all.values()]
         graphs = {
             "Requests": [api.rest.metric_count(), api.rest.metric_server_error(), api.rest.metric_latency()],
+            "Executions": [
+                _measured(environment, "ExecutionsStarted", "dispatch"),
+                *(
+                    _measured(environment, f"Executions{end}", "complete")
+                    for end in ("Succeeded", "Failed", "TimedOut", "Cancelled")
+                ),
+            ],
+            "Length of executions (p50, p99)": [
+                _measured(environment, "ExecutionDuration", "complete", statistic) for statistic in ("p50", "p99")
+            ],
+            "From request to start (p50, p99)": [
+                _measured(environment, "QueueAge", "dispatch", statistic) for statistic in ("p50", "p99")
+            ],
+            "Errors of nodes": [_measured(environment, "NodeErrors", node) for node in _NODES_WITH_WORK],
+            "Tokens": [_measured(environment, "Tokens", "agent")],
+            "Dollars of models": [_measured(environment, "Dollars", "agent")],
             "Waiting to start": [
                 queue.metric_approximate_age_of_oldest_message()
                 for queue in (*messaging.queues.values(), *messaging.inboxes.values())
@@ -121,3 +151,14 @@ class ObservabilityStack(cdk.Stack):
             ),
             notifications_with_subscribers=[mail] if mail else None,
         )
+
+
+def _measured(environment: Environment, name: str, function: str, statistic: str = "Sum") -> cloudwatch.Metric:
+    """What a function tells by itself, under its own name; shared/adapters/telemetry/observed.py lists the metrics."""
+    return cloudwatch.Metric(
+        namespace=environment.prefix,
+        metric_name=name,
+        dimensions_map={"service": function},
+        statistic=statistic,
+        period=_FIVE_MINUTES,
+    )

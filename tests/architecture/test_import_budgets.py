@@ -44,9 +44,9 @@ def in_lambda(module: str, forbidden: frozenset[str], modules: int) -> Budget:
 
 BUDGETS = {
     "api": in_lambda("functions.api.handler", AGENTS | {"alembic", "boto3", "statemachines.interpreter"}, 600),
-    "webhook": in_lambda("functions.webhook.handler", AGENTS | STORES | {"boto3", "fastapi", "statemachines"}, 195),
-    "http node": in_lambda("functions.nodes.http.handler", NODE, 235),
-    "tool node": in_lambda("functions.nodes.tool.handler", NODE, 235),
+    "webhook": in_lambda("functions.webhook.handler", AGENTS | STORES | {"boto3", "fastapi", "statemachines"}, 197),
+    "http node": in_lambda("functions.nodes.http.handler", NODE, 237),
+    "tool node": in_lambda("functions.nodes.tool.handler", NODE, 237),
     "agent node": in_lambda("functions.nodes.agent.handler", NODE | AGENTS | {"httpx"}, 140),
     "schedule": in_lambda("functions.schedule.handler", AGENTS | STORES | {"boto3", "fastapi", "statemachines"}, 192),
     "poll": in_lambda("functions.poll.handler", AGENTS | STORES | {"boto3", "fastapi", "statemachines"}, 192),

@@ -9,7 +9,7 @@ import orjson
 import pytest
 
 from functions.complete import handler as module
-from functions.complete.core import CompleteDeps, complete
+from functions.complete.core import CompleteDeps, Ended, complete
 from shared.clock import SystemClock
 from shared.errors import StoreUnavailable
 from shared.executions.records import ExecutionStatus, StartRequest, machine_input
@@ -61,20 +61,22 @@ async def request_(stores: Stores) -> StartRequest:
 
 
 def deps(stores: Stores, bus: Bus, request: StartRequest, **found: Any) -> CompleteDeps:
-    given = {"status": "SUCCEEDED", "output": '{"n": 1}', "stopDate": SystemClock().now() - timedelta(seconds=1)}
+    given = {"status": "SUCCEEDED", "output": '{"n": 1}', "startDate": BEGAN, "stopDate": BEGAN + timedelta(seconds=4)}
     described = given | {"input": orjson.dumps(machine_input(request, "w")).decode()} | found
     return CompleteDeps(Described(described), stores.journal, stores.queue, stores.executions, bus, SystemClock())
 
 
+BEGAN = SystemClock().now() - timedelta(seconds=5)
 EVENT = {"detail": {"executionArn": "arn"}}
 
 
 async def test_an_end_is_recorded_and_told_under_the_same_id_each_time(stores, bus, request_):
     made = deps(stores, bus, request_)
 
-    await complete(EVENT, made)
+    ended = await complete(EVENT, made)
     await complete(EVENT, made)
 
+    assert ended == Ended(ExecutionStatus.SUCCEEDED, 4_000)
     found = await stores.executions.get(DEFAULT_PROJECT_ID, request_.execution_id)
     assert (found.status, found.result) == (ExecutionStatus.SUCCEEDED, {"n": 1})
     first, again = bus.published
@@ -98,7 +100,7 @@ async def test_an_end_that_could_not_be_told_is_told_when_the_message_comes_back
 
 
 async def test_what_is_no_end_is_not_told(stores, bus, request_):
-    await complete(EVENT, deps(stores, bus, request_, status="RUNNING"))
+    assert await complete(EVENT, deps(stores, bus, request_, status="RUNNING")) is None
 
     assert bus.published == []
 
@@ -109,14 +111,13 @@ async def test_a_nested_execution_gets_its_row_when_it_ends(stores, bus, request
         execution_id=new_id(),
         context={"trigger": {"type": "workflow", "parent": {"execution_id": request_.execution_id, "node": "a"}}},
     )
-    began = SystemClock().now() - timedelta(seconds=5)
-    made = deps(stores, bus, nested, startDate=began)
+    made = deps(stores, bus, nested)
 
     for _ in range(2):
         await complete(EVENT, made)
 
     found = await stores.executions.get(DEFAULT_PROJECT_ID, nested.execution_id)
-    assert (found.status, found.result, found.started_at) == (ExecutionStatus.SUCCEEDED, {"n": 1}, began)
+    assert (found.status, found.result, found.started_at) == (ExecutionStatus.SUCCEEDED, {"n": 1}, BEGAN)
     assert found.context["parent"] == {"execution_id": request_.execution_id}
     assert [each.document["detail"]["depth"] for each in bus.published] == [3, 3], "of the one that it is nested in"
 
@@ -125,7 +126,7 @@ async def test_of_an_execution_whose_parent_is_not_known_nothing_is_published(st
     parent = {"execution_id": new_id(), "node": "a"}
     nested = replace(request_, execution_id=new_id(), context={"trigger": {"type": "workflow", "parent": parent}})
 
-    await complete(EVENT, deps(stores, bus, nested, startDate=SystemClock().now() - timedelta(seconds=5)))
+    await complete(EVENT, deps(stores, bus, nested))
 
     assert (await stores.executions.get(DEFAULT_PROJECT_ID, nested.execution_id)).status is ExecutionStatus.SUCCEEDED
     assert bus.published == []

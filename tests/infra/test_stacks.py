@@ -1,6 +1,7 @@
 """What the templates promise, in every environment."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ from aws_cdk import aws_s3 as s3
 
 from infra.application import check
 from infra.config import ContextInvalid, environment
+from shared.adapters.telemetry.observed import Metric
 from tests.infra.conftest import STORES, Synthesised
 
 NODES = ("agent", "approval", "http", "tool")
@@ -205,6 +207,28 @@ def test_every_alarm_tells_somebody(synthesised: Synthesised):
 
     assert len(alarms) > 20
     assert all(alarm["AlarmActions"] for alarm in alarms)
+
+
+def measured(value: Any) -> set[tuple[str, str, str]]:
+    """Namespace, name and function of the metrics of our own in a template's resource."""
+    written = json.dumps(value).replace("\\", "").replace(" ", "")
+    found = re.findall(r'"(millrace-\w+)","(\w+)","service","(\w+)"', written)
+    stats = [each["MetricStat"]["Metric"] for each in value.get("Metrics", ()) if "MetricStat" in each]
+    return {*found, *((each["Namespace"], each["MetricName"], each["Dimensions"][0]["Value"]) for each in stats)}
+
+
+def test_dashboard_and_alarm_ask_for_the_metrics_that_functions_tell(synthesised: Synthesised):
+    namespace = f"millrace-{synthesised.name}"
+    (alarm,) = [each for each in synthesised.resources("AWS::CloudWatch::Alarm") if "Metrics" in each]
+    variables = [each["Environment"]["Variables"] for each in synthesised.resources("AWS::Lambda::Function")]
+
+    assert {each["POWERTOOLS_METRICS_NAMESPACE"] for each in variables} == {namespace}
+    assert {name for _, name, _ in measured(alarm)} < {*Metric}
+    if synthesised.name != "localstack":
+        (dashboard,) = synthesised.resources("AWS::CloudWatch::Dashboard")
+        shown = measured(dashboard)
+        assert {(space, name) for space, name, _ in shown} == {(namespace, name) for name in Metric}
+        assert {function for _, _, function in shown} < FUNCTIONS
 
 
 @pytest.mark.parametrize(

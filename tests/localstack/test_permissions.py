@@ -15,7 +15,7 @@ from tests.localstack.permissions import Grant, Use, granted, used
 ROLES = [*HANDLERS, "machines"]
 
 _LARGE = "Payloads above 200 kB; `http` and `tool` show it."
-_CREATED_BY_CDK = "Comes with the CDK's SqsEventSource; Lambda's own poller asks for it."
+_FAILING = "Lets a message that failed rest; test_ingest shows it of `dispatch`, where one fails."
 NOT_EXERCISED: dict[tuple[str, str], str] = {
     ("*", "xray:*"): "Lambda and Step Functions send traces themselves; LocalStack keeps none.",
     ("*", "kms:*"): "S3 and Secrets Manager ask for the key in the caller's name; LocalStack's do without.",
@@ -26,11 +26,20 @@ NOT_EXERCISED: dict[tuple[str, str], str] = {
     ("http", "s3:GetObject"): _LARGE,
     ("webhook", "s3:*Object"): _LARGE,
     ("*", "s3:ListBucket"): "S3 says 404 for what is not there only to who may list, to others 403.",
-    ("tool", "sqs:SendMessage"): "workflow.start; nested workflows do not run on AWS yet.",
-    ("dispatch", "sqs:ChangeMessageVisibility"): _CREATED_BY_CDK,
-    ("dispatch", "sqs:GetQueueUrl"): _CREATED_BY_CDK,
+    ("tool", "sqs:SendMessage"): "The tool workflow.start, which no workflow of this tier calls.",
+    **{
+        (name, action): _FAILING
+        for name in ("complete", "dispatch", "event", "poll", "schedule")
+        for action in ("sqs:ChangeMessageVisibility", "sqs:GetQueueUrl")
+    },
+    ("poll", "s3:*Object"): _LARGE,
+    (
+        "schedule",
+        "states:StopExecution",
+    ): "The overlap policy cancel_previous, of executions that take longer than here.",
     ("complete", "sqs:SendMessage"): "Lambda puts events there that failed; nothing fails here.",
     ("api", "iam:PassRole"): "CreateStateMachine hands the machines' role over; no request of its own.",
+    ("api", "states:RedriveExecution"): "The emulator cannot redrive; tests/contract/test_aws_executions.py does.",
     ("api", "states:DeleteStateMachineAlias"): "Of a workflow's hundred and first version.",
     ("api", "states:UpdateStateMachineAlias"): "Where publishing failed half-way, and is done again.",
     ("machines", "events:*"): "The native integrations; nothing that is compiled uses them yet.",
@@ -48,6 +57,7 @@ WILDCARDS: dict[str, str] = {
     "bedrock:*": "Authors choose the model of a node.",
     "states:*": "Machines that publishing makes, by what their names begin with.",
     "lambda:InvokeFunction": "Versions of the function.",
+    "scheduler:*Schedule": "Every trigger has schedules of its own, in the deployment's group.",
 }
 """Why a resource is given with a wildcard, by action."""
 

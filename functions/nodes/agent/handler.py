@@ -5,11 +5,13 @@ from typing import Any
 
 from functions.nodes import services
 from functions.nodes.agent.core import AgentDeps, run
+from shared.adapters.telemetry.observed import observed
 from shared.connections.kinds import Credentials
 from shared.settings import load
 from shared.workflow.node_call import NodeCall, NodeResult
 
 
+@observed
 def handler(event: dict[str, Any], context: object) -> dict[str, Any]:  # noqa: ARG001 - Lambda's interface
     """A NodeCall in, a NodeResult out; a NodeError fails the invocation under its class name."""
     return services.invoke(event, _run)

@@ -5,11 +5,13 @@ from typing import Any
 
 from functions.nodes import services
 from functions.nodes.approval.core import ApprovalDeps, run
+from shared.adapters.telemetry.observed import observed
 from shared.clock import SystemClock
 from shared.connections.kinds import Credentials
 from shared.workflow.node_call import NodeCall, NodeResult
 
 
+@observed
 def handler(event: dict[str, Any], context: object) -> dict[str, Any]:  # noqa: ARG001 - Lambda's interface
     """A NodeCall with a task token in; that it returns only says that the approval is kept."""
     return services.invoke(event, _run)

@@ -4,11 +4,13 @@ from typing import Any
 
 from functions.nodes.http.core import HttpDeps, http_deps, run
 from functions.nodes.services import circuits, invoke
+from shared.adapters.telemetry.observed import observed
 from shared.connections.kinds import Credentials
 from shared.settings import load
 from shared.workflow.node_call import NodeCall, NodeResult
 
 
+@observed
 def handler(event: dict[str, Any], context: object) -> dict[str, Any]:  # noqa: ARG001 - Lambda's interface
     """A NodeCall in, a NodeResult out; a NodeError fails the invocation under its class name."""
     return invoke(event, _run)

@@ -65,11 +65,11 @@ BUNDLES = (
     Bundle("approval", ("functions/nodes/approval", *_NODE), 66),
     Bundle("http", ("functions/nodes/http", *_NODE), 66),
     Bundle("tool", ("functions/nodes/tool", *_NODE), 98),
-    Bundle("dispatch", ("functions/dispatch", "shared"), 36),
-    Bundle("complete", ("functions/complete", "shared"), 36),
-    Bundle("event", ("functions/event", "shared"), 80),
-    Bundle("schedule", ("functions/schedule", "shared"), 80),
-    Bundle("poll", ("functions/poll", "shared"), 90),
+    Bundle("dispatch", ("functions/dispatch", "shared"), 23),
+    Bundle("complete", ("functions/complete", "shared"), 23),
+    Bundle("event", ("functions/event", "shared"), 50),
+    Bundle("schedule", ("functions/schedule", "shared"), 50),
+    Bundle("poll", ("functions/poll", "shared"), 62),
     Bundle("migrate", ("functions/migrate", "shared"), 38),
 )
 

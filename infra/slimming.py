@@ -14,12 +14,18 @@ _SEGMENTS_AT, _SECTIONS_AT, _SEGMENT_COUNT_AT, _SECTION_COUNT_AT = 32, 40, 54, 6
 """Offsets in the ELF header."""
 _OFFSET_AT, _SIZE_AT = 8, 32
 """Offsets in a program header."""
+_POWERTOOLS_UTILITIES = (
+    *("auth_alpha", "batch", "circuit_breaker", "data_classes", "data_masking", "feature_flags", "idempotency"),
+    *("kafka", "metadata", "parameters", "parser", "streaming", "validation"),
+)
 UNUSED = (
     *(f"sqlalchemy/dialects/{name}" for name in ("mssql", "mysql", "oracle", "sqlite")),
-    "aws_lambda_powertools/event_handler/openapi/swagger_ui",
+    "aws_lambda_powertools/event_handler",
+    *(f"aws_lambda_powertools/utilities/{name}" for name in _POWERTOOLS_UTILITIES),
     "*.dist-info/sboms",
 )
-"""Folders as patterns: other databases, another API's pages, and lists of what was compiled in. Licences stay."""
+"""Folders as patterns: other databases, what of Powertools is not used (ADR 15), and lists of what was compiled in.
+Licences stay."""
 
 
 def slim(folder: Path) -> None:

@@ -4,9 +4,8 @@ from functions.complete.core import CompleteDeps
 from shared.adapters.aws.events import EventBridgeBus
 from shared.adapters.aws.machines import Machines
 from shared.adapters.aws.settings import stage
-from shared.adapters.postgres.engine import create_engine
-from shared.adapters.postgres.executions import PostgresExecutions
 from shared.adapters.postgres.journal import PostgresJournal
+from shared.adapters.postgres.progress import PostgresProgress
 from shared.adapters.postgres.queue import PostgresQueue
 from shared.clock import SystemClock
 
@@ -22,7 +21,7 @@ def from_environment() -> CompleteDeps:
         machines=Machines(here.aws),
         journal=PostgresJournal(url),
         rows=PostgresQueue(url, max_queued=_NO_LIMIT),
-        executions=PostgresExecutions(create_engine(url, pool_size=2)),
+        progress=PostgresProgress(url),
         bus=EventBridgeBus(here.aws.event_bus),
         clock=SystemClock(),
     )

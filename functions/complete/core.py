@@ -8,7 +8,7 @@ import orjson
 
 from shared.clock import Clock
 from shared.executions.records import Execution, ExecutionStatus, StartRequest, StatusChange
-from shared.ports import ExecutionStore, Journal, StartQueue
+from shared.ports import Journal, StartQueue
 from shared.ports.events import EventBus
 from shared.triggers.events.lifecycle import Change, event_of_change
 
@@ -20,7 +20,6 @@ STATUS = {
     "TIMED_OUT": ExecutionStatus.TIMED_OUT,
     "ABORTED": ExecutionStatus.CANCELLED,
 }
-_NESTED = 32
 _NAMED = {ExecutionStatus.TIMED_OUT: "States.Timeout"}
 
 
@@ -29,12 +28,21 @@ class Describer(Protocol):
         """What DescribeExecution says."""
 
 
+class Progress(Protocol):
+    async def exists(self, project_id: str, execution_id: str) -> bool:
+        """Whether the execution has a row."""
+
+    async def ended(self, project_id: str, execution_id: str) -> tuple[Execution, int | None] | None:
+        """An execution that has ended, and how many events led to it from one execution to the next; None of events
+        that cannot be counted."""
+
+
 @dataclass(frozen=True, slots=True)
 class CompleteDeps:
     machines: Describer
     journal: Journal
     rows: StartQueue
-    executions: ExecutionStore
+    progress: Progress
     bus: EventBus
     clock: Clock
 
@@ -64,7 +72,7 @@ async def complete(event: dict[str, Any], deps: CompleteDeps) -> Ended | None:
         return None
     given = orjson.loads(found["input"])
     started = given["execution"]
-    if await deps.executions.get(started["project_id"], started["id"]) is None:
+    if not await deps.progress.exists(started["project_id"], started["id"]):
         await _take_in(given, found, deps)
     await deps.journal.write(started["id"], started["project_id"], (), _change(status, found))
     await _publish(started["id"], started["project_id"], deps)
@@ -94,32 +102,15 @@ async def _take_in(given: dict[str, Any], found: dict[str, Any], deps: CompleteD
 
 
 async def _publish(execution_id: str, project_id: str, deps: CompleteDeps) -> None:
-    execution = await deps.executions.get(project_id, execution_id)
-    if execution is None or execution.completed_at is None:  # deleted since
+    found = await deps.progress.ended(project_id, execution_id)
+    if found is None:  # deleted since
         return
-    depth = await _depth(execution, deps)
-    if depth is None:
+    execution, depth = found
+    if depth is None or execution.completed_at is None:
         log.info("an end is not published: a loop through it could not be told")
         return
     change = Change(execution, execution.status, execution.completed_at, depth)
     await deps.bus.publish(event_of_change(change, deps.clock.now()))
-
-
-async def _depth(execution: Execution, deps: CompleteDeps) -> int | None:
-    """How many executions, each started by an event of the one before, led to this one or to those it is nested in.
-
-    None where one of these has no row: one that is nested itself has none before it ends.
-    """
-    depth, steps = 0, 0
-    while True:
-        depth = max(depth, int((execution.context.get("trigger") or {}).get("depth", 0)))
-        parent = execution.context.get("parent")
-        if parent is None:
-            return depth
-        found = await deps.executions.get(execution.project_id, parent["execution_id"]) if steps < _NESTED else None
-        if found is None:
-            return None
-        execution, steps = found, steps + 1
 
 
 def _change(status: ExecutionStatus, found: dict[str, Any]) -> StatusChange:

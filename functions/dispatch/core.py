@@ -10,8 +10,8 @@ from typing import Protocol
 
 from shared.clock import Clock
 from shared.errors import IdempotencyMismatch, NotFound
-from shared.executions.records import Execution, ExecutionStatus, StartRequest, StatusChange, machine_input
-from shared.ports import ExecutionStore, Journal, StartQueue, WorkflowStore
+from shared.executions.records import ExecutionStatus, StartRequest, StatusChange, machine_input
+from shared.ports import Journal, StartQueue
 
 log = logging.getLogger(__name__)
 
@@ -21,11 +21,17 @@ class Starter(Protocol):
         """Starts an execution of this name; again changes nothing."""
 
 
+class Progress(Protocol):
+    async def standing(
+        self, project_id: str, workflow_id: str, execution_id: str
+    ) -> tuple[str, ExecutionStatus | None] | None:
+        """The workflow's name, and the status of an execution that has a row; None of a workflow that is not there."""
+
+
 @dataclass(frozen=True, slots=True)
 class DispatchDeps:
-    workflows: WorkflowStore
+    progress: Progress
     rows: StartQueue
-    executions: ExecutionStore
     journal: Journal
     machines: Starter
     clock: Clock
@@ -41,34 +47,37 @@ async def dispatch(request: StartRequest, deps: DispatchDeps) -> bool:
         QuotaUsedUp: the project has started as many executions today as it may.
         StoreUnavailable: a store does not answer; the message shows up again.
     """
-    taken = await _row(request, deps)
-    if taken is None:
+    found = await _standing(request, deps)
+    if found[1] is None:
+        taken = await _take_in(request, deps)
+        if taken is None:
+            return False
+        request, found = taken, await _standing(taken, deps)
+    name, status = found
+    if status is None:
+        raise NotFound(f"The execution {request.execution_id} is not there, though it was taken in.")
+    if status is not ExecutionStatus.QUEUED:
         return False
-    request, execution = taken
-    workflow = await deps.workflows.get(request.project_id, request.workflow_id)
-    if workflow is None:
-        raise NotFound(f"The workflow {request.workflow_id} of the execution {request.execution_id} is not there.")
-    if execution.status is not ExecutionStatus.QUEUED:
-        return False
-    given, began = machine_input(request, workflow.name), deps.clock.now()  # its end may be told before we go on
+    given, began = machine_input(request, name), deps.clock.now()  # its end may be told before we go on
     await deps.machines.start(request.workflow_id, request.version, request.execution_id, given)
     change = StatusChange(ExecutionStatus.RUNNING, began)
     await deps.journal.write(request.execution_id, request.project_id, (), change)
     return True
 
 
-async def _row(request: StartRequest, deps: DispatchDeps) -> tuple[StartRequest, Execution] | None:
-    """The request and its row, made where there is none; of a key that came before, those of the first execution. None
-    where the key came with another input: the sender broke its word, and nobody can be told."""
-    found = await deps.executions.get(request.project_id, request.execution_id)
+async def _standing(request: StartRequest, deps: DispatchDeps) -> tuple[str, ExecutionStatus | None]:
+    found = await deps.progress.standing(request.project_id, request.workflow_id, request.execution_id)
     if found is None:
-        try:
-            accepted = await deps.rows.submit(request)
-        except IdempotencyMismatch as error:
-            log.warning("a delivery was dropped", extra={"code": error.code, "reason": error.message})
-            return None
-        request = replace(request, execution_id=accepted.execution_id)
-        found = await deps.executions.get(request.project_id, request.execution_id)
-    if found is None:
-        raise NotFound(f"The execution {request.execution_id} is not there, though it was taken in.")
-    return request, found
+        raise NotFound(f"The workflow {request.workflow_id} of the execution {request.execution_id} is not there.")
+    return found
+
+
+async def _take_in(request: StartRequest, deps: DispatchDeps) -> StartRequest | None:
+    """Makes the row. Of a key that came before, the first execution's id goes on. None where the key came with another
+    input: the sender broke its word, and nobody can be told."""
+    try:
+        accepted = await deps.rows.submit(request)
+    except IdempotencyMismatch as error:
+        log.warning("a delivery was dropped", extra={"code": error.code, "reason": error.message})
+        return None
+    return replace(request, execution_id=accepted.execution_id)

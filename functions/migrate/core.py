@@ -4,7 +4,8 @@ from pathlib import Path
 
 import psycopg
 
-from shared.adapters.postgres.engine import conninfo, create_sync_engine, store_errors
+from shared.adapters.postgres.driver import conninfo
+from shared.adapters.postgres.engine import create_sync_engine, store_errors
 
 HEAD = "0022"
 """The newest revision in versions/; a test holds it there."""

@@ -10,7 +10,8 @@ from cryptography.fernet import Fernet
 from sqlalchemy import insert, text
 
 from shared.adapters.local.secret_box import FernetBox, add_key
-from shared.adapters.postgres.engine import conninfo, transaction
+from shared.adapters.postgres.driver import conninfo
+from shared.adapters.postgres.engine import transaction
 from shared.adapters.postgres.resealing import reseal, sealed_columns
 from shared.adapters.postgres.tables import connections, signing_keys
 from shared.errors import ConfigInvalid

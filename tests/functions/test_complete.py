@@ -63,7 +63,7 @@ async def request_(stores: Stores) -> StartRequest:
 def deps(stores: Stores, bus: Bus, request: StartRequest, **found: Any) -> CompleteDeps:
     given = {"status": "SUCCEEDED", "output": '{"n": 1}', "startDate": BEGAN, "stopDate": BEGAN + timedelta(seconds=4)}
     described = given | {"input": orjson.dumps(machine_input(request, "w")).decode()} | found
-    return CompleteDeps(Described(described), stores.journal, stores.queue, stores.executions, bus, SystemClock())
+    return CompleteDeps(Described(described), stores.journal, stores.queue, stores.progress, bus, SystemClock())
 
 
 BEGAN = SystemClock().now() - timedelta(seconds=5)

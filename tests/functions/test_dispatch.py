@@ -36,9 +36,8 @@ def machines() -> Machines:
 @pytest.fixture
 def deps(stores: Stores, machines: Machines) -> DispatchDeps:
     return DispatchDeps(
-        workflows=stores.workflows,
+        progress=stores.progress,
         rows=stores.queue,
-        executions=stores.executions,
         journal=stores.journal,
         machines=machines,
         clock=SystemClock(),

@@ -26,6 +26,7 @@ from shared.adapters.postgres.events import PostgresEvents, PostgresEventTrigger
 from shared.adapters.postgres.executions import PostgresExecutions
 from shared.adapters.postgres.journal import PostgresJournal
 from shared.adapters.postgres.lifecycle import PostgresLifecycle
+from shared.adapters.postgres.progress import PostgresProgress
 from shared.adapters.postgres.queue import PostgresQueue
 from shared.adapters.postgres.schedules import PostgresPollSources, PostgresTriggerRuns, PostgresTriggerStates
 from shared.adapters.postgres.triggers import PostgresTriggers
@@ -73,6 +74,7 @@ class Stores:
     dead_letters: PostgresDeadLetters
     event_triggers: PostgresEventTriggers
     lifecycle: PostgresLifecycle
+    progress: PostgresProgress
     redis: Redis
     circuits: RedisCircuits
     limits: RedisRateLimits
@@ -84,6 +86,7 @@ class Stores:
         await self.completions.close()
         await self.events.close()
         await self.lifecycle.close()
+        await self.progress.close()
         await self.feed.close()
         await self.redis.aclose()
         await self.engine.dispose()
@@ -122,6 +125,7 @@ def open_stores(postgres_url: str, redis_url: str, encryption_keys: str, blob_fo
         dead_letters=PostgresDeadLetters(engine),
         event_triggers=PostgresEventTriggers(engine),
         lifecycle=PostgresLifecycle(postgres_url),
+        progress=PostgresProgress(postgres_url),
         redis=redis,
         circuits=RedisCircuits(redis),
         limits=RedisRateLimits(redis),

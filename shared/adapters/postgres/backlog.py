@@ -16,11 +16,11 @@ from sqlalchemy import ARRAY, Row, TextClause, Uuid, bindparam, func, select, te
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from shared.adapters.postgres.engine import transaction
+from shared.adapters.postgres.queue import LEASE
 from shared.adapters.postgres.tables import execution_events, task_completions, workflow_executions
 from shared.executions.records import ExecutionStatus, HistoryEvent, Priority, StartRequest, TaskCompletion
 from shared.ports import Backlog, PendingExecution, Signals
 
-LEASE = timedelta(seconds=30)
 EARLY = timedelta(seconds=1)
 """A parked execution can be claimed this much before its time, so that it is at work again when the time comes."""
 

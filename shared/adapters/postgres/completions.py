@@ -13,7 +13,7 @@ from uuid import UUID
 import orjson
 from psycopg.types.json import Json
 
-from shared.adapters.postgres.engine import store_errors
+from shared.adapters.postgres.driver import driver_errors
 from shared.adapters.postgres.group_commit import GroupCommit
 from shared.adapters.postgres.session import Connection, Session
 from shared.executions.records import TaskCompletion
@@ -63,7 +63,7 @@ class PostgresTaskCompletions(TaskCompletions):
         """
         if not is_id(completion.execution_id):
             return False
-        with store_errors():
+        with driver_errors():
             return await self._group.submit(completion)
 
     async def close(self) -> None:

@@ -1,18 +1,16 @@
-"""Connections to PostgreSQL, and what goes wrong with them in Millrace's own errors."""
+"""SQLAlchemy's connections to PostgreSQL, and what goes wrong with them in Millrace's own errors."""
 
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 
 import orjson
-import psycopg
 import sqlalchemy
-from sqlalchemy import Engine, NullPool, exc, make_url
+from sqlalchemy import URL, Engine, NullPool, exc, make_url
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
+from shared.adapters.postgres.driver import CONNECT_SECONDS, conninfo, driver_errors, unavailable
 from shared.adapters.postgres.tenancy import confine
-from shared.errors import ConfigInvalid, MalformedRequest, StoreUnavailable
 
-CONNECT_SECONDS = 5
 POOL_SIZE = 10
 
 
@@ -39,11 +37,6 @@ def create_sync_engine(url: str) -> Engine:
     return sqlalchemy.create_engine(_parsed(url), poolclass=NullPool)
 
 
-def conninfo(url: str) -> str:
-    """The same database for psycopg itself, without SQLAlchemy's name of the driver."""
-    return _parsed(url).replace("postgresql+psycopg://", "postgresql://", 1)
-
-
 @asynccontextmanager
 async def transaction(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
     """A transaction for the length of the block; in a request of a project it sees rows of that project only.
@@ -60,37 +53,15 @@ async def transaction(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
 
 @contextmanager
 def store_errors() -> Iterator[None]:
-    """Turns errors of the driver that are not bugs of ours into Millrace's own; the rest passes."""
-    try:
-        yield
-    except (exc.OperationalError, exc.InterfaceError, exc.TimeoutError, psycopg.OperationalError) as error:
-        raise unavailable(error) from error
-    except (exc.DataError, psycopg.DataError) as error:
-        if "NUL" in str(error) or "0x00" in str(error):
-            raise MalformedRequest(
-                "A text holds the character U+0000, which cannot be stored there. Remove it from names, "
-                "descriptions, paths and keys; inside documents it is allowed."
-            ) from None
-        raise
+    """As `driver_errors`, for statements of SQLAlchemy, which wraps what the driver raises."""
+    with driver_errors():
+        try:
+            yield
+        except exc.TimeoutError as error:  # no connection of the pool was free
+            raise unavailable(error) from error
+        except (exc.OperationalError, exc.InterfaceError, exc.DataError) as error:
+            raise error.orig or error from error
 
 
-def unavailable(error: Exception) -> StoreUnavailable:
-    """Says why in the first line of the driver's words; the rest may hold more than is good for a message."""
-    cause = getattr(error, "orig", None) or error
-    lines = str(cause).splitlines()
-    return StoreUnavailable(
-        f"The database cannot be reached ({type(cause).__name__}: {lines[0] if lines else 'no details'}). Try again."
-    )
-
-
-def _parsed(url: str) -> str:
-    normal = url.replace("postgres://", "postgresql://", 1) if url.startswith("postgres://") else url
-    try:
-        parsed = make_url(normal)
-    except exc.ArgumentError:
-        parsed = None
-    if parsed is None or parsed.get_backend_name() != "postgresql":
-        raise ConfigInvalid(
-            "DATABASE_URL is not a PostgreSQL URL. Write it as postgresql://user:password@host:5432/database."
-        )
-    return parsed.set(drivername="postgresql+psycopg").render_as_string(hide_password=False)
+def _parsed(url: str) -> URL:
+    return make_url(conninfo(url)).set(drivername="postgresql+psycopg")

@@ -1,14 +1,16 @@
 """Events as rows."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 import orjson
 from psycopg.types.json import Json
-from sqlalchemy import Row
 
 from shared.triggers.events.records import Event
+
+if TYPE_CHECKING:
+    from sqlalchemy import Row  # not loaded: the ends of executions are told without SQLAlchemy
 
 # Both tables in one statement, so that no event is kept without being dispatched. Last come the keys that are wanted.
 INSERT_EVENTS = """
@@ -24,7 +26,7 @@ RETURNING key
 """
 
 
-def event_of_row(row: Row[Any]) -> Event:
+def event_of_row(row: "Row[Any]") -> Event:
     """The event in a row of `events`."""
     return Event(str(row.key), str(row.project_id), row.id, row.received_at, row.document, row.depth)
 

@@ -19,7 +19,7 @@ import psycopg
 from psycopg.types.json import Json
 
 from shared.adapters.postgres.completions import submit
-from shared.adapters.postgres.engine import store_errors
+from shared.adapters.postgres.driver import driver_errors
 from shared.adapters.postgres.group_commit import GroupCommit
 from shared.adapters.postgres.session import Connection, Session
 from shared.errors import LeaseLost
@@ -119,7 +119,7 @@ class PostgresJournal(Journal):
         key, project = UUID(execution_id), UUID(project_id)
         rows = [_event_row(key, project, event) for event in events]
         row = None if change is None else _change_of(key, change, events)
-        with store_errors():
+        with driver_errors():
             await self._group.submit(_Write(execution_id, rows, row, completes))
 
     async def close(self) -> None:

@@ -3,10 +3,11 @@
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from shared.adapters.postgres.engine import store_errors
+from shared.adapters.postgres.driver import driver_errors
 from shared.adapters.postgres.event_rows import INSERT_EVENTS, columns_of
+from shared.adapters.postgres.progress import COLUMNS, execution_of
 from shared.adapters.postgres.session import Connection, Session
-from shared.executions.records import Execution, ExecutionStatus
+from shared.executions.records import ExecutionStatus
 from shared.ports.events import LifecycleOutbox
 from shared.triggers.events.lifecycle import Change
 from shared.triggers.events.records import Event
@@ -14,26 +15,25 @@ from shared.triggers.events.records import Event
 _PATIENCE_SECONDS = 3.0
 
 # The depth is that of the execution, or of the one that it is nested in.
-_TAKE = """
+_TAKE = f"""
 WITH taken AS (
     DELETE FROM execution_outbox WHERE (execution_id, status, at) IN (
         SELECT execution_id, status, at FROM execution_outbox ORDER BY at LIMIT %s FOR UPDATE SKIP LOCKED
     ) RETURNING execution_id, status, at
 )
-SELECT e.id, e.project_id, e.workflow_id, w.name, e.version, e.status, e.trigger_id, e.context, e.result, e.error,
-       e.created_at, e.started_at, e.completed_at, t.status, t.at,
-       CASE WHEN e.context -> 'parent' IS NULL THEN coalesce((e.context #>> '{trigger,depth}')::integer, 0) ELSE (
+SELECT {COLUMNS}, t.status, t.at,
+       CASE WHEN e.context -> 'parent' IS NULL THEN coalesce((e.context #>> '{{trigger,depth}}')::integer, 0) ELSE (
            WITH RECURSIVE up (context, steps) AS (
                SELECT e.context, 0
                UNION ALL
                SELECT p.context, up.steps + 1 FROM up
-               JOIN workflow_executions AS p ON p.id = (up.context #>> '{parent,execution_id}')::uuid
+               JOIN workflow_executions AS p ON p.id = (up.context #>> '{{parent,execution_id}}')::uuid
                WHERE up.steps < 32
-           ) SELECT coalesce(max((context #>> '{trigger,depth}')::integer), 0) FROM up
+           ) SELECT coalesce(max((context #>> '{{trigger,depth}}')::integer), 0) FROM up
        ) END
 FROM taken AS t JOIN workflow_executions AS e ON e.id = t.execution_id JOIN workflows AS w ON w.id = e.workflow_id
 ORDER BY t.at
-"""
+"""  # noqa: S608 - of constants
 
 
 class PostgresLifecycle(LifecycleOutbox):
@@ -55,7 +55,7 @@ class PostgresLifecycle(LifecycleOutbox):
                     await connection.execute(INSERT_EVENTS, columns_of(events, [is_wanted(each) for each in events]))
                 return len(rows)
 
-        with store_errors():
+        with driver_errors():
             return await self._session.run(work)
 
     async def close(self) -> None:
@@ -64,22 +64,5 @@ class PostgresLifecycle(LifecycleOutbox):
 
 
 def _change(row: Sequence[Any]) -> Change:
-    id_, project_id, workflow_id, name, version, status, trigger_id, context, result, error, *times = row
-    created_at, started_at, completed_at, changed_to, at, depth = times
-    execution = Execution(
-        id=str(id_),
-        project_id=str(project_id),
-        workflow_id=str(workflow_id),
-        workflow_name=name,
-        version=version,
-        status=ExecutionStatus(status),
-        trigger_id=None if trigger_id is None else str(trigger_id),
-        context=context,
-        input=None,
-        result=result,
-        error=error,
-        created_at=created_at,
-        started_at=started_at,
-        completed_at=completed_at,
-    )
-    return Change(execution, ExecutionStatus(changed_to), at, depth)
+    *columns, changed_to, at, depth = row
+    return Change(execution_of(columns), ExecutionStatus(changed_to), at, depth)

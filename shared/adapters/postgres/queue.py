@@ -4,6 +4,7 @@ import time
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
@@ -11,14 +12,16 @@ import orjson
 import psycopg
 from psycopg.types.json import Json
 
-from shared.adapters.postgres.backlog import LEASE
-from shared.adapters.postgres.engine import store_errors
+from shared.adapters.postgres.driver import driver_errors
 from shared.adapters.postgres.group_commit import GroupCommit
 from shared.adapters.postgres.quotas import DailyQuota
 from shared.adapters.postgres.session import Connection, Session
 from shared.errors import IdempotencyMismatch, NotFound, QueueFull
 from shared.executions.records import Accepted, StartRequest
 from shared.ports import StartQueue
+
+LEASE = timedelta(seconds=30)
+"""How long an execution is its worker's after the worker last said so."""
 
 _PATIENCE_SECONDS = 3.0
 _MAX_WAITING = 5_000
@@ -109,7 +112,7 @@ class PostgresQueue(StartQueue):
             await self._session.run(lambda connection: self._quota.count(connection, [request.project_id]))
         self._quota.ensure_room(request.project_id)
         submission = _Submission(request, worker, _row(request, worker))
-        with store_errors():
+        with driver_errors():
             try:
                 answer = await self._group.submit(submission)
             except psycopg.errors.ForeignKeyViolation:

@@ -7,7 +7,7 @@ from typing import TypeVar
 
 import psycopg
 
-from shared.adapters.postgres.engine import CONNECT_SECONDS, conninfo, unavailable
+from shared.adapters.postgres.driver import CONNECT_SECONDS, conninfo, unavailable
 
 T = TypeVar("T")
 Connection = psycopg.AsyncConnection[tuple[object, ...]]

@@ -1,0 +1,103 @@
+"""What the Lambdas that start and end executions ask of the database: one statement each, and no SQLAlchemy."""
+
+from collections.abc import Sequence
+from typing import Any
+from uuid import UUID
+
+from shared.adapters.postgres.driver import driver_errors
+from shared.adapters.postgres.session import Connection, Session
+from shared.executions.records import Execution, ExecutionStatus
+from shared.ids import is_id
+
+_PATIENCE_SECONDS = 3.0
+
+COLUMNS = """e.id, e.project_id, e.workflow_id, w.name, e.version, e.status, e.trigger_id, e.context, e.result, e.error,
+       e.created_at, e.started_at, e.completed_at"""
+"""Of workflow_executions as `e` and workflows as `w`; `execution_of` reads them."""
+
+_STANDING = """
+SELECT w.name, e.status FROM workflows AS w
+LEFT JOIN workflow_executions AS e ON e.project_id = w.project_id AND e.id = %s
+WHERE w.project_id = %s AND w.id = %s
+"""
+
+_EXISTS = "SELECT FROM workflow_executions WHERE project_id = %s AND id = %s"
+
+# An execution that is nested in one without a row is nested in one that has not ended either.
+_ENDED = f"""
+SELECT {COLUMNS}, (
+    WITH RECURSIVE up (context, known, steps) AS (
+        SELECT e.context, true, 0
+        UNION ALL
+        SELECT p.context, p.id IS NOT NULL, up.steps + 1 FROM up
+        LEFT JOIN workflow_executions AS p
+            ON p.project_id = e.project_id AND p.id = (up.context #>> '{{parent,execution_id}}')::uuid
+        WHERE up.context #>> '{{parent,execution_id}}' IS NOT NULL AND up.steps <= 32
+    )
+    SELECT CASE WHEN bool_and(known AND steps <= 32)
+                THEN max(coalesce((context #>> '{{trigger,depth}}')::integer, 0)) END FROM up
+)
+FROM workflow_executions AS e JOIN workflows AS w ON w.id = e.workflow_id
+WHERE e.project_id = %s AND e.id = %s AND e.completed_at IS NOT NULL
+"""  # noqa: S608 - of constants
+
+
+class PostgresProgress:
+    """Reads by one connection that mends itself."""
+
+    def __init__(self, url: str) -> None:
+        self._session = Session(url, patience_seconds=_PATIENCE_SECONDS)
+
+    async def standing(
+        self, project_id: str, workflow_id: str, execution_id: str
+    ) -> tuple[str, ExecutionStatus | None] | None:
+        """The workflow's name, deleted ones' too, and the execution's status where it has a row; None of a workflow
+        that is not there. Raises StoreUnavailable."""
+        if not all(map(is_id, (project_id, workflow_id, execution_id))):
+            return None
+        row = await self._one(_STANDING, execution_id, project_id, workflow_id)
+        return None if row is None else (row[0], None if row[1] is None else ExecutionStatus(row[1]))
+
+    async def exists(self, project_id: str, execution_id: str) -> bool:
+        """Whether the execution has a row. Raises StoreUnavailable."""
+        return await self._one(_EXISTS, project_id, execution_id) is not None
+
+    async def ended(self, project_id: str, execution_id: str) -> tuple[Execution, int | None] | None:
+        """The execution, without its input, once it has ended; and how many executions, each started by an event of
+        the one before, led to it or to those that it is nested in: None where one of those has no row, or there are
+        more than 32. Raises StoreUnavailable."""
+        row = await self._one(_ENDED, project_id, execution_id)
+        return None if row is None else (execution_of(row[:-1]), row[-1])
+
+    async def close(self) -> None:
+        """Closes the connection."""
+        await self._session.close()
+
+    async def _one(self, query: str, *ids: str) -> Sequence[Any] | None:
+        async def work(connection: Connection) -> Sequence[Any] | None:
+            return await (await connection.execute(query, [UUID(each) for each in ids])).fetchone()
+
+        with driver_errors():
+            return await self._session.run(work)
+
+
+def execution_of(row: Sequence[Any]) -> Execution:
+    """From the values of COLUMNS."""
+    id_, project_id, workflow_id, name, version, status, trigger_id, context, result, error, *times = row
+    created_at, started_at, completed_at = times
+    return Execution(
+        id=str(id_),
+        project_id=str(project_id),
+        workflow_id=str(workflow_id),
+        workflow_name=name,
+        version=version,
+        status=ExecutionStatus(status),
+        trigger_id=None if trigger_id is None else str(trigger_id),
+        context=context,
+        input=None,
+        result=result,
+        error=error,
+        created_at=created_at,
+        started_at=started_at,
+        completed_at=completed_at,
+    )

@@ -121,7 +121,8 @@ async def _started(
     startable = _startable(target)
     ensure_startable(startable)
     execution_id = new_id()
-    given, blobs = checked_in(parsed, f"{registration.project_id}/{execution_id}")
+    place = f"{registration.project_id}/{execution_id}"
+    given, blobs = checked_in(parsed, place)
     data = _input(config, request, given)
     if config.filter is not None and await reshaped("filter", config.filter, data) is not True:
         return Response(orjson.dumps({"ignored": True}), 200, media_type="application/json")
@@ -133,9 +134,8 @@ async def _started(
     for key, blob in blobs.items():
         await deps.blobs.put(key, blob)
     accepted = await start(startable, data, origin, queue=deps.queue, clock=deps.clock)
-    if accepted.duplicate:
-        for key in blobs:
-            await deps.blobs.delete(key)  # the first delivery has them
+    if accepted.duplicate and blobs:
+        await deps.blobs.delete(place)  # the first delivery has them
     return await _accepted(deps, config, request, accepted, data)
 
 

@@ -26,7 +26,16 @@ SIZES = {
     "poll": Size(512, INBOXES["polls"]),
     "migrate": Size(512, 600),
 }
-_BLOBS = ("api", "webhook", "poll", *NODES)
+_BLOBS = {
+    "api": ("Get", "Put"),
+    "webhook": ("Put", "Delete"),  # what a delivery brought that came before
+    "poll": ("Get", "Delete"),  # what a node put aside of its answer
+    "agent": ("Get", "Put"),
+    "approval": ("Get",),
+    "http": ("Get", "Put"),
+    "tool": ("Get", "Put"),
+}
+"""What a function does with blobs."""
 _SEALING = ("api", "webhook", *NODES)
 _INBOXES = {"event": "events", "complete": "ends", "schedule": "fires", "poll": "polls"}
 _BATCH = {"high": 1, "normal": 10, "low": 10}
@@ -67,7 +76,7 @@ class FunctionsStack(cdk.Stack):
                     **(self._models() if function == "agent" else {}),
                 },
             )
-            data.allow(self.all[function].role, blobs=function in _BLOBS, sealing=function in _SEALING)
+            data.allow(self.all[function].role, blobs=_BLOBS.get(function, ()), sealing=function in _SEALING)
         self._publishing()
         self._model_access()
         self._queues(messaging)

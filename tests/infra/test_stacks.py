@@ -13,6 +13,7 @@ from infra.application import check
 from infra.config import ContextInvalid, environment
 from shared.adapters.telemetry.observed import Metric
 from tests.infra.conftest import STORES, Synthesised
+from tests.infra.test_permissions import actions
 
 NODES = ("agent", "approval", "http", "tool")
 FUNCTIONS = {"api", "webhook", *NODES, "dispatch", "complete", "event", "schedule", "poll", "migrate"}
@@ -200,6 +201,27 @@ def test_the_api_is_throttled_logged_and_behind_a_firewall_where_there_is_one(sy
     assert stage["MethodSettings"][0]["ThrottlingRateLimit"] > 0
     assert "AccessLogSetting" in stage
     assert len(firewalls) == (0 if synthesised.name == "localstack" else 1)
+
+
+def test_what_is_no_text_reaches_functions_as_it_is(synthesised: Synthesised):
+    (rest,) = synthesised.resources("AWS::ApiGateway::RestApi")
+
+    assert rest["BinaryMediaTypes"] == ["*/*"]
+
+
+def test_a_function_does_with_blobs_what_its_work_takes(synthesised: Synthesised):
+    allowed = {name: {each for each in given if each.startswith("s3:")} for name, given in actions(synthesised).items()}
+
+    both = {"s3:GetObject", "s3:PutObject", "s3:ListBucket"}
+    assert {name: given for name, given in allowed.items() if given} == {
+        "api": both,
+        "agent": both,
+        "http": both,
+        "tool": both,
+        "approval": {"s3:GetObject", "s3:ListBucket"},
+        "webhook": {"s3:PutObject", "s3:DeleteObject", "s3:ListBucket"},
+        "poll": {"s3:GetObject", "s3:DeleteObject", "s3:ListBucket"},
+    }
 
 
 def test_every_alarm_tells_somebody(synthesised: Synthesised):

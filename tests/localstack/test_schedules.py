@@ -79,6 +79,29 @@ async def test_a_schedule_is_kept_in_step_and_each_fire_time_runs_once(api: Api,
     assert len(await ran(api, made, 1)) == 1
 
 
+async def test_a_fire_time_cancels_the_run_before_it_where_the_trigger_says_so(api: Api, deployment: Deployment):
+    now = datetime.now(UTC).replace(microsecond=0)
+    seconds = f"{{% $input.time = '{now.strftime('%Y-%m-%dT%H:%M:%S.000Z')}' ? 300 : 1 %}}"
+    wait = {"id": "a", "type": "delay", "config": {"seconds": seconds}}
+    made = await api.active({"name": "overlapping", "nodes": [wait], "edges": [], "output": 1})
+    config = {"rate": {"value": 1, "unit": "hours"}, "overlap": "cancel_previous"}
+    answer = await api.http.post(f"api/workflows/{made['id']}/triggers", json={"type": "schedule", "config": config})
+    assert answer.status_code == 201, answer.text
+    (schedule,) = schedules(deployment, answer.json()["id"])
+
+    async def reached(wanted: list[str]) -> None:
+        async def look() -> bool:
+            found = (await api.get(f"api/executions?workflow_id={made['id']}"))["items"]
+            return [each["status"] for each in sorted(found, key=lambda each: each["id"])] == wanted
+
+        await until(look, 90)
+
+    fire(deployment, schedule, now)
+    await reached(["running"])
+    fire(deployment, schedule, now + timedelta(seconds=1))
+    await reached(["cancelled", "succeeded"])
+
+
 @pytest.mark.parametrize(
     ("kind", "config", "code"),
     [
@@ -100,10 +123,11 @@ async def test_what_eventbridge_scheduler_cannot_do_is_refused(api: Api, kind: s
 
 async def test_a_poll_starts_an_execution_for_each_new_item(api: Api, deployment: Deployment):
     async with source_server() as source:
-        source.document = [{"id": 1}, {"id": 2}]
+        source.document = {"items": [{"id": 1}, {"id": 2}], "more": "x" * 300_000}  # is put aside for its size
         config = {
             "interval_seconds": 60,
             "source": {"type": "http", "url": source.url},
+            "items": "{% $response.body.items %}",
             "detect": {"by": "ids", "id": "{% $item.id %}"},
             "first_poll": {"policy": "emit_all"},
         }

@@ -121,8 +121,7 @@ async def _started(
     startable = _startable(target)
     ensure_startable(startable)
     execution_id = new_id()
-    place = f"{registration.project_id}/{execution_id}"
-    given, blobs = checked_in(parsed, place)
+    given, blobs = checked_in(parsed, f"{registration.project_id}/{execution_id}")
     data = _input(config, request, given)
     if config.filter is not None and await reshaped("filter", config.filter, data) is not True:
         return Response(orjson.dumps({"ignored": True}), 200, media_type="application/json")
@@ -131,11 +130,9 @@ async def _started(
     delivery_id = config.delivery_id(request.headers, parsed)
     fingerprint = delivery_id.encode() if delivery_id and config.delivery_id_in_body else body
     origin = replace(_origin(request, registration, delivery_id, fingerprint), execution_id=execution_id)
-    for key, blob in blobs.items():
+    for key, blob in blobs.items():  # those of a repeated delivery stay, too: its request may be the one that is run
         await deps.blobs.put(key, blob)
     accepted = await start(startable, data, origin, queue=deps.queue, clock=deps.clock)
-    if accepted.duplicate and blobs:
-        await deps.blobs.delete(place)  # the first delivery has them
     return await _accepted(deps, config, request, accepted, data)
 
 

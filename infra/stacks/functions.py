@@ -28,7 +28,7 @@ SIZES = {
 }
 _BLOBS = {
     "api": ("Get", "Put"),
-    "webhook": ("Put", "Delete"),  # what a delivery brought that came before
+    "webhook": ("Put",),
     "poll": ("Get", "Delete"),  # what a node put aside of its answer
     "agent": ("Get", "Put"),
     "approval": ("Get",),

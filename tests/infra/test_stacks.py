@@ -219,7 +219,7 @@ def test_a_function_does_with_blobs_what_its_work_takes(synthesised: Synthesised
         "http": both,
         "tool": both,
         "approval": {"s3:GetObject", "s3:ListBucket"},
-        "webhook": {"s3:PutObject", "s3:DeleteObject", "s3:ListBucket"},
+        "webhook": {"s3:PutObject"},
         "poll": {"s3:GetObject", "s3:DeleteObject", "s3:ListBucket"},
     }
 

@@ -24,7 +24,7 @@ SIZES = {
     "event": Size(512, INBOXES["events"]),
     "schedule": Size(512, INBOXES["fires"]),
     "poll": Size(512, INBOXES["polls"]),
-    "bulk": Size(512, 120),  # shared/repeating.py: a step goes on for 40 s, then ends what it began
+    "bulk": Size(1024, 120),  # shared/repeating.py: a step goes on for 40 s, then ends what it began
     "migrate": Size(512, 600),
 }
 _BLOBS = ("api", "webhook", "poll", *NODES)

@@ -7,12 +7,13 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from functions.api.deps import Deps
-from shared.adapters.aws.bulk import NoBulkRuns
+from shared.adapters.aws.bulk import AwsBulkRuns
 from shared.adapters.aws.completions import StepFunctionsCompletions
-from shared.adapters.aws.events import EventBridgeBus, NoReplays
+from shared.adapters.aws.events import AwsReplays, EventBridgeBus
 from shared.adapters.aws.executions import AwsExecutions
 from shared.adapters.aws.lambdas import LambdaTasks
 from shared.adapters.aws.machines import Machines
+from shared.adapters.aws.repeating import Repeating
 from shared.adapters.aws.schedules import Schedules
 from shared.adapters.aws.settings import Stage, stage
 from shared.adapters.aws.starts import SqsStartQueue
@@ -87,9 +88,9 @@ def _wired(here: Stage, secrets: FernetBox, blob_url: str) -> Deps:
         circuits=RedisCircuits(redis),
         events=EventBridgeBus(here.aws.event_bus),
         archive=PostgresEventArchive(engine),
-        replays=NoReplays(PostgresEventReplays(engine)),
+        replays=AwsReplays(PostgresEventReplays(engine), Repeating(here.aws.replay_machine_arn)),
         dead_letters=PostgresDeadLetters(engine),
-        bulk_runs=NoBulkRuns(PostgresBulkRuns(engine)),
+        bulk_runs=AwsBulkRuns(PostgresBulkRuns(engine), Repeating(here.aws.bulk_machine_arn)),
         access=_access(engine, secrets),
         audit=PostgresAudit(engine),
         limits=RedisRateLimits(redis),

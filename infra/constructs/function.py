@@ -25,6 +25,7 @@ HANDLERS = {
     "event": "functions.event.handler.handler",
     "schedule": "functions.schedule.handler.handler",
     "poll": "functions.poll.handler.handler",
+    "bulk": "functions.bulk.handler.handler",
     "migrate": "functions.migrate.handler.handler",
 }
 

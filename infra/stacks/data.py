@@ -80,7 +80,8 @@ class DataStack(cdk.Stack):
                 role.add_to_principal_policy(iam.PolicyStatement(actions=actions, resources=resources))
         name = f"{self._prefix}-blobs-<AWS::AccountId>-<AWS::Region>"
         finding = f"AwsSolutions-IAM5[Resource::arn:<AWS::Partition>:s3:::{name}/*]"
-        accept(role, {finding: "Every execution has objects of its own in the bucket."} if blobs else {})
+        reason = {finding: "Every execution has objects of its own in the bucket."}
+        accept(role, reason if blobs else {})
 
     def _blobs(self, environment: Environment, keep: cdk.RemovalPolicy) -> s3.Bucket:
         bucket = s3.Bucket(

@@ -12,6 +12,7 @@ from infra.config import Environment
 from infra.stacks.api import ApiStack
 from infra.stacks.functions import FunctionsStack
 from infra.stacks.messaging import MessagingStack
+from infra.stacks.orchestration import OrchestrationStack
 
 _FIVE_MINUTES = cdk.Duration.minutes(5)
 _NODES_WITH_WORK = ("agent", "approval", "http", "tool")
@@ -29,6 +30,7 @@ class ObservabilityStack(cdk.Stack):
         functions: FunctionsStack,
         messaging: MessagingStack,
         api: ApiStack,
+        orchestration: OrchestrationStack,
     ) -> None:
         super().__init__(scope, name)
         self.topic = sns.Topic(self, "Alarms", topic_name=f"{environment.prefix}-alarms", enforce_ssl=True)
@@ -37,6 +39,7 @@ class ObservabilityStack(cdk.Stack):
         self._queues(messaging)
         self._functions(functions)
         self._api(api)
+        self._repeating(orchestration)
         self._executions(environment)
         if environment.edge:
             self._dashboard(environment, functions, messaging, api)
@@ -77,6 +80,13 @@ class ObservabilityStack(cdk.Stack):
         self._alarm("ApiFailures", failures, 5, "The API answered five requests with a 5xx in five minutes")
         slow = api.rest.metric_latency(period=_FIVE_MINUTES, statistic="p99")
         self._alarm("ApiSlow", slow, 3_000, "One request in a hundred takes 3 s or longer", 3)
+
+    def _repeating(self, orchestration: OrchestrationStack) -> None:
+        for name, machine in orchestration.repeating.items():
+            failed = machine.metric_failed(period=_FIVE_MINUTES)
+            self._alarm(
+                f"{name.title()}GivenUp", failed, 1, f"The work of a {name} was given up; look, then redrive it"
+            )
 
     def _executions(self, environment: Environment) -> None:
         told = {

@@ -11,7 +11,7 @@ receiver need none of them.
 """
 
 from shared.ports.approvals import ApprovalStore
-from shared.ports.bulk import BulkItem, BulkRuns
+from shared.ports.bulk import BulkItem, BulkRows, BulkRuns
 from shared.ports.circuits import Circuit, Circuits, CircuitState, Permit
 from shared.ports.common import Page
 from shared.ports.connections import ConnectionStore, Grants, SecretBox
@@ -58,6 +58,7 @@ __all__ = [
     "BlobInfo",
     "BlobStore",
     "BulkItem",
+    "BulkRows",
     "BulkRuns",
     "Circuit",
     "CircuitState",

@@ -12,11 +12,12 @@ from aws_cdk import aws_s3 as s3
 from infra.application import check
 from infra.config import ContextInvalid, environment
 from shared.adapters.telemetry.observed import Metric
-from tests.infra.conftest import STORES, Synthesised
+from tests.infra.conftest import ROOT, STORES, Synthesised
 from tests.infra.test_permissions import actions
 
+REPEAT = ROOT / "statemachines" / "definitions" / "repeat.asl.json"
 NODES = ("agent", "approval", "http", "tool")
-FUNCTIONS = {"api", "webhook", *NODES, "dispatch", "complete", "event", "schedule", "poll", "migrate"}
+FUNCTIONS = {"api", "webhook", *NODES, "dispatch", "complete", "event", "schedule", "poll", "bulk", "migrate"}
 
 
 def statements(policy: dict[str, Any]) -> list[dict[str, Any]]:
@@ -85,6 +86,54 @@ def test_machines_invoke_the_node_functions_and_no_other(synthesised: Synthesise
 
     assert role["PermissionsBoundary"]
     assert sorted(name for arn in invoked for name in NODES if name in json.dumps(arn)) == list(NODES)
+
+
+@pytest.mark.parametrize(("name", "function"), [("bulk", "bulk"), ("replay", "event")])
+def test_a_machine_that_repeats_a_function_may_do_that_and_hand_over_to_itself(
+    synthesised: Synthesised, name: str, function: str
+):
+    machines = synthesised.resources("AWS::StepFunctions::StateMachine", "orchestration")
+    (machine,) = [each for each in machines if each["StateMachineName"] == f"millrace-{synthesised.name}_{name}"]
+    role = machine["RoleArn"]["Fn::GetAtt"][0]
+    policies = synthesised.resources("AWS::IAM::Policy", "orchestration")
+    (policy,) = [each for each in policies if each["Roles"] == [{"Ref": role}]]
+    named = {
+        action: json.dumps(each["Resource"])
+        for each in statements(policy)
+        for action in as_list(each["Action"])
+        if each["Resource"] != "*"
+    }
+
+    assert json.loads(machine["DefinitionString"]) == json.loads(REPEAT.read_text())
+    assert function in json.dumps(machine["DefinitionSubstitutions"]["FunctionArn"])
+    assert (machine["LoggingConfiguration"]["Level"], machine["TracingConfiguration"]) == ("ALL", {"Enabled": True})
+    assert set(named) == {"lambda:InvokeFunction", "states:StartExecution"}
+    assert function in named["lambda:InvokeFunction"]
+    assert f":stateMachine:millrace-{synthesised.name}_{name}" in named["states:StartExecution"]
+
+
+def test_the_api_starts_these_machines_and_no_other_and_nobody_changes_them(synthesised: Synthesised):
+    """Their names are outside of what the API may publish, and of what `complete` is told about."""
+    policies = [p for p in synthesised.resources("AWS::IAM::Policy", "functions") if "api" in json.dumps(p["Roles"])]
+    found = [each for policy in policies for each in statements(policy)]
+    (starting,) = [each for each in found if "states:StartExecution" in as_list(each["Action"])]
+    (publishing,) = [each for each in found if "states:UpdateStateMachine" in as_list(each["Action"])]
+
+    prefix = f"millrace-{synthesised.name}"
+    started = sorted(re.findall(r":stateMachine:([\w*-]+)", json.dumps(starting["Resource"])))
+    assert started == [f"{prefix}_bulk", f"{prefix}_replay"]
+    assert re.findall(r":stateMachine:([\w*-]+)", json.dumps(publishing["Resource"])) == [f"{prefix}-*"]
+
+
+def test_the_function_of_bulk_runs_reads_blobs_and_writes_none(synthesised: Synthesised):
+    (policy,) = [
+        each
+        for each in synthesised.resources("AWS::IAM::Policy", "functions")
+        if "bulkRole" in json.dumps(each["Roles"])
+    ]
+
+    of_blobs = {a for each in statements(policy) for a in as_list(each["Action"]) if a.startswith("s3:")}
+    assert of_blobs == {"s3:GetObject", "s3:ListBucket"}
 
 
 def test_only_the_api_passes_roles_each_to_the_service_that_takes_it(synthesised: Synthesised):
@@ -219,6 +268,7 @@ def test_a_function_does_with_blobs_what_its_work_takes(synthesised: Synthesised
         "http": both,
         "tool": both,
         "approval": {"s3:GetObject", "s3:ListBucket"},
+        "bulk": {"s3:GetObject", "s3:ListBucket"},
         "webhook": {"s3:PutObject"},
         "poll": {"s3:GetObject", "s3:DeleteObject", "s3:ListBucket"},
     }

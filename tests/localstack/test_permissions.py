@@ -10,19 +10,23 @@ import pytest
 
 from infra.constructs.function import HANDLERS
 from tests.localstack.deployment import PREFIX, Deployment
+from tests.localstack.emulator import REGION
 from tests.localstack.permissions import Grant, Use, granted, used
 
-ROLES = [*HANDLERS, "machines"]
+REPEATING = {"bulk machine": f"{PREFIX}_bulk", "replay machine": f"{PREFIX}_replay"}
+ROLES = [*HANDLERS, "machines", *REPEATING]
 
 NOT_EXERCISED: dict[tuple[str, str], str] = {
     ("*", "xray:*"): "Lambda and Step Functions send traces themselves; LocalStack keeps none.",
     ("*", "kms:*"): "S3 and Secrets Manager ask for the key in the caller's name; LocalStack's do without.",
     ("agent", "bedrock:*"): "There is no Bedrock here.",
-    ("api", "s3:PutObject"): "The inputs of bulk runs.",
     ("api", "iam:PassRole"): "CreateStateMachine hands the machines' role over; no request of its own.",
     ("api", "states:RedriveExecution"): "The emulator cannot redrive; tests/contract/test_aws_executions.py does.",
     ("api", "states:DeleteStateMachineAlias"): "Of a workflow's hundred and first version.",
     ("api", "states:UpdateStateMachineAlias"): "Where publishing failed half-way, and is done again.",
+    ("bulk", "states:RedriveExecution"): "As above; tests/functions/test_bulk_step.py does.",
+    ("* machine", "states:StartExecution"): "Hands over to itself after 250 steps; tests/interpreter shows it.",
+    ("* machine", "logs:*"): "Step Functions delivers logs itself; LocalStack's do not ask.",
     ("machines", "events:*"): "The native integrations; nothing that is compiled uses them yet.",
     ("machines", "states:*"): "Distributed maps and nested executions; LocalStack runs those itself.",
     ("machines", "logs:*"): "Step Functions delivers logs itself; LocalStack's do not ask.",
@@ -65,7 +69,11 @@ def recorded(deployment: Deployment, request: pytest.FixtureRequest) -> Path:
 
 
 def role_of(deployment: Deployment, name: str) -> str:
-    """The name of the role that the function (or every machine) has."""
+    """The name of the role that the function, a machine that repeats one, or every other machine has."""
+    if name in REPEATING:
+        arn = f"arn:aws:states:{REGION}:000000000000:stateMachine:{REPEATING[name]}"
+        found = deployment.client("stepfunctions").describe_state_machine(stateMachineArn=arn)
+        return str(found["roleArn"].rpartition("/")[2])
     if name == "machines":
         return f"{PREFIX}-machines"
     found = deployment.client("lambda").get_function_configuration(FunctionName=f"{PREFIX}-{name}")

@@ -30,6 +30,8 @@ class AwsSettings(BaseSettings):
     machine_prefix: str = "millrace"
     machine_role_arn: str = ""
     machine_log_group_arn: str = ""
+    bulk_machine_arn: str = ""
+    replay_machine_arn: str = ""
     agent_function_arn: str = ""
     approval_function_arn: str = ""
     http_function_arn: str = ""

@@ -23,6 +23,7 @@ async def _run(call: NodeCall, *, credentials: Credentials | None = None) -> Nod
 
 @cache
 def _deps() -> ApprovalDeps:
-    from shared.adapters.postgres.approvals import PostgresApprovals  # noqa: PLC0415 - loaded with the first event
+    # Loaded with the first event.
+    from shared.adapters.postgres.approval_requests import PostgresApprovalRequests  # noqa: PLC0415
 
-    return ApprovalDeps(PostgresApprovals(services.engine()), services.secrets(), SystemClock())
+    return ApprovalDeps(PostgresApprovalRequests(services.database()), services.secrets(), SystemClock())

@@ -63,7 +63,8 @@ class Session(Database):
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Connection]:
-        """One after the other; each begins on a connection that answers. What happens in the block is not repeated."""
+        """One after the other, so that a block must not ask for another; each begins on a connection that answers. What
+        happens in the block is not repeated."""
         with driver_errors():
             async with self._free:
                 connection = await self._answering()

@@ -62,7 +62,7 @@ BUNDLES = (
     Bundle("api", ("functions/api", "shared", "statemachines"), 79),
     Bundle("webhook", ("functions/webhook", "shared"), 55),
     Bundle("agent", ("functions/nodes/agent", *_NODE), 108),
-    Bundle("approval", ("functions/nodes/approval", *_NODE), 41),
+    Bundle("approval", ("functions/nodes/approval", *_NODE), 35),
     Bundle("http", ("functions/nodes/http", *_NODE), 41),
     Bundle("tool", ("functions/nodes/tool", *_NODE), 73),
     Bundle("dispatch", ("functions/dispatch", "shared"), 23),

@@ -57,9 +57,8 @@ class DataStack(cdk.Stack):
             self._database(environment, network, keep)
             self._cache(environment, network)
 
-    def allow(self, role: iam.IRole, *, blobs: bool = False, deleting: bool = False, sealing: bool = False) -> None:
-        """Lets a function's role read the database's credentials; with `blobs` use the blobs, with `deleting` remove
-        some, with `sealing` unseal.
+    def allow(self, role: iam.IRole, *, blobs: bool = False, sealing: bool = False) -> None:
+        """Lets a function's role read the database's credentials; with `blobs` use the blobs, with `sealing` unseal.
 
         Statements rather than grants: a grant would also write the role into the key's policy, and tie this stack to
         the one of the functions.
@@ -70,7 +69,6 @@ class DataStack(cdk.Stack):
             (["kms:Decrypt"], [self.key.key_arn] if secrets or blobs else []),
             (["kms:GenerateDataKey"], [self.key.key_arn] if blobs else []),
             (["s3:GetObject", "s3:PutObject"], [f"{self._blobs_arn}/*"] if blobs else []),
-            (["s3:DeleteObject"], [f"{self._blobs_arn}/*"] if deleting else []),
             (["s3:ListBucket"], [self._blobs_arn] if blobs else []),
         ]
         for actions, resources in allowed:

@@ -27,8 +27,6 @@ SIZES = {
     "migrate": Size(512, 600),
 }
 _BLOBS = ("api", "webhook", "poll", *NODES)
-_DELETING = ("webhook", "poll")
-"""What a delivery that came twice has put aside, and what a node of a poll did."""
 _SEALING = ("api", "webhook", *NODES)
 _INBOXES = {"event": "events", "complete": "ends", "schedule": "fires", "poll": "polls"}
 _BATCH = {"high": 1, "normal": 10, "low": 10}
@@ -69,12 +67,7 @@ class FunctionsStack(cdk.Stack):
                     **(self._models() if function == "agent" else {}),
                 },
             )
-            data.allow(
-                self.all[function].role,
-                blobs=function in _BLOBS,
-                deleting=function in _DELETING,
-                sealing=function in _SEALING,
-            )
+            data.allow(self.all[function].role, blobs=function in _BLOBS, sealing=function in _SEALING)
         self._publishing()
         self._model_access()
         self._queues(messaging)

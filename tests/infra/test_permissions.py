@@ -35,10 +35,3 @@ def test_what_is_allowed_beyond_what_the_emulator_shows_has_a_reason(synthesised
 
     assert beyond.keys() == HANDLERS.keys()
     assert set().union(*beyond.values()) == (set() if synthesised.name == "localstack" else {*ONLY_IN_AN_ACCOUNT})
-
-
-def test_blobs_are_removed_only_by_those_who_take_back_what_they_put_aside(synthesised: Synthesised):
-    assert {name for name, allowed in actions(synthesised).items() if "s3:DeleteObject" in allowed} == {
-        "poll",
-        "webhook",
-    }

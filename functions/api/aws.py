@@ -7,6 +7,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from functions.api.deps import Deps
+from shared.adapters.aws.blobs import S3Blobs
 from shared.adapters.aws.bulk import AwsBulkRuns
 from shared.adapters.aws.completions import StepFunctionsCompletions
 from shared.adapters.aws.events import AwsReplays, EventBridgeBus
@@ -18,7 +19,6 @@ from shared.adapters.aws.schedules import Schedules
 from shared.adapters.aws.settings import Stage, stage
 from shared.adapters.aws.starts import SqsStartQueue
 from shared.adapters.aws.triggers import AwsTriggers
-from shared.adapters.blobs import ObjectBlobs
 from shared.adapters.http.client import GuardedClient
 from shared.adapters.http.oidc import HttpOidcProviders
 from shared.adapters.local.secret_box import FernetBox
@@ -28,7 +28,7 @@ from shared.adapters.postgres.audit import PostgresAudit
 from shared.adapters.postgres.bulk import PostgresBulkRuns
 from shared.adapters.postgres.connections import PostgresConnections
 from shared.adapters.postgres.dead_letters import PostgresDeadLetters
-from shared.adapters.postgres.engine import create_engine
+from shared.adapters.postgres.engine import Pooled, create_engine
 from shared.adapters.postgres.event_archive import PostgresEventArchive, PostgresEventReplays
 from shared.adapters.postgres.executions import PostgresExecutions
 from shared.adapters.postgres.identity import PostgresKeys, PostgresMembers, PostgresSessions
@@ -78,13 +78,13 @@ def _wired(here: Stage, secrets: FernetBox, blob_url: str) -> Deps:
         secrets=secrets,
         clock=SystemClock(),
         settings=here.settings,
-        blobs=ObjectBlobs(blob_url),
-        connections=PostgresConnections(engine),
+        blobs=S3Blobs(blob_url),
+        connections=PostgresConnections(Pooled(engine)),
         completions=StepFunctionsCompletions(),
         tokens=TaskTokens(secrets.derive("task tokens")),
         approvals=PostgresApprovals(engine),
         approval_links=ApprovalLinks(secrets.derive("approval links")),
-        samples=PostgresWebhookSamples(engine),
+        samples=PostgresWebhookSamples(Pooled(engine)),
         circuits=RedisCircuits(redis),
         events=EventBridgeBus(here.aws.event_bus),
         archive=PostgresEventArchive(engine),

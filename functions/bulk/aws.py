@@ -1,11 +1,11 @@
 """The dependencies of the Lambda."""
 
 from functions.bulk.core import Deps
+from shared.adapters.aws.blobs import S3Blobs
 from shared.adapters.aws.executions import AwsExecutions
 from shared.adapters.aws.machines import Machines
 from shared.adapters.aws.settings import stage
 from shared.adapters.aws.starts import SqsStartQueue
-from shared.adapters.blobs import ObjectBlobs
 from shared.adapters.postgres.bulk import PostgresBulkRuns
 from shared.adapters.postgres.engine import create_engine
 from shared.adapters.postgres.executions import PostgresExecutions
@@ -27,7 +27,7 @@ def from_environment() -> Deps:
     feeding = Feeding(
         runs=rows,
         workflows=PostgresWorkflows(engine),
-        blobs=ObjectBlobs(here.settings.blob_url),
+        blobs=S3Blobs(here.settings.blob_url),
         queue=SqsStartQueue(PostgresQueue(url, max_queued=here.settings.max_queued), here.aws),
         clock=SystemClock(),
         worker="",  # each step has a name of its own

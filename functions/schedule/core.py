@@ -25,7 +25,7 @@ from shared.ports import (
     TriggerState,
     TriggerStates,
     TriggerStore,
-    WorkflowStore,
+    WorkflowReader,
 )
 from shared.triggers.cron import wall_of
 from shared.triggers.dead_letters import Stage, Undelivered
@@ -54,7 +54,7 @@ class Deps:
     triggers: TriggerStore
     states: TriggerStates
     runs: TriggerRuns
-    workflows: WorkflowStore
+    workflows: WorkflowReader
     executions: ExecutionStore
     queue: StartQueue
     clock: Clock

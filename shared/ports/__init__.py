@@ -10,7 +10,7 @@ The ports of shared/ports/identity.py and shared/ports/events.py are imported fr
 receiver need none of them.
 """
 
-from shared.ports.approvals import ApprovalStore
+from shared.ports.approvals import ApprovalRequests, ApprovalStore
 from shared.ports.bulk import BulkItem, BulkRows, BulkRuns
 from shared.ports.circuits import Circuit, Circuits, CircuitState, Permit
 from shared.ports.common import Page
@@ -44,7 +44,7 @@ from shared.ports.nodes import (
 )
 from shared.ports.schedules import ClaimedTrigger, PollSources, TriggerRuns, TriggerState, TriggerStates, UnfinishedRun
 from shared.ports.tasks import TaskCall, TaskFailed, TaskRunner
-from shared.ports.workflows import TriggerStore, WorkflowStore
+from shared.ports.workflows import TriggerStore, WorkflowReader, WorkflowStore
 
 __all__ = [
     "Admission",
@@ -53,6 +53,7 @@ __all__ = [
     "AgentText",
     "AgentTurnRecord",
     "AgentTurns",
+    "ApprovalRequests",
     "ApprovalStore",
     "Backlog",
     "BlobInfo",
@@ -92,5 +93,6 @@ __all__ = [
     "TriggerStates",
     "TriggerStore",
     "UnfinishedRun",
+    "WorkflowReader",
     "WorkflowStore",
 ]

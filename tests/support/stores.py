@@ -20,7 +20,7 @@ from shared.adapters.postgres.bulk import PostgresBulkRuns
 from shared.adapters.postgres.completions import PostgresTaskCompletions
 from shared.adapters.postgres.connections import PostgresConnections
 from shared.adapters.postgres.dead_letters import PostgresDeadLetters
-from shared.adapters.postgres.engine import create_engine
+from shared.adapters.postgres.engine import Pooled, create_engine
 from shared.adapters.postgres.event_archive import PostgresEventArchive, PostgresEventReplays
 from shared.adapters.postgres.events import PostgresEvents, PostgresEventTriggers
 from shared.adapters.postgres.executions import PostgresExecutions
@@ -111,9 +111,9 @@ def open_stores(postgres_url: str, redis_url: str, encryption_keys: str, blob_fo
         blobs=ObjectBlobs(blob_folder.as_uri()),
         approvals=PostgresApprovals(engine),
         audit=PostgresAudit(engine),
-        connections=PostgresConnections(engine),
-        turns=PostgresAgentTurns(engine),
-        memory=PostgresAgentMemory(engine),
+        connections=PostgresConnections(Pooled(engine)),
+        turns=PostgresAgentTurns(Pooled(engine)),
+        memory=PostgresAgentMemory(Pooled(engine)),
         access=access_of(engine, secrets),
         trigger_states=PostgresTriggerStates(engine),
         bulk_runs=PostgresBulkRuns(engine),
@@ -129,7 +129,7 @@ def open_stores(postgres_url: str, redis_url: str, encryption_keys: str, blob_fo
         redis=redis,
         circuits=RedisCircuits(redis),
         limits=RedisRateLimits(redis),
-        values=PostgresKeyValues(engine),
+        values=PostgresKeyValues(Pooled(engine)),
     )
 
 

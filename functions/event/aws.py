@@ -8,7 +8,7 @@ from shared.adapters.postgres.engine import create_engine
 from shared.adapters.postgres.event_archive import PostgresEventArchive
 from shared.adapters.postgres.events import PostgresEvents, PostgresEventTriggers
 from shared.adapters.postgres.lifecycle import PostgresLifecycle
-from shared.adapters.postgres.queue import PostgresQueue
+from shared.adapters.postgres.starts import PostgresStarts
 from shared.adapters.postgres.workflows import PostgresWorkflows
 from shared.clock import SystemClock
 
@@ -23,7 +23,7 @@ def from_environment() -> Arrivals:
         events=events,
         triggers=PostgresEventTriggers(engine),
         workflows=PostgresWorkflows(engine),
-        queue=SqsStartQueue(PostgresQueue(url), here.aws),
+        queue=SqsStartQueue(PostgresStarts(url, engine, SystemClock()), here.aws),
         lifecycle=PostgresLifecycle(url),
         clock=SystemClock(),
     )

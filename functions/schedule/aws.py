@@ -1,14 +1,17 @@
 """The dependencies of the Lambda."""
 
 from functions.schedule.core import Deps
+from shared.adapters.aws.events import EventBridgeBus
 from shared.adapters.aws.executions import AwsExecutions
 from shared.adapters.aws.machines import Machines
 from shared.adapters.aws.settings import stage
 from shared.adapters.aws.starts import SqsStartQueue
+from shared.adapters.aws.wakes import SqsWakes
 from shared.adapters.postgres.engine import create_engine
 from shared.adapters.postgres.executions import PostgresExecutions
-from shared.adapters.postgres.queue import PostgresQueue
+from shared.adapters.postgres.progress import PostgresProgress
 from shared.adapters.postgres.schedules import PostgresTriggerRuns, PostgresTriggerStates
+from shared.adapters.postgres.starts import PostgresStarts
 from shared.adapters.postgres.triggers import PostgresTriggers
 from shared.adapters.postgres.workflows import PostgresWorkflows
 from shared.clock import SystemClock
@@ -24,7 +27,13 @@ def from_environment() -> Deps:
         states=PostgresTriggerStates(engine),
         runs=PostgresTriggerRuns(engine),
         workflows=PostgresWorkflows(engine),
-        executions=AwsExecutions(PostgresExecutions(engine), Machines(here.aws)),
-        queue=SqsStartQueue(PostgresQueue(url), here.aws),
+        executions=AwsExecutions(
+            PostgresExecutions(engine),
+            Machines(here.aws),
+            PostgresProgress(url),
+            EventBridgeBus(here.aws.event_bus),
+            SqsWakes(here.aws),
+        ),
+        queue=SqsStartQueue(PostgresStarts(url, engine, SystemClock()), here.aws),
         clock=SystemClock(),
     )

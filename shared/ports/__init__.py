@@ -28,6 +28,7 @@ from shared.ports.executions import (
     Signals,
     StartQueue,
     TaskCompletions,
+    Wakes,
 )
 from shared.ports.nodes import (
     AgentMemory,
@@ -91,5 +92,6 @@ __all__ = [
     "TriggerStates",
     "TriggerStore",
     "UnfinishedRun",
+    "Wakes",
     "WorkflowStore",
 ]

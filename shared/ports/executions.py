@@ -120,6 +120,13 @@ class Admission(Protocol):
         """Admits those for which there is room, those of high priority first, then the oldest; how many."""
 
 
+class Wakes(Protocol):
+    """Has somebody look whether something may begin, on a stage where nobody looks by himself."""
+
+    async def look(self, at: datetime | None = None) -> None:
+        """Durable once this returns: somebody looks soon, or at the time. Raises StoreUnavailable."""
+
+
 class Journal(Protocol):
     async def write(
         self,

@@ -15,7 +15,7 @@ from shared.adapters.telemetry.observed import Metric
 from tests.infra.conftest import STORES, Synthesised
 
 NODES = ("agent", "approval", "http", "tool")
-FUNCTIONS = {"api", "webhook", *NODES, "dispatch", "complete", "event", "schedule", "poll", "migrate"}
+FUNCTIONS = {"api", "webhook", *NODES, "dispatch", "admit", "complete", "event", "schedule", "poll", "migrate"}
 
 
 def statements(policy: dict[str, Any]) -> list[dict[str, Any]]:
@@ -114,7 +114,7 @@ def test_each_queue_of_starts_gives_up_after_twenty_tries_and_dispatch_reports_s
         queue = queues[f"millrace-{synthesised.name}-starts-{priority}"]
         assert queue["RedrivePolicy"]["maxReceiveCount"] == 20
         assert queue["VisibilityTimeout"] == 180
-    assert len(sources) == 7
+    assert len(sources) == 8
     assert all(source["FunctionResponseTypes"] == ["ReportBatchItemFailures"] for source in sources)
 
 
@@ -137,7 +137,7 @@ def test_every_event_of_the_bus_reaches_the_function_that_matches_it(synthesised
 def test_an_inbox_gives_up_after_as_many_tries_as_a_queue_of_starts(synthesised: Synthesised):
     queues = {queue["QueueName"]: queue for queue in synthesised.resources("AWS::SQS::Queue", "messaging")}
 
-    for name in ("events", "ends", "fires", "polls"):
+    for name in ("events", "ends", "fires", "polls", "wakes"):
         queue = queues[f"millrace-{synthesised.name}-{name}"]
         assert queue["RedrivePolicy"]["maxReceiveCount"] == 20
         assert queue["VisibilityTimeout"] == (720 if name == "polls" else 360)
@@ -158,7 +158,15 @@ def test_schedules_run_as_a_role_that_fills_two_queues_and_nothing_else(synthesi
     ]
 
 
-def test_only_the_api_complete_and_machines_put_events_on_the_bus(synthesised: Synthesised):
+def test_those_that_admit_are_few_at_a_time(synthesised: Synthesised):
+    sources = synthesised.resources("AWS::Lambda::EventSourceMapping", "functions")
+
+    (wakes,) = [each for each in sources if "Wakes" in json.dumps(each["EventSourceArn"])]
+    assert "admit" in json.dumps(wakes["FunctionName"])
+    assert wakes["ScalingConfig"] == {"MaximumConcurrency": 5}
+
+
+def test_only_who_starts_ends_or_cancels_executions_puts_events_on_the_bus(synthesised: Synthesised):
     putting = [
         json.dumps(policy["Roles"])
         for policy in synthesised.resources("AWS::IAM::Policy")
@@ -166,9 +174,9 @@ def test_only_the_api_complete_and_machines_put_events_on_the_bus(synthesised: S
         if "events:PutEvents" in as_list(each["Action"])
     ]
 
-    assert len(putting) == 2
-    assert any("api" in roles for roles in putting)
-    assert any("complete" in roles for roles in putting)
+    publishers = ("api", "complete", "dispatch", "schedule")
+    assert len(putting) == len(publishers)
+    assert all(any(name in roles for roles in putting) for name in publishers)
 
 
 def test_stores_are_encrypted_with_the_projects_key_and_reached_from_functions_only(synthesised: Synthesised):

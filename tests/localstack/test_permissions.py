@@ -29,15 +29,15 @@ NOT_EXERCISED: dict[tuple[str, str], str] = {
     ("tool", "sqs:SendMessage"): "The tool workflow.start, which no workflow of this tier calls.",
     **{
         (name, action): _FAILING
-        for name in ("complete", "dispatch", "event", "poll", "schedule")
+        for name in ("admit", "complete", "dispatch", "event", "poll", "schedule")
         for action in ("sqs:ChangeMessageVisibility", "sqs:GetQueueUrl")
     },
     ("poll", "s3:*Object"): _LARGE,
+    ("schedule", "events:PutEvents"): "The overlap policy cancel_previous, of executions that have not begun.",
     (
         "schedule",
         "states:StopExecution",
     ): "The overlap policy cancel_previous, of executions that take longer than here.",
-    ("complete", "sqs:SendMessage"): "Lambda puts events there that failed; nothing fails here.",
     ("api", "iam:PassRole"): "CreateStateMachine hands the machines' role over; no request of its own.",
     ("api", "states:RedriveExecution"): "The emulator cannot redrive; tests/contract/test_aws_executions.py does.",
     ("api", "states:DeleteStateMachineAlias"): "Of a workflow's hundred and first version.",

@@ -1,0 +1,65 @@
+"""The Lambda that takes wakes and requests with a ticket of flow control from SQS; see events/wakes.json."""
+
+import asyncio
+from functools import cache
+from typing import Any
+
+from functions.admit.core import AdmitDeps, look, take
+from shared.adapters.aws.loop import run
+from shared.adapters.telemetry.observed import observed
+from shared.errors import MalformedRequest
+from shared.observability import bind
+
+
+@cache
+def _deps() -> AdmitDeps:
+    from functions.admit.aws import from_environment  # noqa: PLC0415 - drivers are loaded with the first event
+
+    return from_environment()
+
+
+@observed
+def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
+    """A batch of SQS messages in, the ids of those that failed out."""
+    del context
+    return run(_settled(event["Records"]))
+
+
+async def _settled(records: list[dict[str, Any]]) -> dict[str, Any]:
+    """What arrived is taken in, each by itself; then one look serves all."""
+    from shared.adapters.aws.batches import settle  # noqa: PLC0415 - as above
+
+    due: list[dict[str, Any]] = []
+
+    async def work(record: dict[str, Any]) -> None:
+        if await _one(record):
+            due.append(record)
+
+    answer = await settle(records, work)
+    if due:
+        looking = asyncio.create_task(look(_deps()))
+        looked = await settle(due, lambda _: looking)
+        answer["batchItemFailures"] += looked["batchItemFailures"]
+    return answer
+
+
+async def _one(record: dict[str, Any]) -> bool:
+    """Whether there is a reason to look now."""
+    from shared.adapters.aws.starts import decode  # noqa: PLC0415 - as above
+    from shared.adapters.aws.wakes import look_at  # noqa: PLC0415
+
+    try:
+        says_look, at = look_at(record["body"])
+        request = None if says_look else decode(record["body"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise MalformedRequest(f"The message {record['messageId']} is no wake and no request: {error}.") from None
+    if request is not None and request.flow is None:
+        raise MalformedRequest(f"The request in the message {record['messageId']} has no ticket of flow control.")
+    deps = _deps()
+    if request is not None:
+        with bind(execution_id=request.execution_id, workflow_id=request.workflow_id):
+            await take(request, deps)
+    elif at is not None and at > deps.clock.now():
+        await deps.wakes.look(at)
+        return False
+    return True

@@ -26,21 +26,28 @@ def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
 
 
 async def _settled(records: list[dict[str, Any]]) -> dict[str, Any]:
-    """What arrived is taken in, each by itself; then one look serves all."""
+    """What arrived is taken in, each by itself, in the order in which it was sent; then one look serves all."""
     from shared.adapters.aws.batches import settle  # noqa: PLC0415 - as above
 
     due: list[dict[str, Any]] = []
+    in_turn = asyncio.Lock()  # who waits longest gets it first
 
     async def work(record: dict[str, Any]) -> None:
-        if await _one(record):
-            due.append(record)
+        async with in_turn:
+            if await _one(record):
+                due.append(record)
 
-    answer = await settle(records, work)
+    answer = await settle(sorted(records, key=_sent_at), work)
     if due:
         looking = asyncio.create_task(look(_deps()))
         looked = await settle(due, lambda _: looking)
         answer["batchItemFailures"] += looked["batchItemFailures"]
     return answer
+
+
+def _sent_at(record: dict[str, Any]) -> int:
+    """In milliseconds."""
+    return int(record["attributes"]["SentTimestamp"])
 
 
 async def _one(record: dict[str, Any]) -> bool:

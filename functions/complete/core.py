@@ -8,6 +8,7 @@ from typing import Any, Protocol
 import orjson
 
 from shared.clock import Clock
+from shared.executions.ending import wake_those_that_wait
 from shared.executions.progress import Told
 from shared.executions.records import ExecutionStatus, StartRequest, StatusChange
 from shared.ports import Journal, StartQueue, Wakes
@@ -111,8 +112,7 @@ async def _tell(execution_id: str, project_id: str, deps: CompleteDeps) -> None:
     told = await deps.progress.ended(project_id, execution_id)
     if told is None:  # deleted since
         return
-    if told.limited:
-        await deps.wakes.look()
+    await wake_those_that_wait(told, deps.wakes)
     execution = told.execution
     if told.depth is None or execution.completed_at is None:
         log.info("an end is not published: a loop through it could not be told")

@@ -1,5 +1,6 @@
 """The dependencies of the Lambda."""
 
+from functions.schedule.arrivals import Arrivals
 from functions.schedule.core import Deps
 from shared.adapters.aws.events import EventBridgeBus
 from shared.adapters.aws.executions import AwsExecutions
@@ -17,12 +18,13 @@ from shared.adapters.postgres.workflows import PostgresWorkflows
 from shared.clock import SystemClock
 
 
-def from_environment() -> Deps:
+def from_environment() -> Arrivals:
     """Connected to nothing yet. Raises ConfigInvalid."""
     here = stage()
     url = here.settings.require_database_url()
     engine = create_engine(url, pool_size=2)
-    return Deps(
+    wakes = SqsWakes(here.aws)
+    deps = Deps(
         triggers=PostgresTriggers(engine),
         states=PostgresTriggerStates(engine),
         runs=PostgresTriggerRuns(engine),
@@ -32,8 +34,9 @@ def from_environment() -> Deps:
             Machines(here.aws),
             PostgresProgress(url),
             EventBridgeBus(here.aws.event_bus),
-            SqsWakes(here.aws),
+            wakes,
         ),
         queue=SqsStartQueue(PostgresStarts(url, engine, SystemClock()), here.aws),
         clock=SystemClock(),
     )
+    return Arrivals(deps, wakes)

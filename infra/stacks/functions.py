@@ -161,6 +161,8 @@ class FunctionsStack(cdk.Stack):
             )
         for waker in (*_STARTERS, "dispatch", "complete", "admit"):
             self.all[waker].allow(["sqs:SendMessage"], [messaging.inboxes["wakes"].queue_arn])
+        for waker in ("api", "complete", "schedule"):
+            self.all[waker].allow(["sqs:SendMessage"], [messaging.inboxes["fires"].queue_arn])
         for publisher in ("api", "dispatch", "complete", "schedule"):
             self.all[publisher].allow(["events:PutEvents"], [messaging.bus.event_bus_arn])
 

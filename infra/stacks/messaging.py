@@ -54,6 +54,7 @@ class MessagingStack(cdk.Stack):
             "MILLRACE_EVENT_BUS": self.bus.event_bus_name,
             "MILLRACE_SCHEDULE_GROUP": environment.prefix,
             "MILLRACE_SCHEDULER_ROLE_ARN": self.scheduler_role.role_arn,
+            "MILLRACE_FIRES_QUEUE_URL": self.inboxes["fires"].queue_url,
             "MILLRACE_FIRES_QUEUE_ARN": self.inboxes["fires"].queue_arn,
             "MILLRACE_POLLS_QUEUE_ARN": self.inboxes["polls"].queue_arn,
         }

@@ -28,3 +28,5 @@ class Told:
     where one of those has no row, or there are more than 32."""
     limited: bool
     """Whether others may wait for its end."""
+    queued_for: bool
+    """Whether fire times of the schedule that started it may wait for its end."""

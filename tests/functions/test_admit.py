@@ -184,6 +184,16 @@ async def test_one_wake_is_under_way_however_often_somebody_looks(cloud: Any):
     assert (row.input, row.status) == (4, "succeeded")
 
 
+async def test_deliveries_that_come_together_are_taken_in_the_order_in_which_they_were_sent(cloud: Any):
+    made = await cloud()
+    workflow = await stored(made.stores, flow_control={"batch": {"max_size": 5, "max_wait_seconds": 60}})
+    await arrive(made, workflow, *range(5))
+    await made.deliver([made.messages[n] for n in (3, 1, 4, 0, 2)])
+
+    (row,) = await rows(made, workflow)
+    assert row.input == {"items": [0, 1, 2, 3, 4]}
+
+
 async def test_a_message_that_comes_twice_is_in_a_batch_once(cloud: Any):
     made = await cloud()
     workflow = await stored(made.stores, flow_control={"batch": {"max_size": 10, "max_wait_seconds": 60}})

@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
+from itertools import count
 from random import Random
 from typing import Any
 
@@ -41,6 +42,7 @@ class Message:
     queue: str
     body: str
     due: datetime
+    number: int
     tries: int = 0
 
     def record(self) -> dict[str, Any]:
@@ -48,7 +50,7 @@ class Message:
             "messageId": str(id(self)),
             "receiptHandle": "r",
             "eventSourceARN": f"arn:aws:sqs:eu-central-1:123456789012:{self.queue}",
-            "attributes": {"ApproximateReceiveCount": str(self.tries)},
+            "attributes": {"ApproximateReceiveCount": str(self.tries), "SentTimestamp": str(self.number)},
             "body": self.body,
         }
 
@@ -82,7 +84,7 @@ class Cloud:
         self.messages: list[Message] = []
         self.machines: dict[str, Machine] = {}
         self.most: dict[str, int] = {}
-        self.steps = 0
+        self.steps, self._numbers = 0, count()
         self._random, self._kill_at = Random(seed), kill_at
         self.start_over()
 
@@ -124,7 +126,7 @@ class Cloud:
         seconds = given.get("DelaySeconds", 0)
         assert 0 <= seconds <= 900
         due = self.clock.now() + timedelta(seconds=seconds)
-        self.messages.append(Message(given["QueueUrl"], given["MessageBody"], due))
+        self._put(given["QueueUrl"], given["MessageBody"], due)
         return {}
 
     def get_queue_url(self, **given: Any) -> dict[str, Any]:
@@ -152,7 +154,10 @@ class Cloud:
     def end(self, machine: Machine) -> None:
         machine.ended = self.clock.now()
         detail = {"name": machine.name, "executionArn": machine.name}
-        self.messages.append(Message("ends", orjson.dumps({"detail": detail}).decode(), self.clock.now()))
+        self._put("ends", orjson.dumps({"detail": detail}).decode(), self.clock.now())
+
+    def _put(self, queue: str, body: str, due: datetime) -> None:
+        self.messages.append(Message(queue, body, due, next(self._numbers)))
 
     # Time passes.
 

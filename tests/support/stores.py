@@ -52,8 +52,15 @@ class Woken(Wakes):
 
     times: list[datetime | None] = field(default_factory=list)
 
+    schedules: list[tuple[str, datetime | None, datetime | None]] = field(default_factory=list)
+
     async def look(self, at: datetime | None = None) -> None:
         self.times.append(at)
+
+    async def look_at_schedule(
+        self, project_id: str, trigger_id: str, fire_time: datetime | None = None, at: datetime | None = None
+    ) -> None:
+        self.schedules.append((trigger_id, fire_time, at))
 
 
 @dataclass

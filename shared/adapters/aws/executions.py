@@ -6,6 +6,7 @@ from typing import Protocol
 
 from shared.adapters.aws.machines import Machines
 from shared.clock import iso
+from shared.executions.ending import wake_those_that_wait
 from shared.executions.progress import Told
 from shared.executions.records import Execution, ExecutionStatus, HistoryEvent, StatusChange
 from shared.identity.principal import acting_project
@@ -75,8 +76,7 @@ class AwsExecutions(ExecutionStore):
         told = await self._ends.ended(project_id, execution_id)
         if told is None or told.execution.completed_at is None:
             return
-        if told.limited:  # it may have been let begin, and then others wait for its place
-            await self._wakes.look()
+        await wake_those_that_wait(told, self._wakes)  # it may have been let begin, and others wait for its place
         if told.depth is not None:
             change = Change(told.execution, ExecutionStatus.CANCELLED, told.execution.completed_at, told.depth)
             await self._bus.publish(event_of_change(change, now))

@@ -27,6 +27,7 @@ class AwsSettings(BaseSettings):
     schedule_group: str = ""
     scheduler_role_arn: str = ""
     fires_queue_arn: str = ""
+    fires_queue_url: str = ""
     polls_queue_arn: str = ""
     machine_prefix: str = "millrace"
     machine_role_arn: str = ""

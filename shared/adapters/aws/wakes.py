@@ -1,4 +1,4 @@
-"""Messages that have `admit` look whether something may begin: now, or at a time.
+"""Messages that have `admit` or `schedule` look whether something may begin: now, or at a time.
 
 SQS holds a message back for at most 15 minutes. One that is for later comes too early then, and is sent again, for
 which nobody has to ask the database.
@@ -6,6 +6,7 @@ which nobody has to ask the database.
 
 import math
 from datetime import datetime
+from typing import Any
 
 import orjson
 from botocore.exceptions import ClientError
@@ -24,17 +25,27 @@ class SqsWakes(Wakes):
     """Durable once `look` returns: SQS holds the message for two weeks."""
 
     def __init__(self, settings: AwsSettings, clock: Clock | None = None) -> None:
-        self._url = settings.wakes_queue_url
+        self._settings = settings
         self._clock = clock or SystemClock()
 
     async def look(self, at: datetime | None = None) -> None:
         """Raises StoreUnavailable where SQS takes nothing."""
-        body = orjson.dumps({"look_at": None if at is None else at.isoformat()}).decode()
+        await self._send(self._settings.wakes_queue_url, {"look_at": at}, at)
+
+    async def look_at_schedule(
+        self, project_id: str, trigger_id: str, fire_time: datetime | None = None, at: datetime | None = None
+    ) -> None:
+        """Raises StoreUnavailable where SQS takes nothing."""
+        told = {"project_id": project_id, "trigger_id": trigger_id, "fire_time": fire_time, "look_at": at}
+        await self._send(self._settings.fires_queue_url, told, at)
+
+    async def _send(self, url: str, told: dict[str, Any], at: datetime | None) -> None:
         seconds = 0 if at is None else delay_seconds(at, self._clock.now())
+        body = orjson.dumps(told).decode()
         try:
-            await call(client("sqs").send_message, QueueUrl=self._url, MessageBody=body, DelaySeconds=seconds)
+            await call(client("sqs").send_message, QueueUrl=url, MessageBody=body, DelaySeconds=seconds)
         except ClientError as error:
-            raise StoreUnavailable(f"The queue of wakes takes nothing ({code_of(error)}). Try again.") from error
+            raise StoreUnavailable(f"A queue takes no wake ({code_of(error)}). Try again.") from error
 
 
 def delay_seconds(at: datetime, now: datetime) -> int:

@@ -40,7 +40,10 @@ SELECT {COLUMNS}, (
     )
     SELECT CASE WHEN bool_and(known AND steps <= 32)
                 THEN max(coalesce((context #>> '{{trigger,depth}}')::integer, 0)) END FROM up
-), e.admission IS NOT NULL OR EXISTS (SELECT FROM flow_entries AS f WHERE f.execution_id = e.id)
+), e.admission IS NOT NULL OR EXISTS (SELECT FROM flow_entries AS f WHERE f.execution_id = e.id), EXISTS (
+    SELECT FROM triggers AS t
+    WHERE t.id = e.trigger_id AND t.type = 'schedule' AND t.is_active AND t.config ->> 'overlap' = 'queue'
+)
 FROM workflow_executions AS e JOIN workflows AS w ON w.id = e.workflow_id
 WHERE e.project_id = %s AND e.id = %s
 """  # noqa: S608 - of constants
@@ -90,8 +93,8 @@ class PostgresProgress:
 def _told(row: Sequence[Any] | None) -> Told | None:
     if row is None:
         return None
-    *columns, depth, limited = row
-    return Told(execution_of(columns), depth, limited)
+    *columns, depth, limited, queued_for = row
+    return Told(execution_of(columns), depth, limited, queued_for)
 
 
 def execution_of(row: Sequence[Any]) -> Execution:

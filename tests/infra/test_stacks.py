@@ -217,6 +217,13 @@ def test_every_alarm_tells_somebody(synthesised: Synthesised):
     assert all(alarm["AlarmActions"] for alarm in alarms)
 
 
+def test_messages_that_are_held_back_for_a_quarter_of_an_hour_ring_no_alarm(synthesised: Synthesised):
+    alarms = synthesised.resources("AWS::CloudWatch::Alarm")
+    ages = [each["Threshold"] for each in alarms if each.get("MetricName") == "ApproximateAgeOfOldestMessage"]
+
+    assert sorted(ages) == [300] * 6 + [1_200] * 2, "the wakes of `admit` and of schedules"
+
+
 def measured(value: Any) -> set[tuple[str, str, str]]:
     """Namespace, name and function of the metrics of our own in a template's resource."""
     written = json.dumps(value).replace("\\", "").replace(" ", "")

@@ -2,6 +2,7 @@
 # ruff: noqa: F403 - whole suites are taken over, with another adapter in their fixtures
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import orjson
@@ -9,15 +10,16 @@ import pytest
 
 from shared.adapters.aws import client as clients
 from shared.adapters.aws.settings import AwsSettings
-from shared.adapters.aws.starts import SqsStartQueue, decode
+from shared.adapters.aws.starts import SqsStartQueue, decode, send
+from shared.adapters.aws.wakes import look_at
 from shared.adapters.blobs import ObjectBlobs
-from shared.executions.records import Priority
+from shared.executions.records import FlowTicket, Priority
 from shared.ids import new_id
 from shared.ports import BlobStore, StartQueue
 from tests.contract.test_blob_store import *
 from tests.contract.test_start_queue import *
 from tests.localstack.emulator import REGION, Emulator
-from tests.support.stores import Stores, new_request
+from tests.support.stores import Stores, new_request, new_workflow
 
 Aws = Callable[[str], Any]
 
@@ -49,8 +51,14 @@ def urls(aws: Aws) -> dict[str, str]:
 
 
 @pytest.fixture
-def queue(stores: Stores, urls: dict[str, str]) -> StartQueue:
-    return SqsStartQueue(stores.queue, AwsSettings(**{f"queue_{priority}": url for priority, url in urls.items()}))
+def queues(aws: Aws, urls: dict[str, str]) -> AwsSettings:
+    wakes = aws("sqs").create_queue(QueueName=f"wakes-{new_id()}")["QueueUrl"]
+    return AwsSettings(wakes_queue_url=wakes, **{f"queue_{priority}": url for priority, url in urls.items()})
+
+
+@pytest.fixture
+def queue(stores: Stores, queues: AwsSettings) -> StartQueue:
+    return SqsStartQueue(stores.queue, queues)
 
 
 @pytest.mark.parametrize("priority", Priority)
@@ -63,6 +71,21 @@ async def test_a_taken_request_is_a_message_on_the_queue_of_its_priority(aws: Aw
     found = {each: aws("sqs").receive_message(QueueUrl=url, MaxNumberOfMessages=10) for each, url in urls.items()}
     sent = {each: [decode(one["Body"]) for one in answer.get("Messages", ())] for each, answer in found.items()}
     assert sent == {each: [request] * 2 if each == priority.name.lower() else [] for each in urls}
+
+
+async def test_what_limits_may_hold_up_wakes_admit(aws: Aws, stores: Stores, queues: AwsSettings, queue, workflow):
+    limited, version = new_workflow()
+    definition = version.definition | {"settings": {"max_concurrency": 1}}
+    await stores.workflows.create(limited, replace(version, definition=definition))
+    ticket = new_request(workflow, flow=FlowTicket("ada", {"concurrency": {"limit": 1}}, 18))
+
+    await queue.submit(new_request(limited))
+    await send(ticket, queues)
+
+    found = aws("sqs").receive_message(QueueUrl=queues.wakes_queue_url, MaxNumberOfMessages=10)["Messages"]
+    bodies = [each["Body"] for each in found]
+    assert [decode(each) for each in bodies if not look_at(each)[0]] == [ticket]
+    assert [look_at(each) for each in bodies if look_at(each)[0]] == [(True, None)]
 
 
 async def test_a_blob_is_an_object_under_its_key(aws: Aws, blobs: ObjectBlobs):

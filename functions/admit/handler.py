@@ -1,13 +1,14 @@
 """The Lambda that takes wakes and requests with a ticket of flow control from SQS; see events/wakes.json."""
 
 import asyncio
+from collections.abc import Coroutine
 from functools import cache
 from typing import Any
 
 from functions.admit.core import AdmitDeps, look, take
 from shared.adapters.aws.loop import run
 from shared.adapters.telemetry.observed import observed
-from shared.errors import MalformedRequest
+from shared.errors import MalformedRequest, StoreUnavailable
 from shared.observability import bind
 
 
@@ -30,12 +31,11 @@ async def _settled(records: list[dict[str, Any]]) -> dict[str, Any]:
     from shared.adapters.aws.batches import settle  # noqa: PLC0415 - as above
 
     due: list[dict[str, Any]] = []
-    in_turn = asyncio.Lock()  # who waits longest gets it first
+    one_by_one = _OneByOne()
 
     async def work(record: dict[str, Any]) -> None:
-        async with in_turn:
-            if await _one(record):
-                due.append(record)
+        if await one_by_one(_one(record)):
+            due.append(record)
 
     answer = await settle(sorted(records, key=_sent_at), work)
     if due:
@@ -43,6 +43,25 @@ async def _settled(records: list[dict[str, Any]]) -> dict[str, Any]:
         looked = await settle(due, lambda _: looking)
         answer["batchItemFailures"] += looked["batchItemFailures"]
     return answer
+
+
+class _OneByOne:
+    """In the order of the calls. Once a store is away, what follows does not wait for its time-out once more."""
+
+    def __init__(self) -> None:
+        self._turn = asyncio.Lock()  # who has waited longest gets it
+        self._away: StoreUnavailable | None = None
+
+    async def __call__(self, work: Coroutine[Any, Any, bool]) -> bool:
+        async with self._turn:
+            if self._away is not None:
+                work.close()
+                raise self._away
+            try:
+                return await work
+            except StoreUnavailable as error:
+                self._away = error
+                raise
 
 
 def _sent_at(record: dict[str, Any]) -> int:

@@ -14,6 +14,7 @@ from sqlalchemy import text
 from functions.admit import handler as module
 from shared.adapters.aws import starts
 from shared.clock import ManualClock
+from shared.errors import StoreUnavailable
 from shared.executions.records import Accepted, ExecutionStatus
 from shared.executions.start import Origin, Startable, start
 from shared.ports import StartQueue
@@ -271,6 +272,23 @@ async def test_the_sample_has_a_wake_and_a_request_with_a_ticket(cloud: Any):
     assert answer == {"batchItemFailures": []}
     (row,) = await rows(made, workflow)
     assert (row.status, row.input) == (ExecutionStatus.QUEUED, request["input"])
+
+
+async def test_a_database_that_is_away_is_waited_for_once_in_a_batch(cloud: Any):
+    made, asked = await cloud(), []
+
+    class Away:
+        async def submit(self, request: Any) -> Accepted:
+            asked.append(request)
+            raise StoreUnavailable("away")
+
+    made.admit = replace(made.admit, flow=Away())
+    tickets = [SAMPLE["Records"][1] | {"messageId": name} for name in "abc"]
+
+    answer = await module._settled(tickets)
+
+    assert answer == {"batchItemFailures": [{"itemIdentifier": name} for name in "abc"]}
+    assert len(asked) == 1
 
 
 @pytest.mark.parametrize("body", ["{}", "[]", "no json", '{"look_at": 7}'])

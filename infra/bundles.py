@@ -66,6 +66,7 @@ BUNDLES = (
     Bundle("http", ("functions/nodes/http", *_NODE), 41),
     Bundle("tool", ("functions/nodes/tool", *_NODE), 73),
     Bundle("dispatch", ("functions/dispatch", "shared"), 23),
+    Bundle("admit", ("functions/admit", "shared"), 36),
     Bundle("complete", ("functions/complete", "shared"), 23),
     Bundle("event", ("functions/event", "shared"), 48),
     Bundle("schedule", ("functions/schedule", "shared"), 49),

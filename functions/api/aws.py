@@ -19,6 +19,7 @@ from shared.adapters.aws.schedules import Schedules
 from shared.adapters.aws.settings import Stage, stage
 from shared.adapters.aws.starts import SqsStartQueue
 from shared.adapters.aws.triggers import AwsTriggers
+from shared.adapters.aws.wakes import SqsWakes
 from shared.adapters.http.client import GuardedClient
 from shared.adapters.http.oidc import HttpOidcProviders
 from shared.adapters.local.secret_box import FernetBox
@@ -32,9 +33,10 @@ from shared.adapters.postgres.engine import Pooled, create_engine
 from shared.adapters.postgres.event_archive import PostgresEventArchive, PostgresEventReplays
 from shared.adapters.postgres.executions import PostgresExecutions
 from shared.adapters.postgres.identity import PostgresKeys, PostgresMembers, PostgresSessions
-from shared.adapters.postgres.queue import PostgresQueue
+from shared.adapters.postgres.progress import PostgresProgress
 from shared.adapters.postgres.samples import PostgresWebhookSamples
 from shared.adapters.postgres.schedules import PostgresTriggerStates
+from shared.adapters.postgres.starts import PostgresStarts
 from shared.adapters.postgres.triggers import PostgresTriggers
 from shared.adapters.postgres.workflows import PostgresWorkflows
 from shared.adapters.redis.circuits import RedisCircuits
@@ -68,12 +70,13 @@ def wire() -> Deps:
 def _wired(here: Stage, secrets: FernetBox, blob_url: str) -> Deps:
     url, redis_url = here.settings.require_database_url(), here.settings.require_redis_url()
     engine, redis, machines = create_engine(url, pool_size=2), Redis.from_url(redis_url), Machines(here.aws)
+    bus = EventBridgeBus(here.aws.event_bus)
     return Deps(
         workflows=PostgresWorkflows(engine),
         triggers=AwsTriggers(PostgresTriggers(engine), Schedules(here.aws)),
         trigger_states=PostgresTriggerStates(engine),
-        executions=AwsExecutions(PostgresExecutions(engine), machines),
-        queue=SqsStartQueue(PostgresQueue(url, max_queued=here.settings.max_queued), here.aws),
+        executions=AwsExecutions(PostgresExecutions(engine), machines, PostgresProgress(url), bus, SqsWakes(here.aws)),
+        queue=SqsStartQueue(PostgresStarts(url, engine, SystemClock(), max_queued=here.settings.max_queued), here.aws),
         feed=RedisLiveFeed(redis_url),
         secrets=secrets,
         clock=SystemClock(),
@@ -86,7 +89,7 @@ def _wired(here: Stage, secrets: FernetBox, blob_url: str) -> Deps:
         approval_links=ApprovalLinks(secrets.derive("approval links")),
         samples=PostgresWebhookSamples(Pooled(engine)),
         circuits=RedisCircuits(redis),
-        events=EventBridgeBus(here.aws.event_bus),
+        events=bus,
         archive=PostgresEventArchive(engine),
         replays=AwsReplays(PostgresEventReplays(engine), Repeating(here.aws.replay_machine_arn)),
         dead_letters=PostgresDeadLetters(engine),

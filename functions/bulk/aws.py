@@ -2,13 +2,16 @@
 
 from functions.bulk.core import Deps
 from shared.adapters.aws.blobs import S3Blobs
+from shared.adapters.aws.events import EventBridgeBus
 from shared.adapters.aws.executions import AwsExecutions
 from shared.adapters.aws.machines import Machines
 from shared.adapters.aws.settings import stage
 from shared.adapters.aws.starts import SqsStartQueue
+from shared.adapters.aws.wakes import SqsWakes
 from shared.adapters.postgres.bulk import PostgresBulkRuns
 from shared.adapters.postgres.engine import create_engine
 from shared.adapters.postgres.executions import PostgresExecutions
+from shared.adapters.postgres.progress import PostgresProgress
 from shared.adapters.postgres.queue import PostgresQueue
 from shared.adapters.postgres.workflows import PostgresWorkflows
 from shared.bulk.feeding import Feeding
@@ -32,4 +35,6 @@ def from_environment() -> Deps:
         clock=SystemClock(),
         worker="",  # each step has a name of its own
     )
-    return Deps(feeding, rows, AwsExecutions(PostgresExecutions(engine), machines), machines)
+    bus, wakes = EventBridgeBus(here.aws.event_bus), SqsWakes(here.aws)
+    executions = AwsExecutions(PostgresExecutions(engine), machines, PostgresProgress(url), bus, wakes)
+    return Deps(feeding, rows, executions, machines, wakes)

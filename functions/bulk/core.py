@@ -13,7 +13,7 @@ from shared.bulk.feeding import Feeding, feed
 from shared.bulk.records import BulkRun
 from shared.errors import Conflict
 from shared.ids import new_id
-from shared.ports import BulkRows, ExecutionStore
+from shared.ports import BulkRows, ExecutionStore, Wakes
 from shared.repeating import STEP_SECONDS, Answer, Step, at_once, done, later, without_row
 
 _REDRIVEN_AT_ONCE = 50
@@ -39,6 +39,7 @@ class Deps:
     """The same as those that are fed."""
     executions: ExecutionStore
     machines: Stopper
+    wakes: Wakes
 
 
 class Turn:
@@ -112,7 +113,10 @@ async def _go_on(deps: Deps, bulk: BulkRun, execution_id: str) -> None:
 
 
 async def _stopped(deps: Deps, bulk: BulkRun) -> Answer:
-    """Stops those that run and are to be cancelled; `complete` writes down that they ended."""
+    """Stops those that run and are to be cancelled; `complete` writes down that they ended. Those that never began may
+    have had places that others wait for."""
+    if bulk.cancel_requested_at is not None:
+        await deps.wakes.look()
     ids = await deps.rows.to_stop(bulk, limit=_STOPPED_AT_ONCE)
     cause = "Cancelled with its bulk run."
     await asyncio.gather(*(deps.machines.stop(bulk.workflow_id, each, cause) for each in ids))

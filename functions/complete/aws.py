@@ -4,6 +4,7 @@ from functions.complete.core import CompleteDeps
 from shared.adapters.aws.events import EventBridgeBus
 from shared.adapters.aws.machines import Machines
 from shared.adapters.aws.settings import stage
+from shared.adapters.aws.wakes import SqsWakes
 from shared.adapters.postgres.journal import PostgresJournal
 from shared.adapters.postgres.progress import PostgresProgress
 from shared.adapters.postgres.queue import PostgresQueue
@@ -23,5 +24,6 @@ def from_environment() -> CompleteDeps:
         rows=PostgresQueue(url, max_queued=_NO_LIMIT),
         progress=PostgresProgress(url),
         bus=EventBridgeBus(here.aws.event_bus),
+        wakes=SqsWakes(here.aws),
         clock=SystemClock(),
     )

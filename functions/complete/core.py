@@ -1,5 +1,6 @@
 """From the end of a state machine to the end of its execution, and to the event that tells of it on the bus."""
 
+import asyncio
 import logging
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -7,8 +8,10 @@ from typing import Any, Protocol
 import orjson
 
 from shared.clock import Clock
-from shared.executions.records import Execution, ExecutionStatus, StartRequest, StatusChange
-from shared.ports import Journal, StartQueue
+from shared.executions.ending import wake_those_that_wait
+from shared.executions.progress import Told
+from shared.executions.records import ExecutionStatus, StartRequest, StatusChange
+from shared.ports import Journal, StartQueue, Wakes
 from shared.ports.events import EventBus
 from shared.triggers.events.lifecycle import Change, event_of_change
 
@@ -32,9 +35,8 @@ class Progress(Protocol):
     async def exists(self, project_id: str, execution_id: str) -> bool:
         """Whether the execution has a row."""
 
-    async def ended(self, project_id: str, execution_id: str) -> tuple[Execution, int | None] | None:
-        """An execution that has ended, and how many events led to it from one execution to the next; None of events
-        that cannot be counted."""
+    async def ended(self, project_id: str, execution_id: str) -> Told | None:
+        """The execution once it has ended."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +46,7 @@ class CompleteDeps:
     rows: StartQueue
     progress: Progress
     bus: EventBus
+    wakes: Wakes
     clock: Clock
 
 
@@ -56,15 +59,15 @@ class Ended:
 
 
 async def complete(event: dict[str, Any], deps: CompleteDeps) -> Ended | None:
-    """Records the end that an event of the type `Step Functions Execution Status Change` tells of, and publishes it as
-    `execution.succeeded`, `execution.failed`, …. Again changes nothing: an execution keeps its first end, whose event
-    always has the same id. None is what is no end.
+    """Records the end that an event of the type `Step Functions Execution Status Change` tells of, wakes those that
+    wait for it, and publishes it as `execution.succeeded`, `execution.failed`, …. Again changes nothing: an execution
+    keeps its first end, whose event always has the same id. None is what is no end.
 
     The execution is asked for what the event may leave out: payloads above 248 KiB.
     Source: https://docs.aws.amazon.com/step-functions/latest/dg/eventbridge-integration.html
 
     Raises:
-        StoreUnavailable: the database, Step Functions or the bus does not answer; the event comes again.
+        StoreUnavailable: the database, Step Functions, a queue or the bus does not answer; the event comes again.
     """
     found = await deps.machines.describe(event["detail"]["executionArn"])
     status = STATUS.get(found["status"])
@@ -74,8 +77,8 @@ async def complete(event: dict[str, Any], deps: CompleteDeps) -> Ended | None:
     started = given["execution"]
     if not await deps.progress.exists(started["project_id"], started["id"]):
         await _take_in(given, found, deps)
-    await deps.journal.write(started["id"], started["project_id"], (), _change(status, found))
-    await _publish(started["id"], started["project_id"], deps)
+    await _record(started["id"], started["project_id"], found, deps)
+    await _tell(started["id"], started["project_id"], deps)
     return Ended(status, (found["stopDate"] - found["startDate"]).total_seconds() * 1_000)
 
 
@@ -97,19 +100,24 @@ async def _take_in(given: dict[str, Any], found: dict[str, Any], deps: CompleteD
         created_at=found["startDate"],
     )
     await deps.rows.submit(request)
-    change = StatusChange(ExecutionStatus.RUNNING, found["startDate"])
-    await deps.journal.write(request.execution_id, request.project_id, (), change)
 
 
-async def _publish(execution_id: str, project_id: str, deps: CompleteDeps) -> None:
-    found = await deps.progress.ended(project_id, execution_id)
-    if found is None:  # deleted since
+async def _record(execution_id: str, project_id: str, found: dict[str, Any], deps: CompleteDeps) -> None:
+    """Together, so that it is one statement: `dispatch` may not have come to write when it began."""
+    changes = (StatusChange(ExecutionStatus.RUNNING, found["startDate"]), _change(STATUS[found["status"]], found))
+    await asyncio.gather(*(deps.journal.write(execution_id, project_id, (), change) for change in changes))
+
+
+async def _tell(execution_id: str, project_id: str, deps: CompleteDeps) -> None:
+    told = await deps.progress.ended(project_id, execution_id)
+    if told is None:  # deleted since
         return
-    execution, depth = found
-    if depth is None or execution.completed_at is None:
+    await wake_those_that_wait(told, deps.wakes)
+    execution = told.execution
+    if told.depth is None or execution.completed_at is None:
         log.info("an end is not published: a loop through it could not be told")
         return
-    change = Change(execution, execution.status, execution.completed_at, depth)
+    change = Change(execution, execution.status, execution.completed_at, told.depth)
     await deps.bus.publish(event_of_change(change, deps.clock.now()))
 
 

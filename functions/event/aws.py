@@ -12,7 +12,7 @@ from shared.adapters.postgres.engine import create_engine
 from shared.adapters.postgres.event_archive import PostgresEventArchive, PostgresEventReplays
 from shared.adapters.postgres.events import PostgresEvents, PostgresEventTriggers
 from shared.adapters.postgres.lifecycle import PostgresLifecycle
-from shared.adapters.postgres.queue import PostgresQueue
+from shared.adapters.postgres.starts import PostgresStarts
 from shared.adapters.postgres.triggers import PostgresTriggers
 from shared.adapters.postgres.workflows import PostgresWorkflows
 from shared.clock import SystemClock
@@ -27,7 +27,7 @@ def from_environment() -> Arrivals:
         events=events,
         triggers=PostgresEventTriggers(engine),
         workflows=PostgresWorkflows(engine),
-        queue=SqsStartQueue(PostgresQueue(url), here.aws),
+        queue=_queue(engine),
         lifecycle=PostgresLifecycle(url),
         clock=SystemClock(),
     )
@@ -36,15 +36,20 @@ def from_environment() -> Arrivals:
 
 def replaying() -> replays.Deps:
     """What replays take. Raises ConfigInvalid."""
-    here, engine = stage(), _engine()
+    engine = _engine()
     return replays.Deps(
         replays=PostgresEventReplays(engine),
         archive=PostgresEventArchive(engine),
         triggers=PostgresTriggers(engine),
         workflows=PostgresWorkflows(engine),
-        queue=SqsStartQueue(PostgresQueue(here.settings.require_database_url()), here.aws),
+        queue=_queue(engine),
         clock=SystemClock(),
     )
+
+
+def _queue(engine: AsyncEngine) -> SqsStartQueue:
+    here = stage()
+    return SqsStartQueue(PostgresStarts(here.settings.require_database_url(), engine, SystemClock()), here.aws)
 
 
 @cache

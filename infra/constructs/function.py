@@ -21,6 +21,7 @@ HANDLERS = {
     "http": "functions.nodes.http.handler.handler",
     "tool": "functions.nodes.tool.handler.handler",
     "dispatch": "functions.dispatch.handler.handler",
+    "admit": "functions.admit.handler.handler",
     "complete": "functions.complete.handler.handler",
     "event": "functions.event.handler.handler",
     "schedule": "functions.schedule.handler.handler",

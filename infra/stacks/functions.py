@@ -20,6 +20,7 @@ SIZES = {
     "http": Size(512, 120),
     "tool": Size(512, 120),
     "dispatch": Size(512, DISPATCH_SECONDS),
+    "admit": Size(512, INBOXES["wakes"]),
     "complete": Size(512, INBOXES["ends"]),
     "event": Size(512, INBOXES["events"]),
     "schedule": Size(512, INBOXES["fires"]),
@@ -39,7 +40,10 @@ _BLOBS = {
 }
 """What a function does with blobs."""
 _SEALING = ("api", "webhook", *NODES)
-_INBOXES = {"event": "events", "complete": "ends", "schedule": "fires", "poll": "polls"}
+_INBOXES = {"event": "events", "complete": "ends", "schedule": "fires", "poll": "polls", "admit": "wakes"}
+_AT_ONCE = {"admit": 5}
+"""Environments of a function at most: those that admit wait for one another in the database."""
+_STARTERS = ("api", "webhook", "tool", "event", "schedule", "poll", "bulk")
 _BATCH = {"high": 1, "normal": 10, "low": 10}
 """Start requests handed to `dispatch` at a time: one of high priority does not wait for others."""
 
@@ -154,7 +158,7 @@ class FunctionsStack(cdk.Stack):
 
     def _queues(self, messaging: MessagingStack) -> None:
         for priority, queue in messaging.queues.items():
-            for sender in ("api", "webhook", "tool", "event", "schedule", "poll", "bulk"):
+            for sender in (*_STARTERS, "admit"):
                 self.all[sender].allow(["sqs:SendMessage"], [queue.queue_arn])
             self.all["dispatch"].lambda_function.add_event_source(
                 SqsEventSource(queue, batch_size=_BATCH[priority], report_batch_item_failures=True)
@@ -163,9 +167,18 @@ class FunctionsStack(cdk.Stack):
         for function, inbox in _INBOXES.items():
             size = 1 if function == "poll" else 10  # a slow source keeps no other waiting
             self.all[function].lambda_function.add_event_source(
-                SqsEventSource(messaging.inboxes[inbox], batch_size=size, report_batch_item_failures=True)
+                SqsEventSource(
+                    messaging.inboxes[inbox],
+                    batch_size=size,
+                    report_batch_item_failures=True,
+                    max_concurrency=_AT_ONCE.get(function),
+                )
             )
-        for publisher in ("api", "complete"):
+        for waker in (*_STARTERS, "dispatch", "complete", "admit"):
+            self.all[waker].allow(["sqs:SendMessage"], [messaging.inboxes["wakes"].queue_arn])
+        for waker in ("api", "complete", "schedule"):
+            self.all[waker].allow(["sqs:SendMessage"], [messaging.inboxes["fires"].queue_arn])
+        for publisher in ("api", "dispatch", "complete", "schedule"):
             self.all[publisher].allow(["events:PutEvents"], [messaging.bus.event_bus_arn])
 
     def _scheduling(self, messaging: MessagingStack) -> None:

@@ -16,6 +16,8 @@ from infra.stacks.orchestration import OrchestrationStack
 
 _FIVE_MINUTES = cdk.Duration.minutes(5)
 _NODES_WITH_WORK = ("agent", "approval", "http", "tool")
+_HELD_BACK = {"wakes": 900, "fires": 900}
+"""Seconds for which messages may be meant to wait, by the queue's name."""
 
 
 class ObservabilityStack(cdk.Stack):
@@ -65,7 +67,8 @@ class ObservabilityStack(cdk.Stack):
             self._alarm(f"Dead{name.title()}", depth, 1, f"A message of '{name}' was given up; look, then redrive it")
         for name, queue in {**messaging.queues, **messaging.inboxes}.items():
             age = queue.metric_approximate_age_of_oldest_message(period=_FIVE_MINUTES, statistic="Maximum")
-            self._alarm(f"Age{name.title()}", age, 300, "Messages wait five minutes: is a limit reached, a store away?")
+            why = "Messages wait five minutes: is a limit reached, a store away?"
+            self._alarm(f"Age{name.title()}", age, 300 + _HELD_BACK.get(name, 0), why)
 
     def _functions(self, functions: FunctionsStack) -> None:
         for name, function in functions.all.items():

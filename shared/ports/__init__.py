@@ -28,6 +28,7 @@ from shared.ports.executions import (
     Signals,
     StartQueue,
     TaskCompletions,
+    Wakes,
 )
 from shared.ports.nodes import (
     AgentMemory,
@@ -93,6 +94,7 @@ __all__ = [
     "TriggerStates",
     "TriggerStore",
     "UnfinishedRun",
+    "Wakes",
     "WorkflowReader",
     "WorkflowStore",
 ]

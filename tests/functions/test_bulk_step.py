@@ -29,6 +29,7 @@ from shared.executions.records import ExecutionStatus, StatusChange
 from shared.settings import DEFAULT_PROJECT_ID
 from tests.functions.conftest import Doors, assert_problem
 from tests.support.repeating import StepFunctions
+from tests.support.stores import KeptBus, Woken
 
 SAMPLE = orjson.loads((Path(__file__).parents[2] / "events" / "bulk-step.json").read_bytes())
 ROLE = "arn:aws:iam::123456789012:role/machines"
@@ -51,7 +52,9 @@ class World:
         self.doors, self.stores, self.aws = doors, doors.stores, aws
         rows, machines = doors.stores.bulk_runs, Machines(AwsSettings(machine_prefix="m", machine_role_arn=ROLE))
         feeding = Feeding(rows, self.stores.workflows, self.stores.blobs, self.stores.queue, SystemClock(), "")
-        self.deps = Deps(feeding, rows, AwsExecutions(self.stores.executions, machines), machines)
+        self.woken = Woken()
+        executions = AwsExecutions(self.stores.executions, machines, self.stores.progress, KeptBus(), self.woken)
+        self.deps = Deps(feeding, rows, executions, machines, self.woken)
         self.hang = False
         self.failing: set[int] = set()
         self.in_flight: list[int] = []
@@ -232,6 +235,7 @@ async def test_a_cancel_stops_those_of_a_run_that_was_handed_over_as_a_whole(wor
     await world.run(world.other(bulk["id"]))
 
     assert (await world.shown(bulk["id"]))["counts"]["cancelled"] == 5
+    assert None in world.woken.times, "those that never began may have had places"
 
 
 async def test_what_failed_goes_on_where_step_functions_has_not_forgotten_it(world: World):

@@ -8,11 +8,11 @@ import pytest
 from functions.dispatch.core import DispatchDeps, dispatch
 from shared.clock import SystemClock
 from shared.errors import NotFound, StoreUnavailable
-from shared.executions.records import ExecutionStatus
+from shared.executions.records import ExecutionStatus, FlowTicket, StartRequest
 from shared.ids import new_id
 from shared.settings import DEFAULT_PROJECT_ID
 from shared.workflow.records import Workflow
-from tests.support.stores import Stores, new_request, new_workflow
+from tests.support.stores import KeptBus, Stores, Woken, new_request, new_workflow
 
 
 @dataclass
@@ -33,6 +33,10 @@ def machines() -> Machines:
     return Machines()
 
 
+async def nowhere(request: StartRequest) -> None:
+    raise AssertionError(request)
+
+
 @pytest.fixture
 def deps(stores: Stores, machines: Machines) -> DispatchDeps:
     return DispatchDeps(
@@ -40,6 +44,9 @@ def deps(stores: Stores, machines: Machines) -> DispatchDeps:
         rows=stores.queue,
         journal=stores.journal,
         machines=machines,
+        wakes=Woken(),
+        forward=nowhere,
+        bus=KeptBus(),
         clock=SystemClock(),
     )
 
@@ -111,3 +118,29 @@ async def test_a_version_that_is_not_there_is_told(deps, machines, workflow):
         await dispatch(replace(new_request(workflow), version=7), deps)
 
     assert machines.started == {}
+
+
+async def test_what_a_limit_holds_up_wakes_somebody_and_begins_once_it_is_admitted(stores, deps, machines):
+    workflow, version = new_workflow()
+    definition = version.definition | {"settings": {"max_concurrency": 1}}
+    await stores.workflows.create(workflow, replace(version, definition=definition))
+    request = new_request(workflow)
+
+    assert not await dispatch(request, deps)
+    assert (machines.started, deps.wakes.times) == ({}, [None])
+    await stores.admission.admit()
+
+    assert await dispatch(request, deps)
+    assert list(machines.started) == [request.execution_id]
+
+
+async def test_a_request_with_a_ticket_goes_to_whoever_goes_by_it(deps, machines, workflow):
+    passed_on: list[StartRequest] = []
+
+    async def forward(request: StartRequest) -> None:
+        passed_on.append(request)
+
+    request = new_request(workflow, flow=FlowTicket("ada", {"concurrency": {"limit": 1}}, 18))
+
+    assert not await dispatch(request, replace(deps, forward=forward))
+    assert (passed_on, machines.started) == ([request], {})

@@ -17,7 +17,7 @@ from tests.infra.test_permissions import actions
 
 REPEAT = ROOT / "statemachines" / "definitions" / "repeat.asl.json"
 NODES = ("agent", "approval", "http", "tool")
-FUNCTIONS = {"api", "webhook", *NODES, "dispatch", "complete", "event", "schedule", "poll", "bulk", "migrate"}
+FUNCTIONS = {"api", "webhook", *NODES, "dispatch", "admit", "complete", "event", "schedule", "poll", "bulk", "migrate"}
 
 
 def statements(policy: dict[str, Any]) -> list[dict[str, Any]]:
@@ -164,7 +164,7 @@ def test_each_queue_of_starts_gives_up_after_twenty_tries_and_dispatch_reports_s
         queue = queues[f"millrace-{synthesised.name}-starts-{priority}"]
         assert queue["RedrivePolicy"]["maxReceiveCount"] == 20
         assert queue["VisibilityTimeout"] == 180
-    assert len(sources) == 7
+    assert len(sources) == 8
     assert all(source["FunctionResponseTypes"] == ["ReportBatchItemFailures"] for source in sources)
 
 
@@ -187,7 +187,7 @@ def test_every_event_of_the_bus_reaches_the_function_that_matches_it(synthesised
 def test_an_inbox_gives_up_after_as_many_tries_as_a_queue_of_starts(synthesised: Synthesised):
     queues = {queue["QueueName"]: queue for queue in synthesised.resources("AWS::SQS::Queue", "messaging")}
 
-    for name in ("events", "ends", "fires", "polls"):
+    for name in ("events", "ends", "fires", "polls", "wakes"):
         queue = queues[f"millrace-{synthesised.name}-{name}"]
         assert queue["RedrivePolicy"]["maxReceiveCount"] == 20
         assert queue["VisibilityTimeout"] == (720 if name == "polls" else 360)
@@ -208,7 +208,15 @@ def test_schedules_run_as_a_role_that_fills_two_queues_and_nothing_else(synthesi
     ]
 
 
-def test_only_the_api_complete_and_machines_put_events_on_the_bus(synthesised: Synthesised):
+def test_those_that_admit_are_few_at_a_time(synthesised: Synthesised):
+    sources = synthesised.resources("AWS::Lambda::EventSourceMapping", "functions")
+
+    (wakes,) = [each for each in sources if "Wakes" in json.dumps(each["EventSourceArn"])]
+    assert "admit" in json.dumps(wakes["FunctionName"])
+    assert wakes["ScalingConfig"] == {"MaximumConcurrency": 5}
+
+
+def test_only_who_starts_ends_or_cancels_executions_puts_events_on_the_bus(synthesised: Synthesised):
     putting = [
         json.dumps(policy["Roles"])
         for policy in synthesised.resources("AWS::IAM::Policy")
@@ -216,9 +224,9 @@ def test_only_the_api_complete_and_machines_put_events_on_the_bus(synthesised: S
         if "events:PutEvents" in as_list(each["Action"])
     ]
 
-    assert len(putting) == 2
-    assert any("api" in roles for roles in putting)
-    assert any("complete" in roles for roles in putting)
+    publishers = ("api", "complete", "dispatch", "schedule")
+    assert len(putting) == len(publishers)
+    assert all(any(name in roles for roles in putting) for name in publishers)
 
 
 def test_stores_are_encrypted_with_the_projects_key_and_reached_from_functions_only(synthesised: Synthesised):
@@ -279,6 +287,13 @@ def test_every_alarm_tells_somebody(synthesised: Synthesised):
 
     assert len(alarms) > 20
     assert all(alarm["AlarmActions"] for alarm in alarms)
+
+
+def test_messages_that_are_held_back_for_a_quarter_of_an_hour_ring_no_alarm(synthesised: Synthesised):
+    alarms = synthesised.resources("AWS::CloudWatch::Alarm")
+    ages = [each["Threshold"] for each in alarms if each.get("MetricName") == "ApproximateAgeOfOldestMessage"]
+
+    assert sorted(ages) == [300] * 6 + [1_200] * 2, "the wakes of `admit` and of schedules"
 
 
 def measured(value: Any) -> set[tuple[str, str, str]]:

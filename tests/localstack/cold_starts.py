@@ -26,6 +26,7 @@ BUDGETS_MS = {
     "tool": 450,
     "approval": 450,
     "dispatch": 700,
+    "admit": 700,
     "complete": 700,
     "event": 700,
     "schedule": 700,

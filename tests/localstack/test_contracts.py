@@ -50,8 +50,14 @@ def urls(aws: Aws) -> dict[str, str]:
 
 
 @pytest.fixture
-def queue(stores: Stores, urls: dict[str, str]) -> StartQueue:
-    return SqsStartQueue(stores.queue, AwsSettings(**{f"queue_{priority}": url for priority, url in urls.items()}))
+def queues(aws: Aws, urls: dict[str, str]) -> AwsSettings:
+    wakes = aws("sqs").create_queue(QueueName=f"wakes-{new_id()}")["QueueUrl"]
+    return AwsSettings(wakes_queue_url=wakes, **{f"queue_{priority}": url for priority, url in urls.items()})
+
+
+@pytest.fixture
+def queue(stores: Stores, queues: AwsSettings) -> StartQueue:
+    return SqsStartQueue(stores.queue, queues)
 
 
 @pytest.mark.parametrize("priority", Priority)

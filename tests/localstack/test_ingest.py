@@ -18,10 +18,11 @@ from tests.triggers.source import source_server
 AWAY_SECONDS = 30
 
 
-async def hook(api: Api, name: str) -> tuple[dict[str, Any], str]:
+async def hook(api: Api, name: str, **settings: Any) -> tuple[dict[str, Any], str]:
     """A workflow that answers with what it is sent, and the path of its webhook."""
     node = {"id": "a", "type": "transform", "config": {"output": "{% $input.body.n %}"}}
-    made = await api.active({"name": name, "nodes": [node], "edges": [], "output": "{% $a %}"})
+    document = {"name": name, "nodes": [node], "edges": [], "output": "{% $a %}", "settings": settings}
+    made = await api.active(document)
     config = {"verification": {"scheme": "none"}, "delivery_id_header": "X-Delivery"}
     trigger = await api.http.post(f"api/workflows/{made['id']}/triggers", json={"type": "webhook", "config": config})
     return made, f"webhooks/{trigger.json()['webhook']['path']}"
@@ -60,8 +61,10 @@ async def test_whatever_comes_while_the_database_is_away_runs_once_when_it_is_ba
     api: Api, deployment: Deployment, door: tuple[Door, str]
 ):
     made, path = await hook(api, "away")
+    keyed, keyed_path = await hook(api, "keyed-away", flow_control={"concurrency": {"limit": 1}})
     before = await deliver(api, path, 0)
-    await api.delivered(before.json()["execution_id"])
+    for answer in (before, await deliver(api, keyed_path, 0)):
+        await api.delivered(answer.json()["execution_id"])
     answers = [before]
     topic = f"away-{new_id()}"
     heard = await listener(api, "hears-away", {"source": [topic]}, "{% $input.detail.n %}")
@@ -79,6 +82,7 @@ async def test_whatever_comes_while_the_database_is_away_runs_once_when_it_is_ba
         door[0].shut()
         try:
             began = time.monotonic()
+            await deliver(api, keyed_path, 1)
             event = {"EventBusName": PREFIX, "Source": topic, "DetailType": "told", "Detail": json.dumps({"n": 1})}
             deployment.client("events").put_events(Entries=[event])
             for schedule in due:
@@ -95,6 +99,7 @@ async def test_whatever_comes_while_the_database_is_away_runs_once_when_it_is_ba
         await accepted_once(api, made, answers)
         for workflow in (heard, fired, polled, ended):
             assert len(await ran(api, workflow, 1)) == 1, workflow["name"]
+        assert len(await ran(api, keyed, 2)) == 2
     nothing_is_dead(deployment)
 
 
@@ -112,6 +117,6 @@ async def accepted_once(api: Api, workflow: dict[str, Any], answers: list[httpx.
 
 def nothing_is_dead(deployment: Deployment) -> None:
     sqs, names = deployment.client("sqs"), ["ApproximateNumberOfMessages"]
-    for queue in ("starts-normal", "events", "ends", "fires", "polls"):
+    for queue in ("starts-normal", "events", "ends", "fires", "polls", "wakes"):
         dead = sqs.get_queue_url(QueueName=f"{PREFIX}-{queue}-dead")["QueueUrl"]
         assert sqs.get_queue_attributes(QueueUrl=dead, AttributeNames=names)["Attributes"] == {names[0]: "0"}, queue

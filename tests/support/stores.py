@@ -1,6 +1,6 @@
 """Every store of one database, and records to put in."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -35,11 +35,46 @@ from shared.adapters.postgres.workflows import PostgresWorkflows
 from shared.adapters.redis.circuits import RedisCircuits
 from shared.adapters.redis.live_feed import RedisLiveFeed
 from shared.adapters.redis.rate_limits import RedisRateLimits
+from shared.errors import StoreUnavailable
 from shared.executions.records import StartRequest
 from shared.identity.signing_in import Access
 from shared.ids import new_id
+from shared.ports import Wakes
+from shared.ports.events import EventBus
 from shared.settings import DEFAULT_PROJECT_ID
+from shared.triggers.events.records import Event, Published
 from shared.workflow.records import Workflow, WorkflowStatus, WorkflowVersion
+
+
+@dataclass
+class Woken(Wakes):
+    """Keeps when somebody is to look."""
+
+    times: list[datetime | None] = field(default_factory=list)
+
+    schedules: list[tuple[str, datetime | None, datetime | None]] = field(default_factory=list)
+
+    async def look(self, at: datetime | None = None) -> None:
+        self.times.append(at)
+
+    async def look_at_schedule(
+        self, project_id: str, trigger_id: str, fire_time: datetime | None = None, at: datetime | None = None
+    ) -> None:
+        self.schedules.append((trigger_id, fire_time, at))
+
+
+@dataclass
+class KeptBus(EventBus):
+    """Keeps what is published, unless it is `away`."""
+
+    published: list[Event] = field(default_factory=list)
+    away: bool = False
+
+    async def publish(self, event: Event) -> Published:
+        if self.away:
+            raise StoreUnavailable("away")
+        self.published.append(event)
+        return Published(event.id)
 
 
 @dataclass(frozen=True)

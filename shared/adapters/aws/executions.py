@@ -6,9 +6,13 @@ from typing import Protocol
 
 from shared.adapters.aws.machines import Machines
 from shared.clock import iso
+from shared.executions.ending import wake_those_that_wait
+from shared.executions.progress import Told
 from shared.executions.records import Execution, ExecutionStatus, HistoryEvent, StatusChange
 from shared.identity.principal import acting_project
-from shared.ports import Completions, ExecutionStore, Page
+from shared.ports import Completions, ExecutionStore, Page, Wakes
+from shared.ports.events import EventBus
+from shared.triggers.events.lifecycle import Change, event_of_change
 
 
 class Rows(ExecutionStore, Protocol):
@@ -18,12 +22,20 @@ class Rows(ExecutionStore, Protocol):
         """Raises Conflict where `request_redrive` would; changes nothing."""
 
 
+class Ends(Protocol):
+    async def ended(self, project_id: str, execution_id: str) -> Told | None:
+        """The execution once it has ended."""
+
+
 class AwsExecutions(ExecutionStore):
     """An ExecutionStore whose rows are in `rows`."""
 
-    def __init__(self, rows: Rows, machines: Machines) -> None:
+    def __init__(self, rows: Rows, machines: Machines, ends: Ends, bus: EventBus, wakes: Wakes) -> None:
         self._rows = rows
         self._machines = machines
+        self._ends = ends
+        self._bus = bus
+        self._wakes = wakes
 
     async def get(self, project_id: str, execution_id: str) -> Execution | None:
         return await self._rows.get(project_id, execution_id)
@@ -48,12 +60,26 @@ class AwsExecutions(ExecutionStore):
         return await self._machines.history(execution.workflow_id, execution_id, after=after, limit=limit)
 
     async def request_cancel(self, project_id: str, execution_id: str, at: datetime) -> ExecutionStatus | None:
-        """Marks it, then stops it; `complete` records the end when Step Functions tells of it."""
+        """Marks it, then stops it; `complete` records the end when Step Functions tells of it. Of one that never began
+        nobody but this tells; cancelling it once more tells it once more, under the same id."""
         had = await self._rows.request_cancel(project_id, execution_id, at)
         execution = await self._rows.get(project_id, execution_id)
-        if execution is not None and had is ExecutionStatus.RUNNING:
+        if execution is None:
+            return had
+        if had is ExecutionStatus.RUNNING:
             await self._machines.stop(execution.workflow_id, execution_id, "Cancelled on request.")
+        elif execution.status is ExecutionStatus.CANCELLED and execution.started_at is None:
+            await self._tell(project_id, execution_id, at)
         return had
+
+    async def _tell(self, project_id: str, execution_id: str, now: datetime) -> None:
+        told = await self._ends.ended(project_id, execution_id)
+        if told is None or told.execution.completed_at is None:
+            return
+        await wake_those_that_wait(told, self._wakes)  # it may have been let begin, and others wait for its place
+        if told.depth is not None:
+            change = Change(told.execution, ExecutionStatus.CANCELLED, told.execution.completed_at, told.depth)
+            await self._bus.publish(event_of_change(change, now))
 
     async def request_redrive(self, project_id: str, execution_id: str, at: datetime) -> ExecutionStatus | None:
         """Lets Step Functions go on from where the execution failed, then says in its row that it runs.

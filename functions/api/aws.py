@@ -13,8 +13,9 @@ from shared.adapters.aws.events import EventBridgeBus, NoReplays
 from shared.adapters.aws.executions import AwsExecutions
 from shared.adapters.aws.lambdas import LambdaTasks
 from shared.adapters.aws.machines import Machines
+from shared.adapters.aws.publishing import StepFunctionsPublisher
 from shared.adapters.aws.schedules import Schedules
-from shared.adapters.aws.settings import Stage, stage
+from shared.adapters.aws.settings import AwsSettings, Stage, stage
 from shared.adapters.aws.starts import SqsStartQueue
 from shared.adapters.aws.triggers import AwsTriggers
 from shared.adapters.blobs import ObjectBlobs
@@ -38,6 +39,7 @@ from shared.adapters.postgres.triggers import PostgresTriggers
 from shared.adapters.postgres.workflows import PostgresWorkflows
 from shared.adapters.redis.circuits import RedisCircuits
 from shared.adapters.redis.live_feed import RedisLiveFeed
+from shared.adapters.redis.publish_queue import RedisPublishQueue
 from shared.adapters.redis.rate_limits import RedisRateLimits
 from shared.adapters.tokens import JwtTokens
 from shared.approvals.links import ApprovalLinks
@@ -96,8 +98,12 @@ def _wired(here: Stage, secrets: FernetBox, blob_url: str) -> Deps:
         oidc=_sign_in_providers(here.settings),
         runner=LambdaTasks(here.aws),
         probes={"database": partial(_ask, engine), "cache": redis.ping},
-        publisher=machines,
+        publisher=StepFunctionsPublisher(machines, here.aws, _publications(redis, here.aws)),
     )
+
+
+def _publications(redis: Redis, aws: AwsSettings) -> RedisPublishQueue:
+    return RedisPublishQueue(redis, bucket=aws.publish_burst, per_second=aws.publish_per_second)
 
 
 def _access(engine: AsyncEngine, secrets: SecretBox) -> Access:

@@ -183,6 +183,16 @@ def test_stores_are_encrypted_with_the_projects_key_and_reached_from_functions_o
         assert "SourceSecurityGroupId" in rule
 
 
+def test_the_api_publishes_at_the_pace_of_the_environment(synthesised: Synthesised):
+    paces = {
+        each["FunctionName"]: each["Environment"]["Variables"]["MILLRACE_PUBLISH_BURST"]
+        for each in synthesised.resources("AWS::Lambda::Function")
+        if "MILLRACE_PUBLISH_BURST" in each["Environment"]["Variables"]
+    }
+
+    assert paces == {f"millrace-{synthesised.name}-api": "80"}
+
+
 def test_an_idle_dev_database_pauses_and_production_keeps_what_it_has(synthesised: Synthesised):
     clusters = synthesised.resources("AWS::RDS::DBCluster")
     lowest = {"dev": [0], "prod": [0.5], "localstack": []}[synthesised.name]

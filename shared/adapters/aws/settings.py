@@ -7,7 +7,7 @@ from functools import cache
 from urllib.parse import quote
 
 import orjson
-from pydantic import SecretStr
+from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from shared.adapters.aws.client import client
@@ -30,6 +30,9 @@ class AwsSettings(BaseSettings):
     machine_prefix: str = "millrace"
     machine_role_arn: str = ""
     machine_log_group_arn: str = ""
+    publish_burst: int = Field(default=80, ge=1)
+    """Calls in a row of each operation that publishing needs: of a bucket of 100, a fifth is left to others."""
+    publish_per_second: float = Field(default=1.0, gt=0)
     agent_function_arn: str = ""
     approval_function_arn: str = ""
     http_function_arn: str = ""

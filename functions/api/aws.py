@@ -69,11 +69,13 @@ def wire() -> Deps:
 def _wired(here: Stage, secrets: FernetBox, blob_url: str) -> Deps:
     url, redis_url = here.settings.require_database_url(), here.settings.require_redis_url()
     engine, redis, machines = create_engine(url, pool_size=2), Redis.from_url(redis_url), Machines(here.aws)
+    # What a request may have written itself, and what must not be yesterday's, is never read from the copy.
+    reader = create_engine(here.reader_url.get_secret_value(), pool_size=2) if here.reader_url else engine
     return Deps(
         workflows=PostgresWorkflows(engine),
         triggers=AwsTriggers(PostgresTriggers(engine), Schedules(here.aws)),
         trigger_states=PostgresTriggerStates(engine),
-        executions=AwsExecutions(PostgresExecutions(engine), machines),
+        executions=AwsExecutions(PostgresExecutions(engine, reader), machines),
         queue=SqsStartQueue(PostgresQueue(url, max_queued=here.settings.max_queued), here.aws),
         feed=RedisLiveFeed(redis_url),
         secrets=secrets,
@@ -88,12 +90,12 @@ def _wired(here: Stage, secrets: FernetBox, blob_url: str) -> Deps:
         samples=PostgresWebhookSamples(engine),
         circuits=RedisCircuits(redis),
         events=EventBridgeBus(here.aws.event_bus),
-        archive=PostgresEventArchive(engine),
-        replays=NoReplays(PostgresEventReplays(engine)),
-        dead_letters=PostgresDeadLetters(engine),
-        bulk_runs=NoBulkRuns(PostgresBulkRuns(engine)),
+        archive=PostgresEventArchive(engine, reader),
+        replays=NoReplays(PostgresEventReplays(engine, reader)),
+        dead_letters=PostgresDeadLetters(engine, reader),
+        bulk_runs=NoBulkRuns(PostgresBulkRuns(engine, reader)),
         access=_access(engine, secrets),
-        audit=PostgresAudit(engine),
+        audit=PostgresAudit(engine, reader),
         limits=RedisRateLimits(redis),
         oidc=_sign_in_providers(here.settings),
         runner=LambdaTasks(here.aws),

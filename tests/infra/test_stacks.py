@@ -183,6 +183,24 @@ def test_stores_are_encrypted_with_the_projects_key_and_reached_from_functions_o
         assert "SourceSecurityGroupId" in rule
 
 
+def test_where_there_is_a_reader_functions_are_told_of_its_own_read_only_endpoint(synthesised: Synthesised):
+    endpoints = synthesised.resources("AWS::RDS::DBProxyEndpoint")
+    told = [
+        each["Environment"]["Variables"].get("MILLRACE_DATABASE_READER_HOST")
+        for each in synthesised.resources("AWS::Lambda::Function")
+    ]
+
+    if synthesised.name != "prod":
+        assert endpoints == []
+        assert not any(told)
+        return
+    ((endpoint,), (proxy,)) = endpoints, synthesised.resources("AWS::RDS::DBProxy")
+    assert endpoint["TargetRole"] == "READ_ONLY"
+    assert endpoint["VpcSecurityGroupIds"] == proxy["VpcSecurityGroupIds"]  # which lets in functions only
+    assert len(synthesised.resources("AWS::RDS::DBInstance")) == 2
+    assert all(told)
+
+
 def test_the_api_publishes_at_the_pace_of_the_environment(synthesised: Synthesised):
     paces = {
         each["FunctionName"]: each["Environment"]["Variables"]["MILLRACE_PUBLISH_BURST"]

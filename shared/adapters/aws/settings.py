@@ -41,6 +41,8 @@ class AwsSettings(BaseSettings):
     model_keys_secret: str = ""
     database_secret: str = ""
     database_host: str = ""
+    database_reader_host: str = ""
+    """A copy of the database that may be read; none where there is no copy."""
 
     def resolved(self, text: str) -> str:
         """The text with the ARNs of node functions in the place of their names, such as `${ToolFunctionArn}`."""
@@ -55,6 +57,8 @@ class Stage:
 
     settings: Settings
     aws: AwsSettings
+    reader_url: SecretStr | None = None
+    """Of the database's copy, for lists."""
 
 
 @cache
@@ -67,11 +71,14 @@ def stage() -> Stage:
     """
     settings, aws = load(), AwsSettings()
     found: dict[str, SecretStr] = {}
+    reader = None
     if aws.database_secret:
-        found["database_url"] = SecretStr(_database_url(_secret(aws.database_secret), aws.database_host))
+        secret = _secret(aws.database_secret)
+        found["database_url"] = SecretStr(_database_url(secret, aws.database_host))
+        reader = SecretStr(_database_url(secret, aws.database_reader_host)) if aws.database_reader_host else None
     if aws.sealing_secret and settings.encryption_keys is None:
         found["encryption_keys"] = SecretStr(_sealing_keys(_secret(aws.sealing_secret)))
-    return Stage(settings.model_copy(update=found), aws)
+    return Stage(settings.model_copy(update=found), aws, reader)
 
 
 @cache

@@ -95,6 +95,8 @@ ENVIRONMENTS: Mapping[str, Environment] = {
         retain=False,
         own_stores=False,
         nat_gateways=0,
+        publish_burst=1_000,  # it throttles nobody
+        publish_per_second=1_000,
         edge=False,
     ),
 }

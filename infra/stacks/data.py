@@ -16,6 +16,9 @@ from infra.stacks.network import NetworkStack
 
 _POSTGRES = rds.DatabaseClusterEngine.aurora_postgres(version=rds.AuroraPostgresEngineVersion.VER_16_6)
 _DATABASE = "millrace"
+_PROXY_PORT = 5432
+"""Where proxies listen, whatever the database's port:
+https://docs.aws.amazon.com/AmazonRDS/latest/AuroraUserGuide/rds-proxy.html#rds-proxy.limitations"""
 
 
 class DataStack(cdk.Stack):
@@ -150,9 +153,16 @@ class DataStack(cdk.Stack):
             cluster.connections.allow_default_port_from(network.functions)
             return {"MILLRACE_DATABASE_HOST": cluster.cluster_endpoint.hostname}
         group = ec2.SecurityGroup(self, "ProxyAccess", vpc=network.vpc)
-        group.add_ingress_rule(network.functions, ec2.Port.tcp(5433))
-        proxy = cluster.add_proxy("Proxy", secrets=[secret], vpc=network.vpc, require_tls=True, security_groups=[group])
-        found = {"MILLRACE_DATABASE_HOST": proxy.endpoint}
+        group.add_ingress_rule(network.functions, ec2.Port.tcp(_PROXY_PORT))
+        proxy = cluster.add_proxy(
+            "Proxy",
+            db_proxy_name=environment.prefix,
+            secrets=[secret],
+            vpc=network.vpc,
+            require_tls=True,
+            security_groups=[group],
+        )
+        found = {"MILLRACE_DATABASE_HOST": proxy.endpoint, "MILLRACE_DATABASE_PORT": str(_PROXY_PORT)}
         if environment.retain:
             reader = rds.CfnDBProxyEndpoint(
                 self,

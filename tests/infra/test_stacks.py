@@ -201,6 +201,24 @@ def test_where_there_is_a_reader_functions_are_told_of_its_own_read_only_endpoin
     assert all(told)
 
 
+def test_functions_are_let_in_where_a_proxy_or_the_database_listens(synthesised: Synthesised):
+    told = {
+        each["Environment"]["Variables"].get("MILLRACE_DATABASE_PORT")
+        for each in synthesised.resources("AWS::Lambda::Function")
+    }
+    let_in = [
+        each["FromPort"]
+        for each in synthesised.resources("AWS::EC2::SecurityGroupIngress", "data")
+        if "Fn::ImportValue" in each["SourceSecurityGroupId"] and "Cache" not in json.dumps(each["GroupId"])
+    ]
+
+    assert told == {"5432" if synthesised.name == "prod" else None}
+    if synthesised.name == "prod":
+        assert let_in == [5432]  # where every proxy of PostgreSQL listens
+    if synthesised.name == "dev":
+        assert [port["Fn::GetAtt"][1] for port in let_in] == ["Endpoint.Port"]
+
+
 def test_the_api_publishes_at_the_pace_of_the_environment(synthesised: Synthesised):
     paces = {
         each["FunctionName"]: each["Environment"]["Variables"]["MILLRACE_PUBLISH_BURST"]

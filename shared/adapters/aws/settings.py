@@ -41,6 +41,8 @@ class AwsSettings(BaseSettings):
     model_keys_secret: str = ""
     database_secret: str = ""
     database_host: str = ""
+    database_port: int | None = None
+    """Of the proxy in front of the database; without it, the database's own, which its secret knows."""
     database_reader_host: str = ""
     """A copy of the database that may be read; none where there is no copy."""
 
@@ -74,8 +76,9 @@ def stage() -> Stage:
     reader = None
     if aws.database_secret:
         secret = _secret(aws.database_secret)
-        found["database_url"] = SecretStr(_database_url(secret, aws.database_host))
-        reader = SecretStr(_database_url(secret, aws.database_reader_host)) if aws.database_reader_host else None
+        found["database_url"] = _database_url(secret, aws.database_host, aws.database_port)
+        if aws.database_reader_host:
+            reader = _database_url(secret, aws.database_reader_host, aws.database_port)
     if aws.sealing_secret and settings.encryption_keys is None:
         found["encryption_keys"] = SecretStr(_sealing_keys(_secret(aws.sealing_secret)))
     return Stage(settings.model_copy(update=found), aws, reader)
@@ -92,11 +95,12 @@ def _secret(arn: str) -> str:
     return str(client("secretsmanager").get_secret_value(SecretId=arn)["SecretString"])
 
 
-def _database_url(secret: str, host: str) -> str:
+def _database_url(secret: str, host: str, port: int | None) -> SecretStr:
     """From what RDS keeps in its secret: https://docs.aws.amazon.com/secretsmanager/latest/userguide/reference_secret_json_structure.html."""
     fields = orjson.loads(secret)
     user, password = quote(fields["username"], safe=""), quote(fields["password"], safe="")
-    return f"postgresql://{user}:{password}@{host}:{fields['port']}/{fields['dbname']}?sslmode=require"
+    place = f"{host}:{port or fields['port']}/{fields['dbname']}"
+    return SecretStr(f"postgresql://{user}:{password}@{place}?sslmode=require")
 
 
 def _sealing_keys(secret: str) -> str:

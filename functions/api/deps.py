@@ -50,8 +50,19 @@ class Callee:
 class Publisher(Protocol):
     """Makes versions of workflows startable, where that takes more than storing them."""
 
-    async def publish(self, workflow_id: str, version: int, asl: dict[str, Any], callees: Mapping[str, Callee]) -> None:
-        """Publishes one version, which runs the `callees` by their names; again changes nothing."""
+    async def reserve(self, version: int) -> Any:
+        """A turn to publish with. Raises PublishingBusy where it is too far off."""
+
+    async def publish(
+        self,
+        workflow_id: str,
+        version: int,
+        asl: dict[str, Any],
+        callees: Mapping[str, Callee],
+        turn: Any = None,
+    ) -> None:
+        """Publishes one version, which runs the `callees` by their names; again changes nothing. Without a turn it
+        takes one."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,6 +24,7 @@ async def create(deps: Deps, document: Any) -> Published:
     Raises:
         InvalidDefinition: with every mistake.
         NameTaken: another workflow of the project has the name.
+        PublishingBusy: too many publications wait; nothing is stored, unless AWS itself had more to do than expected.
     """
     compiled = compile_workflow(document)
     now = deps.clock.now()
@@ -48,6 +49,7 @@ async def update(deps: Deps, workflow: Workflow, document: Any) -> Published:
     Raises:
         InvalidDefinition: with every mistake.
         NameTaken: another workflow of the project has the name.
+        PublishingBusy: too many publications wait; nothing is stored, unless AWS itself had more to do than expected.
     """
     compiled = compile_workflow(document)
     definition = _as_written(compiled.definition)
@@ -70,6 +72,7 @@ async def publish(deps: Deps, workflow: Workflow) -> None:
 
     Raises:
         InvalidParameter: a workflow that it runs is not there any more.
+        PublishingBusy: too many publications wait; the same once more, later, goes on from there.
         StoreUnavailable: nothing was published; storing the same again, or activating, tries again.
     """
     version = await deps.workflows.version(workflow.id, workflow.version) if deps.publisher else None
@@ -88,8 +91,9 @@ async def _stored(
     if deps.publisher is None:
         return await store(workflow, version)
     called = await callees(deps, workflow, version.asl)  # what cannot be published is not stored
+    turn = await deps.publisher.reserve(version.version)
     await store(workflow, version)
-    return await deps.publisher.publish(workflow.id, version.version, version.asl, called)
+    return await deps.publisher.publish(workflow.id, version.version, version.asl, called, turn)
 
 
 def _version(workflow: Workflow, compiled: CompiledWorkflow) -> WorkflowVersion:

@@ -82,6 +82,7 @@ class FunctionsStack(cdk.Stack):
                     **self._variables(),
                     **(data.sealing_variables if function in _SEALING else {}),
                     **(self._models() if function == "agent" else {}),
+                    **(self._pace() if function == "api" else {}),
                 },
             )
             data.allow(self.all[function].role, blobs=_BLOBS.get(function, ()), sealing=function in _SEALING)
@@ -126,6 +127,14 @@ class FunctionsStack(cdk.Stack):
             "OPENAI_BASE_URL": self._environment.openai_base_url,
         }
         return {name: value for name, value in given.items() if value}
+
+    def _pace(self) -> dict[str, str]:
+        """How fast the API may publish."""
+        given = self._environment
+        return {
+            "MILLRACE_PUBLISH_BURST": str(given.publish_burst),
+            "MILLRACE_PUBLISH_PER_SECOND": str(given.publish_per_second),
+        }
 
     def _model_access(self) -> None:
         role, agent = self.all["agent"].role, self.all["agent"]

@@ -50,10 +50,12 @@ class ServerUnreachable(ApiError):
 class Refused(ApiError):
     """The server answered with a problem document. Source: https://www.rfc-editor.org/rfc/rfc9457."""
 
-    def __init__(self, status: int, problem: Mapping[str, Any]) -> None:
+    def __init__(self, status: int, problem: Mapping[str, Any], retry_after: float | None = None) -> None:
+        """`retry_after`: in how many seconds the server wants to be asked again, where it says so."""
         detail = problem.get("detail") or problem.get("title") or f"HTTP status {status}"
         super().__init__(detail)
         self.status = status
+        self.retry_after = retry_after
         self.code: str = problem.get("code", "")
         self.diagnostics: list[Diagnostic] = problem.get("diagnostics") or []
         self.correlation_id: str | None = problem.get("correlation_id")
@@ -363,7 +365,8 @@ def _refused(response: httpx.Response) -> Refused:
         problem = None
     if not isinstance(problem, dict):
         problem = {"detail": f"{response.url} answered {response.status_code} {response.reason_phrase}."}
-    return Refused(response.status_code, problem)
+    after = response.headers.get("Retry-After", "")
+    return Refused(response.status_code, problem, float(after) if after.isdecimal() else None)
 
 
 def _reason(error: Exception) -> str:

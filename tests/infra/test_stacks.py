@@ -13,7 +13,6 @@ from infra.application import check
 from infra.config import ContextInvalid, environment
 from shared.adapters.telemetry.observed import Metric
 from tests.infra.conftest import ROOT, STORES, Synthesised
-from tests.infra.test_permissions import actions
 
 REPEAT = ROOT / "statemachines" / "definitions" / "repeat.asl.json"
 NODES = ("agent", "approval", "http", "tool")
@@ -125,17 +124,6 @@ def test_the_api_starts_these_machines_and_no_other_and_nobody_changes_them(synt
     assert re.findall(r":stateMachine:([\w*-]+)", json.dumps(publishing["Resource"])) == [f"{prefix}-*"]
 
 
-def test_the_function_of_bulk_runs_reads_blobs_and_writes_none(synthesised: Synthesised):
-    (policy,) = [
-        each
-        for each in synthesised.resources("AWS::IAM::Policy", "functions")
-        if "bulkRole" in json.dumps(each["Roles"])
-    ]
-
-    of_blobs = {a for each in statements(policy) for a in as_list(each["Action"]) if a.startswith("s3:")}
-    assert of_blobs == {"s3:GetObject", "s3:ListBucket"}
-
-
 def test_only_the_api_passes_roles_each_to_the_service_that_takes_it(synthesised: Synthesised):
     passing = [
         (policy, each)
@@ -241,6 +229,52 @@ def test_stores_are_encrypted_with_the_projects_key_and_reached_from_functions_o
         assert "SourceSecurityGroupId" in rule
 
 
+def test_where_there_is_a_reader_functions_are_told_of_its_own_read_only_endpoint(synthesised: Synthesised):
+    endpoints = synthesised.resources("AWS::RDS::DBProxyEndpoint")
+    told = [
+        each["Environment"]["Variables"].get("MILLRACE_DATABASE_READER_HOST")
+        for each in synthesised.resources("AWS::Lambda::Function")
+    ]
+
+    if synthesised.name != "prod":
+        assert endpoints == []
+        assert not any(told)
+        return
+    ((endpoint,), (proxy,)) = endpoints, synthesised.resources("AWS::RDS::DBProxy")
+    assert endpoint["TargetRole"] == "READ_ONLY"
+    assert endpoint["VpcSecurityGroupIds"] == proxy["VpcSecurityGroupIds"]  # which lets in functions only
+    assert len(synthesised.resources("AWS::RDS::DBInstance")) == 2
+    assert all(told)
+
+
+def test_functions_are_let_in_where_a_proxy_or_the_database_listens(synthesised: Synthesised):
+    told = {
+        each["Environment"]["Variables"].get("MILLRACE_DATABASE_PORT")
+        for each in synthesised.resources("AWS::Lambda::Function")
+    }
+    let_in = [
+        each["FromPort"]
+        for each in synthesised.resources("AWS::EC2::SecurityGroupIngress", "data")
+        if "Fn::ImportValue" in each["SourceSecurityGroupId"] and "Cache" not in json.dumps(each["GroupId"])
+    ]
+
+    assert told == {"5432" if synthesised.name == "prod" else None}
+    if synthesised.name == "prod":
+        assert let_in == [5432]  # where every proxy of PostgreSQL listens
+    if synthesised.name == "dev":
+        assert [port["Fn::GetAtt"][1] for port in let_in] == ["Endpoint.Port"]
+
+
+def test_the_api_publishes_at_the_pace_of_the_environment(synthesised: Synthesised):
+    paces = {
+        each["FunctionName"]: each["Environment"]["Variables"]["MILLRACE_PUBLISH_BURST"]
+        for each in synthesised.resources("AWS::Lambda::Function")
+        if "MILLRACE_PUBLISH_BURST" in each["Environment"]["Variables"]
+    }
+
+    assert paces == {f"millrace-{synthesised.name}-api": "1000" if synthesised.name == "localstack" else "80"}
+
+
 def test_an_idle_dev_database_pauses_and_production_keeps_what_it_has(synthesised: Synthesised):
     clusters = synthesised.resources("AWS::RDS::DBCluster")
     lowest = {"dev": [0], "prod": [0.5], "localstack": []}[synthesised.name]
@@ -249,37 +283,6 @@ def test_an_idle_dev_database_pauses_and_production_keeps_what_it_has(synthesise
     kept = {"prod": "Retain"}.get(synthesised.name, "Delete")
     buckets = [r for r in synthesised.templates["data"]["Resources"].values() if r["Type"] == "AWS::S3::Bucket"]
     assert [bucket["DeletionPolicy"] for bucket in buckets] == [kept]
-
-
-def test_the_api_is_throttled_logged_and_behind_a_firewall_where_there_is_one(synthesised: Synthesised):
-    (stage,) = synthesised.resources("AWS::ApiGateway::Stage")
-    firewalls = synthesised.resources("AWS::WAFv2::WebACLAssociation")
-
-    assert stage["MethodSettings"][0]["ThrottlingRateLimit"] > 0
-    assert "AccessLogSetting" in stage
-    assert len(firewalls) == (0 if synthesised.name == "localstack" else 1)
-
-
-def test_what_is_no_text_reaches_functions_as_it_is(synthesised: Synthesised):
-    (rest,) = synthesised.resources("AWS::ApiGateway::RestApi")
-
-    assert rest["BinaryMediaTypes"] == ["*/*"]
-
-
-def test_a_function_does_with_blobs_what_its_work_takes(synthesised: Synthesised):
-    allowed = {name: {each for each in given if each.startswith("s3:")} for name, given in actions(synthesised).items()}
-
-    both = {"s3:GetObject", "s3:PutObject", "s3:ListBucket"}
-    assert {name: given for name, given in allowed.items() if given} == {
-        "api": both,
-        "agent": both,
-        "http": both,
-        "tool": both,
-        "approval": {"s3:GetObject", "s3:ListBucket"},
-        "bulk": {"s3:GetObject", "s3:ListBucket"},
-        "webhook": {"s3:PutObject"},
-        "poll": {"s3:GetObject", "s3:DeleteObject", "s3:ListBucket"},
-    }
 
 
 def test_every_alarm_tells_somebody(synthesised: Synthesised):

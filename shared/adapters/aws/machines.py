@@ -6,8 +6,8 @@ Sources: https://docs.aws.amazon.com/step-functions/latest/dg/concepts-state-mac
 https://docs.aws.amazon.com/step-functions/latest/dg/concepts-state-machine-alias.html
 """
 
-from collections.abc import Mapping, Sequence
-from typing import Any, Protocol
+from collections.abc import Sequence
+from typing import Any
 
 import orjson
 from botocore.exceptions import ClientError
@@ -17,22 +17,11 @@ from shared.adapters.aws.settings import AwsSettings
 from shared.errors import Conflict
 from shared.executions.records import HistoryEvent
 
-MAX_ALIASES = 100
 _PAGE = 1000
 
 
-class Callee(Protocol):
-    """The version of a workflow that another one runs."""
-
-    @property
-    def workflow_id(self) -> str: ...
-
-    @property
-    def version(self) -> int: ...
-
-
 class Machines:
-    """Makes, starts, stops and reads state machines."""
+    """Starts, stops and reads executions of state machines."""
 
     def __init__(self, settings: AwsSettings) -> None:
         self._settings = settings
@@ -40,47 +29,12 @@ class Machines:
         _, partition, _, _, account, *_ = settings.machine_role_arn.split(":")
         self._arn = f"arn:{partition}:states:{self._client.meta.region_name}:{account}"
 
-    async def publish(self, workflow_id: str, version: int, asl: dict[str, Any], callees: Mapping[str, Callee]) -> None:
-        """Makes the machine startable as `version`; again for what is published already changes nothing.
-
-        Express workflows run as STANDARD ones: an EXPRESS machine has no history to read and no events of its end.
-        """
-        definition = self._resolved(asl, callees)
-        options = {
-            "definition": definition,
-            "roleArn": self._settings.machine_role_arn,
-            "publish": True,
-            "versionDescription": f"workflow version {version}",
-            "tracingConfiguration": {"enabled": True},
-            "loggingConfiguration": {
-                "level": "ERROR",
-                "includeExecutionData": False,
-                "destinations": [
-                    {"cloudWatchLogsLogGroup": {"logGroupArn": f"{self._settings.machine_log_group_arn}:*"}}
-                ],
-            },
-        }
-        arn = self._machine(workflow_id)
-        try:
-            name = arn.rpartition(":")[2]
-            made = await call(self._client.create_state_machine, name=name, type="STANDARD", **options)
-        except ClientError as error:
-            if code_of(error) not in ("StateMachineAlreadyExists", "ConflictException"):
-                raise
-            made = await call(self._client.update_state_machine, stateMachineArn=arn, **options)
-        if "stateMachineVersionArn" not in made:  # nothing changed, so creating it again made no version
-            made = await call(self._client.publish_state_machine_version, stateMachineArn=arn)
-        await self._point(arn, f"v{version}", made["stateMachineVersionArn"])
-        if version > MAX_ALIASES:
-            oldest = f"{arn}:v{version - MAX_ALIASES}"
-            await call(self._client.delete_state_machine_alias, stateMachineAliasArn=oldest)
-
     async def start(self, workflow_id: str, version: int, execution_id: str, input_: dict[str, Any]) -> None:
         """Starts an execution of this name; one that was started before is left as it is, running or ended."""
         try:
             await call(
                 self._client.start_execution,
-                stateMachineArn=f"{self._machine(workflow_id)}:v{version}",
+                stateMachineArn=f"{self.arn_of(workflow_id)}:v{version}",
                 name=execution_id,
                 input=orjson.dumps(input_).decode(),
             )
@@ -139,28 +93,8 @@ class Machines:
             page["nextToken"] = answer["nextToken"]
         return found[:limit]
 
-    def _resolved(self, asl: dict[str, Any], callees: Mapping[str, Callee]) -> str:
-        """The definition as text, with the ARNs of what is deployed; see statemachines/compiler/subworkflows.py."""
-        text = orjson.dumps(asl).decode()
-        for name, callee in callees.items():
-            machine = f"{self._machine(callee.workflow_id)}:v{callee.version}"
-            text = text.replace(f"${{StateMachineArn:{name}}}", machine)
-            text = text.replace(f"${{WorkflowId:{name}}}", callee.workflow_id)
-            text = text.replace(f'"${{WorkflowVersion:{name}}}"', str(callee.version))
-        return self._settings.resolved(text)
-
-    async def _point(self, machine: str, alias: str, version: str) -> None:
-        routing = [{"stateMachineVersionArn": version, "weight": 100}]
-        try:
-            await call(self._client.create_state_machine_alias, name=alias, routingConfiguration=routing)
-        except ClientError as error:
-            if code_of(error) != "ConflictException":
-                raise
-            arn = f"{machine}:{alias}"
-            update = self._client.update_state_machine_alias
-            await call(update, stateMachineAliasArn=arn, routingConfiguration=routing)
-
-    def _machine(self, workflow_id: str) -> str:
+    def arn_of(self, workflow_id: str) -> str:
+        """The machine of a workflow, whether it is there or not."""
         return f"{self._arn}:stateMachine:{self._settings.machine_prefix}-{workflow_id}"
 
     def _execution(self, workflow_id: str, execution_id: str) -> str:

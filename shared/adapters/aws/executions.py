@@ -6,9 +6,9 @@ from typing import Protocol
 
 from shared.adapters.aws.machines import Machines
 from shared.clock import iso
-from shared.executions.records import Execution, ExecutionStatus, HistoryEvent, StatusChange
+from shared.executions.records import Execution, ExecutionStatus, HistoryEvent
 from shared.identity.principal import acting_project
-from shared.ports import Completions, ExecutionStore, Page
+from shared.ports import ExecutionStore, Page
 
 
 class Rows(ExecutionStore, Protocol):
@@ -69,12 +69,3 @@ class AwsExecutions(ExecutionStore):
         ended = execution.completed_at or at
         await self._machines.redrive(execution.workflow_id, execution_id, f"{execution_id}/{iso(ended)}")
         return await self._rows.request_redrive(project_id, execution_id, at)
-
-
-class NoCompletions(Completions):
-    """The end of an execution is not told to whoever started it: on AWS another function hears of it."""
-
-    async def wait(self, execution_id: str, seconds: float) -> StatusChange | None:
-        """None: it cannot be told from here."""
-        del execution_id, seconds
-        return None

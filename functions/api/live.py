@@ -14,12 +14,14 @@ from shared.executions.projector import Projector, end_of
 from shared.executions.records import Execution
 from shared.ports import AgentText
 
+COME_BACK_MS = 1_000
+
 
 async def changes(
     deps: Deps, execution: Execution, source_map: Mapping[str, Any], after: int
 ) -> AsyncIterator[ServerSentEvent]:
     """Every change that the history events after `after` make, as they are written, and what agents say meanwhile; ends
-    with the execution.
+    with the execution, or with the feed. Then the client is told to come back: it names the last event that it saw.
 
     Watching begins before the history is read, so that nothing falls in between.
     """
@@ -33,6 +35,7 @@ async def changes(
                 yield message
             if watcher.done:
                 return
+        yield ServerSentEvent(retry=COME_BACK_MS)
     finally:
         if isinstance(moves, AsyncGenerator):  # gives the feed's connection back at once, also when the client leaves
             await moves.aclose()

@@ -70,6 +70,7 @@ BUNDLES = (
     Bundle("event", ("functions/event", "shared"), 50),
     Bundle("schedule", ("functions/schedule", "shared"), 50),
     Bundle("poll", ("functions/poll", "shared"), 62),
+    Bundle("housekeeping", ("functions/housekeeping", "shared"), 60),
     Bundle("migrate", ("functions/migrate", "shared"), 38),
 )
 

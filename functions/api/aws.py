@@ -7,11 +7,13 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from functions.api.deps import Deps
+from shared.adapters.aws.approvals import RemindedApprovals
 from shared.adapters.aws.bulk import NoBulkRuns
 from shared.adapters.aws.completions import StepFunctionsCompletions
 from shared.adapters.aws.events import EventBridgeBus, NoReplays
 from shared.adapters.aws.executions import AwsExecutions
 from shared.adapters.aws.lambdas import LambdaTasks
+from shared.adapters.aws.live import Glances
 from shared.adapters.aws.machines import Machines
 from shared.adapters.aws.schedules import Schedules
 from shared.adapters.aws.settings import Stage, stage
@@ -37,7 +39,6 @@ from shared.adapters.postgres.schedules import PostgresTriggerStates
 from shared.adapters.postgres.triggers import PostgresTriggers
 from shared.adapters.postgres.workflows import PostgresWorkflows
 from shared.adapters.redis.circuits import RedisCircuits
-from shared.adapters.redis.live_feed import RedisLiveFeed
 from shared.adapters.redis.rate_limits import RedisRateLimits
 from shared.adapters.tokens import JwtTokens
 from shared.approvals.links import ApprovalLinks
@@ -73,7 +74,7 @@ def _wired(here: Stage, secrets: FernetBox, blob_url: str) -> Deps:
         trigger_states=PostgresTriggerStates(engine),
         executions=AwsExecutions(PostgresExecutions(engine), machines),
         queue=SqsStartQueue(PostgresQueue(url, max_queued=here.settings.max_queued), here.aws),
-        feed=RedisLiveFeed(redis_url),
+        feed=Glances(),
         secrets=secrets,
         clock=SystemClock(),
         settings=here.settings,
@@ -81,7 +82,7 @@ def _wired(here: Stage, secrets: FernetBox, blob_url: str) -> Deps:
         connections=PostgresConnections(engine),
         completions=StepFunctionsCompletions(),
         tokens=TaskTokens(secrets.derive("task tokens")),
-        approvals=PostgresApprovals(engine),
+        approvals=RemindedApprovals(PostgresApprovals(engine), here.aws.queue_housekeeping),
         approval_links=ApprovalLinks(secrets.derive("approval links")),
         samples=PostgresWebhookSamples(engine),
         circuits=RedisCircuits(redis),

@@ -5,7 +5,6 @@ from functions.event.arrival import Arrivals, Deps
 from shared.adapters.aws.settings import stage
 from shared.adapters.aws.starts import SqsStartQueue
 from shared.adapters.postgres.engine import create_engine
-from shared.adapters.postgres.event_archive import PostgresEventArchive
 from shared.adapters.postgres.events import PostgresEvents, PostgresEventTriggers
 from shared.adapters.postgres.lifecycle import PostgresLifecycle
 from shared.adapters.postgres.queue import PostgresQueue
@@ -27,4 +26,4 @@ def from_environment() -> Arrivals:
         lifecycle=PostgresLifecycle(url),
         clock=SystemClock(),
     )
-    return Arrivals(Deps(events, dispatching, PostgresEventArchive(engine)))
+    return Arrivals(Deps(events, dispatching))

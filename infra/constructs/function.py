@@ -25,6 +25,7 @@ HANDLERS = {
     "event": "functions.event.handler.handler",
     "schedule": "functions.schedule.handler.handler",
     "poll": "functions.poll.handler.handler",
+    "housekeeping": "functions.housekeeping.handler.handler",
     "migrate": "functions.migrate.handler.handler",
 }
 

@@ -24,11 +24,12 @@ SIZES = {
     "event": Size(512, INBOXES["events"]),
     "schedule": Size(512, INBOXES["fires"]),
     "poll": Size(512, INBOXES["polls"]),
+    "housekeeping": Size(512, INBOXES["housekeeping"]),
     "migrate": Size(512, 600),
 }
 _BLOBS = ("api", "webhook", "poll", *NODES)
-_SEALING = ("api", "webhook", *NODES)
-_INBOXES = {"event": "events", "complete": "ends", "schedule": "fires", "poll": "polls"}
+_SEALING = ("api", "webhook", "housekeeping", *NODES)
+_INBOXES = {"event": "events", "complete": "ends", "schedule": "fires", "poll": "polls", "housekeeping": "housekeeping"}
 _BATCH = {"high": 1, "normal": 10, "low": 10}
 """Start requests handed to `dispatch` at a time: one of high priority does not wait for others."""
 
@@ -130,11 +131,12 @@ class FunctionsStack(cdk.Stack):
         asked = ("GetExecutionHistory", "StopExecution", "RedriveExecution")
         api.allow([f"states:{action}" for action in asked], executions)
         api.role.add_to_principal_policy(_passing(self.machine_role_arn, "states.amazonaws.com"))
-        api.allow(["states:SendTaskSuccess"], machines)  # what a person decided
+        for teller in (api, self.all["housekeeping"]):
+            teller.allow(["states:SendTaskSuccess"], machines)  # what a person decided
         api.allow(["lambda:InvokeFunction"], [self.all["tool"].lambda_function.function_arn])  # tests connections
         dispatch.allow(["states:StartExecution"], machines)
         self.all["complete"].allow(["states:DescribeExecution"], executions)
-        for function in (api, dispatch, self.all["complete"]):
+        for function in (api, dispatch, self.all["complete"], self.all["housekeeping"]):
             accept_machines(function.role, self._environment.prefix)
 
     def _queues(self, messaging: MessagingStack) -> None:
@@ -150,6 +152,7 @@ class FunctionsStack(cdk.Stack):
             self.all[function].lambda_function.add_event_source(
                 SqsEventSource(messaging.inboxes[inbox], batch_size=size, report_batch_item_failures=True)
             )
+        self.all["api"].allow(["sqs:SendMessage"], [messaging.inboxes["housekeeping"].queue_arn])
         for publisher in ("api", "complete"):
             self.all[publisher].allow(["events:PutEvents"], [messaging.bus.event_bus_arn])
 

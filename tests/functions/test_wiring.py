@@ -12,7 +12,7 @@ ROOT = Path(__file__).parents[2]
 WIRED = (
     "api.aws:wire",
     "webhook.aws:wire",
-    *(f"{each}.aws:from_environment" for each in ("complete", "dispatch", "event", "poll", "schedule")),
+    *(f"{each}.aws:from_environment" for each in ("complete", "dispatch", "event", "housekeeping", "poll", "schedule")),
 )
 
 

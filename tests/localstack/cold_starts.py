@@ -30,6 +30,7 @@ BUDGETS_MS = {
     "event": 700,
     "schedule": 700,
     "poll": 700,
+    "housekeeping": 700,
     "migrate": 700,
     "api": 1_200,
     "agent": 1_500,

@@ -29,7 +29,7 @@ NOT_EXERCISED: dict[tuple[str, str], str] = {
     ("tool", "sqs:SendMessage"): "The tool workflow.start, which no workflow of this tier calls.",
     **{
         (name, action): _FAILING
-        for name in ("complete", "dispatch", "event", "poll", "schedule")
+        for name in ("complete", "dispatch", "event", "housekeeping", "poll", "schedule")
         for action in ("sqs:ChangeMessageVisibility", "sqs:GetQueueUrl")
     },
     ("poll", "s3:*Object"): _LARGE,

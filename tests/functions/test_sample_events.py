@@ -38,6 +38,7 @@ from tests.support.lambda_world import (
     through,
     trigger,
     trigger_by_api,
+    url_of,
 )
 from tests.support.stores import new_request, new_workflow, now, open_stores
 
@@ -290,3 +291,30 @@ async def test_live_progress_shows_what_there_is_and_says_when_to_come_back(worl
     assert answer["statusCode"] == 200, answer
     assert answer["headers"]["content-type"].startswith("text/event-stream")
     assert (answer["body"], answer["isBase64Encoded"]) == ("retry: 1000\n\n", False)
+
+
+async def test_whoever_looks_after_decisions_is_asked_before_one_is_kept(world: World):
+    asked = await world.lambdas.invoke("approval", sample("approval-call") | {"node": "decided"})
+    path = f"/live/api/approvals/{asked['output']['approval_id']}/decide"
+    queue = {"QueueUrl": url_of("housekeeping"), "AttributeNames": ["ApproximateNumberOfMessagesDelayed"]}
+
+    decided = await called(world, "POST", path, body={"approved": True, "by": "ada", "form": {}})
+
+    assert decided["status"] == "approved"
+    found = await world.lambdas.aws("sqs", "get_queue_attributes", **queue)
+    assert found["Attributes"] == {"ApproximateNumberOfMessagesDelayed": "1"}
+    assert await world.stores.approvals.undelivered(10) == [], "it was told at once"
+
+
+async def test_a_decision_that_nobody_would_look_after_is_not_kept(world: World):
+    asked = await world.lambdas.invoke("approval", sample("approval-call") | {"node": "undecided"})
+    path = f"/live/api/approvals/{asked['output']['approval_id']}/decide"
+
+    with lambda_process(world.environment) as lambdas:  # another AWS, without the queue
+        elsewhere = replace(world, lambdas=lambdas)
+        with pytest.raises(AssertionError, match="503"):
+            await called(elsewhere, "POST", path, body={"approved": True, "by": "ada", "form": {}})
+
+    kept = await world.stores.approvals.get(PROJECT, asked["output"]["approval_id"])
+    assert kept is not None
+    assert kept.status is ApprovalStatus.PENDING

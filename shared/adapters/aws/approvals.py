@@ -3,9 +3,11 @@
 from typing import Any
 
 import orjson
+from botocore.exceptions import ClientError
 
-from shared.adapters.aws.client import call, client
+from shared.adapters.aws.client import call, client, code_of
 from shared.approvals.records import Approval, Decision
+from shared.errors import StoreUnavailable
 from shared.ports import ApprovalStore
 
 LOOK_AGAIN = orjson.dumps({"work": "decisions"}).decode()
@@ -26,9 +28,12 @@ class RemindedApprovals:
         self._queue_url = queue_url
 
     async def decide(self, approval: Approval, decision: Decision) -> bool:
-        """As the rows do. Raises StoreUnavailable, also where SQS does not answer: nothing was kept then."""
-        send = client("sqs").send_message
-        await call(send, QueueUrl=self._queue_url, MessageBody=LOOK_AGAIN, DelaySeconds=LOOK_AGAIN_SECONDS)
+        """As the rows do. Raises StoreUnavailable, also where SQS takes nothing: then nothing was kept."""
+        message = {"QueueUrl": self._queue_url, "MessageBody": LOOK_AGAIN, "DelaySeconds": LOOK_AGAIN_SECONDS}
+        try:
+            await call(client("sqs").send_message, **message)
+        except ClientError as error:
+            raise StoreUnavailable(f"The queue of housekeeping takes nothing ({code_of(error)}). Try again.") from error
         return await self._rows.decide(approval, decision)
 
     def __getattr__(self, name: str) -> Any:

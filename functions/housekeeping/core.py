@@ -1,7 +1,8 @@
 """What nobody asks for and somebody has to do.
 
 Terms:
-  daily      what is old enough is removed: entries of the audit log, events
+  daily      what is old enough is removed: entries of the audit log, events. What executions asked that have ended
+             expires
   decisions  executions are told of decisions on approvals, between whose keeping and telling a process ended
 
 Everything here may be done at any time, by several processes at once, and again.
@@ -57,8 +58,10 @@ async def _remove(deps: Deps) -> None:
     now = deps.clock.now()
     entries = await deps.audit.prune(now - deps.audit_kept)
     events = await _forget(deps.archive, now - EVENTS_KEPT)
-    if entries or events:
-        log.info("what was old enough was removed", extra={"audit_entries": entries, "events": events})
+    approvals = await deps.approvals.expire_ended()
+    if entries or events or approvals:
+        done = {"audit_entries": entries, "events": events, "expired_approvals": approvals}
+        log.info("what was old enough was removed", extra=done)
 
 
 async def _forget(archive: EventArchive, before: datetime) -> int:

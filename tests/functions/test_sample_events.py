@@ -15,7 +15,7 @@ from local.access import access_of
 from shared.adapters.postgres.engine import create_engine
 from shared.approvals.records import ApprovalStatus, Decision
 from shared.clock import SystemClock
-from shared.executions.records import ExecutionStatus
+from shared.executions.records import ExecutionStatus, StatusChange
 from shared.identity.owner import new_owner_key
 from shared.ids import lowest_id
 from shared.triggers.events.records import event_of
@@ -304,6 +304,19 @@ async def test_whoever_looks_after_decisions_is_asked_before_one_is_kept(world: 
     found = await world.lambdas.aws("sqs", "get_queue_attributes", **queue)
     assert found["Attributes"] == {"ApproximateNumberOfMessagesDelayed": "1"}
     assert await world.stores.approvals.undelivered(10) == [], "it was told at once"
+
+
+async def test_a_decision_for_an_execution_that_has_ended_is_refused(world: World):
+    request = new_request(new_workflow(id=WORKFLOW)[0])
+    await world.stores.queue.submit(request)
+    given = sample("approval-call")
+    given["execution"]["id"] = request.execution_id
+    asked = await world.lambdas.invoke("approval", given)
+    await world.stores.journal.write(request.execution_id, PROJECT, (), StatusChange(ExecutionStatus.CANCELLED, now()))
+    path = f"/live/api/approvals/{asked['output']['approval_id']}/decide"
+
+    with pytest.raises(AssertionError, match="Nobody waits for the decision any more"):
+        await called(world, "POST", path, body={"approved": True, "by": "ada", "form": {}})
 
 
 async def test_a_decision_that_nobody_would_look_after_is_not_kept(world: World):

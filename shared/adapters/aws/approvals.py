@@ -28,7 +28,9 @@ class RemindedApprovals:
         self._queue_url = queue_url
 
     async def decide(self, approval: Approval, decision: Decision) -> bool:
-        """As the rows do. Raises StoreUnavailable, also where SQS takes nothing: then nothing was kept."""
+        """As the rows do, and False where the execution has ended, of which Step Functions tells no approval. Raises
+        StoreUnavailable, also where SQS takes nothing: then nothing was kept."""
+        await self._rows.expire_ended(approval.execution_id)
         message = {"QueueUrl": self._queue_url, "MessageBody": LOOK_AGAIN, "DelaySeconds": LOOK_AGAIN_SECONDS}
         try:
             await call(client("sqs").send_message, **message)

@@ -7,6 +7,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from functions.api.deps import Deps
+from shared.adapters.aws.approvals import RemindedApprovals
 from shared.adapters.aws.blobs import S3Blobs
 from shared.adapters.aws.bulk import AwsBulkRuns
 from shared.adapters.aws.completions import StepFunctionsCompletions
@@ -90,7 +91,7 @@ def _wired(here: Stage, secrets: FernetBox, blob_url: str) -> Deps:
         connections=PostgresConnections(Pooled(engine)),
         completions=StepFunctionsCompletions(),
         tokens=TaskTokens(secrets.derive("task tokens")),
-        approvals=PostgresApprovals(engine),
+        approvals=RemindedApprovals(PostgresApprovals(engine), here.aws.queue_housekeeping),
         approval_links=ApprovalLinks(secrets.derive("approval links")),
         samples=PostgresWebhookSamples(Pooled(engine)),
         circuits=RedisCircuits(redis),

@@ -26,6 +26,7 @@ SIZES = {
     "schedule": Size(512, INBOXES["fires"]),
     "poll": Size(512, INBOXES["polls"]),
     "bulk": Size(1024, 120),  # shared/repeating.py: a step goes on for 40 s, then ends what it began
+    "housekeeping": Size(512, INBOXES["housekeeping"]),
     "migrate": Size(512, 600),
 }
 _BLOBS = {
@@ -39,8 +40,15 @@ _BLOBS = {
     "bulk": ("Get",),
 }
 """What a function does with blobs."""
-_SEALING = ("api", "webhook", *NODES)
-_INBOXES = {"event": "events", "complete": "ends", "schedule": "fires", "poll": "polls", "admit": "wakes"}
+_SEALING = ("api", "webhook", "housekeeping", *NODES)
+_INBOXES = {
+    "event": "events",
+    "complete": "ends",
+    "schedule": "fires",
+    "poll": "polls",
+    "admit": "wakes",
+    "housekeeping": "housekeeping",
+}
 _AT_ONCE = {"admit": 5}
 """Environments of a function at most: those that admit wait for one another in the database."""
 _STARTERS = ("api", "webhook", "tool", "event", "schedule", "poll", "bulk")
@@ -158,11 +166,12 @@ class FunctionsStack(cdk.Stack):
         asked = ("GetExecutionHistory", "StopExecution", "RedriveExecution")
         api.allow([f"states:{action}" for action in asked], executions)
         api.role.add_to_principal_policy(_passing(self.machine_role_arn, "states.amazonaws.com"))
-        api.allow(["states:SendTaskSuccess"], machines)  # what a person decided
+        for teller in (api, self.all["housekeeping"]):
+            teller.allow(["states:SendTaskSuccess"], machines)  # what a person decided
         api.allow(["lambda:InvokeFunction"], [self.all["tool"].lambda_function.function_arn])  # tests connections
         dispatch.allow(["states:StartExecution"], machines)
         self.all["complete"].allow(["states:DescribeExecution"], executions)
-        for function in (api, dispatch, self.all["complete"]):
+        for function in (api, dispatch, self.all["complete"], self.all["housekeeping"]):
             accept_machines(function.role, self._environment.prefix)
 
     def _queues(self, messaging: MessagingStack) -> None:
@@ -187,6 +196,7 @@ class FunctionsStack(cdk.Stack):
             self.all[waker].allow(["sqs:SendMessage"], [messaging.inboxes["wakes"].queue_arn])
         for waker in ("api", "complete", "schedule"):
             self.all[waker].allow(["sqs:SendMessage"], [messaging.inboxes["fires"].queue_arn])
+        self.all["api"].allow(["sqs:SendMessage"], [messaging.inboxes["housekeeping"].queue_arn])
         for publisher in ("api", "dispatch", "complete", "schedule"):
             self.all[publisher].allow(["events:PutEvents"], [messaging.bus.event_bus_arn])
 

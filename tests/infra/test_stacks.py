@@ -16,7 +16,20 @@ from tests.infra.conftest import ROOT, STORES, Synthesised
 
 REPEAT = ROOT / "statemachines" / "definitions" / "repeat.asl.json"
 NODES = ("agent", "approval", "http", "tool")
-FUNCTIONS = {"api", "webhook", *NODES, "dispatch", "admit", "complete", "event", "schedule", "poll", "bulk", "migrate"}
+FUNCTIONS = {
+    "api",
+    "webhook",
+    *NODES,
+    "dispatch",
+    "admit",
+    "complete",
+    "event",
+    "schedule",
+    "poll",
+    "bulk",
+    "housekeeping",
+    "migrate",
+}
 
 
 def statements(policy: dict[str, Any]) -> list[dict[str, Any]]:
@@ -152,12 +165,16 @@ def test_each_queue_of_starts_gives_up_after_twenty_tries_and_dispatch_reports_s
         queue = queues[f"millrace-{synthesised.name}-starts-{priority}"]
         assert queue["RedrivePolicy"]["maxReceiveCount"] == 20
         assert queue["VisibilityTimeout"] == 180
-    assert len(sources) == 8
+    assert len(sources) == 9
     assert all(source["FunctionResponseTypes"] == ["ReportBatchItemFailures"] for source in sources)
 
 
 def test_the_end_of_every_machine_of_this_deployment_reaches_complete(synthesised: Synthesised):
-    (rule,) = [r for r in synthesised.resources("AWS::Events::Rule", "messaging") if "EventBusName" not in r]
+    (rule,) = [
+        r
+        for r in synthesised.resources("AWS::Events::Rule", "messaging")
+        if "EventBusName" not in r and "EventPattern" in r
+    ]
 
     detail = rule["EventPattern"]["detail"]
     assert sorted(detail["status"]) == ["ABORTED", "FAILED", "SUCCEEDED", "TIMED_OUT"]
@@ -175,10 +192,20 @@ def test_every_event_of_the_bus_reaches_the_function_that_matches_it(synthesised
 def test_an_inbox_gives_up_after_as_many_tries_as_a_queue_of_starts(synthesised: Synthesised):
     queues = {queue["QueueName"]: queue for queue in synthesised.resources("AWS::SQS::Queue", "messaging")}
 
-    for name in ("events", "ends", "fires", "polls", "wakes"):
+    seconds = {"events": 360, "ends": 360, "fires": 360, "polls": 720, "wakes": 360, "housekeeping": 1_800}
+    for name, visibility in seconds.items():
         queue = queues[f"millrace-{synthesised.name}-{name}"]
         assert queue["RedrivePolicy"]["maxReceiveCount"] == 20
-        assert queue["VisibilityTimeout"] == (720 if name == "polls" else 360)
+        assert queue["VisibilityTimeout"] == visibility
+
+
+def test_housekeeping_is_asked_for_once_a_day(synthesised: Synthesised):
+    (rule,) = [r for r in synthesised.resources("AWS::Events::Rule", "messaging") if "ScheduleExpression" in r]
+    (target,) = rule["Targets"]
+
+    assert rule["ScheduleExpression"] == "cron(17 3 * * ? *)"
+    assert json.loads(target["Input"]) == {"work": "daily"}
+    assert "Housekeeping" in json.dumps(target["Arn"])
 
 
 def test_schedules_run_as_a_role_that_fills_two_queues_and_nothing_else(synthesised: Synthesised):

@@ -8,9 +8,9 @@ from shared.adapters.aws.machines import Machines
 from shared.clock import iso
 from shared.executions.ending import wake_those_that_wait
 from shared.executions.progress import Told
-from shared.executions.records import Execution, ExecutionStatus, HistoryEvent, StatusChange
+from shared.executions.records import Execution, ExecutionStatus, HistoryEvent
 from shared.identity.principal import acting_project
-from shared.ports import Completions, ExecutionStore, Page, Wakes
+from shared.ports import ExecutionStore, Page, Wakes
 from shared.ports.events import EventBus
 from shared.triggers.events.lifecycle import Change, event_of_change
 
@@ -95,12 +95,3 @@ class AwsExecutions(ExecutionStore):
         ended = execution.completed_at or at
         await self._machines.redrive(execution.workflow_id, execution_id, f"{execution_id}/{iso(ended)}")
         return await self._rows.request_redrive(project_id, execution_id, at)
-
-
-class NoCompletions(Completions):
-    """The end of an execution is not told to whoever started it: on AWS another function hears of it."""
-
-    async def wait(self, execution_id: str, seconds: float) -> StatusChange | None:
-        """None: it cannot be told from here."""
-        del execution_id, seconds
-        return None

@@ -23,6 +23,7 @@ class AwsSettings(BaseSettings):
     queue_normal: str = ""
     queue_low: str = ""
     wakes_queue_url: str = ""
+    queue_housekeeping: str = ""
     event_bus: str = ""
     schedule_group: str = ""
     scheduler_role_arn: str = ""

@@ -323,7 +323,7 @@ def test_messages_that_are_held_back_for_a_quarter_of_an_hour_ring_no_alarm(synt
     alarms = synthesised.resources("AWS::CloudWatch::Alarm")
     ages = [each["Threshold"] for each in alarms if each.get("MetricName") == "ApproximateAgeOfOldestMessage"]
 
-    assert sorted(ages) == [300] * 6 + [1_200] * 2, "the wakes of `admit` and of schedules"
+    assert sorted(ages) == [300] * 7 + [1_200] * 2, "the wakes of `admit` and of schedules"
 
 
 def measured(value: Any) -> set[tuple[str, str, str]]:

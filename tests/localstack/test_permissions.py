@@ -33,6 +33,10 @@ NOT_EXERCISED: dict[tuple[str, str], str] = {
         for action in ("sqs:ChangeMessageVisibility", "sqs:GetQueueUrl")
     },
     ("poll", "s3:*Object"): _LARGE,
+    (
+        "dispatch",
+        "sqs:SendMessage",
+    ): "Wakes for a delivery to a webhook with max_concurrency; test_dispatch.py shows it.",
     ("schedule", "events:PutEvents"): "The overlap policy cancel_previous, of executions that have not begun.",
     (
         "schedule",

@@ -50,7 +50,9 @@ class Callee:
 class Publisher(Protocol):
     """Makes versions of workflows startable, where that takes more than storing them."""
 
-    async def publish(self, workflow_id: str, version: int, asl: dict[str, Any], callees: Mapping[str, Callee]) -> None:
+    async def publish(
+        self, workflow_id: str, version: int, asl: dict[str, Any], callees: Mapping[str, Callee], *, express: bool
+    ) -> None:
         """Publishes one version, which runs the `callees` by their names; again changes nothing."""
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import orjson
 
-from functions.api.deps import Deps
+from functions.api.deps import Callee, Deps, Publisher
 from functions.api.nesting import callees
 from shared.errors import Diagnostic, NotImplementedYet
 from shared.ids import new_id
@@ -75,7 +75,7 @@ async def publish(deps: Deps, workflow: Workflow) -> None:
     version = await deps.workflows.version(workflow.id, workflow.version) if deps.publisher else None
     if deps.publisher is not None and version is not None:
         called = await callees(deps, workflow, version.asl)
-        await deps.publisher.publish(workflow.id, version.version, version.asl, called)
+        await _published(deps.publisher, version, called)
 
 
 async def _stored(
@@ -92,7 +92,12 @@ async def _stored(
             raise NotImplementedYet(f"settings.{name} is not kept on AWS yet; it is on the local stage. Remove it.")
     called = await callees(deps, workflow, version.asl)  # what cannot be published is not stored
     await store(workflow, version)
-    return await deps.publisher.publish(workflow.id, version.version, version.asl, called)
+    return await _published(deps.publisher, version, called)
+
+
+async def _published(publisher: Publisher, version: WorkflowVersion, called: dict[str, Callee]) -> None:
+    express = version.definition.get("settings", {}).get("mode") == "express"
+    await publisher.publish(version.workflow_id, version.version, version.asl, called, express=express)
 
 
 def _version(workflow: Workflow, compiled: CompiledWorkflow) -> WorkflowVersion:

@@ -4,6 +4,8 @@ from functions.complete.core import CompleteDeps
 from shared.adapters.aws.events import EventBridgeBus
 from shared.adapters.aws.machines import Machines
 from shared.adapters.aws.settings import stage
+from shared.adapters.aws.watches import Watches
+from shared.adapters.postgres.express import PostgresExpressHistories
 from shared.adapters.postgres.journal import PostgresJournal
 from shared.adapters.postgres.progress import PostgresProgress
 from shared.adapters.postgres.queue import PostgresQueue
@@ -22,6 +24,8 @@ def from_environment() -> CompleteDeps:
         journal=PostgresJournal(url),
         rows=PostgresQueue(url, max_queued=_NO_LIMIT),
         progress=PostgresProgress(url),
+        histories=PostgresExpressHistories(url),
+        watches=Watches(here.aws.queue_ends),
         bus=EventBridgeBus(here.aws.event_bus),
         clock=SystemClock(),
     )

@@ -1,13 +1,15 @@
 """From the end of a state machine to the end of its execution, and to the event that tells of it on the bus."""
 
 import logging
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Protocol
 
 import orjson
 
 from shared.clock import Clock
-from shared.executions.records import Execution, ExecutionStatus, StartRequest, StatusChange
+from shared.executions.records import Execution, ExecutionStatus, HistoryEvent, StartRequest, StatusChange, Watch
 from shared.ports import Journal, StartQueue
 from shared.ports.events import EventBus
 from shared.triggers.events.lifecycle import Change, event_of_change
@@ -29,6 +31,11 @@ class Describer(Protocol):
 
 
 class Progress(Protocol):
+    async def standing(
+        self, project_id: str, workflow_id: str, execution_id: str
+    ) -> tuple[str, ExecutionStatus | None, str | None] | None:
+        """The workflow's name, and status and mode of an execution that has a row."""
+
     async def exists(self, project_id: str, execution_id: str) -> bool:
         """Whether the execution has a row."""
 
@@ -37,12 +44,25 @@ class Progress(Protocol):
         that cannot be counted."""
 
 
+class Histories(Protocol):
+    async def write(self, execution_id: str, arn: str, events: Sequence[HistoryEvent]) -> str | None:
+        """Keeps events of a run of an express execution, again changes nothing; the execution's project. None where
+        another run of it was heard of first, or there is no such execution."""
+
+
+class Watcher(Protocol):
+    async def later(self, watch: Watch) -> None:
+        """Has an express execution looked at later."""
+
+
 @dataclass(frozen=True, slots=True)
 class CompleteDeps:
     machines: Describer
     journal: Journal
     rows: StartQueue
     progress: Progress
+    histories: Histories
+    watches: Watcher
     bus: EventBus
     clock: Clock
 
@@ -74,9 +94,24 @@ async def complete(event: dict[str, Any], deps: CompleteDeps) -> Ended | None:
     started = given["execution"]
     if not await deps.progress.exists(started["project_id"], started["id"]):
         await _take_in(given, found, deps)
-    await deps.journal.write(started["id"], started["project_id"], (), _change(status, found))
-    await _publish(started["id"], started["project_id"], deps)
+    await end(started["id"], started["project_id"], change_of(status, found["stopDate"], found), deps)
     return Ended(status, (found["stopDate"] - found["startDate"]).total_seconds() * 1_000)
+
+
+async def end(execution_id: str, project_id: str, change: StatusChange, deps: CompleteDeps) -> Execution | None:
+    """Records an end and publishes that of the execution, which is the first that was recorded; the execution, or None
+    where it is not there. Raises StoreUnavailable."""
+    await deps.journal.write(execution_id, project_id, (), change)
+    found = await deps.progress.ended(project_id, execution_id)
+    if found is None:  # deleted since
+        return None
+    execution, depth = found
+    if depth is None or execution.completed_at is None:
+        log.info("an end is not published: a loop through it could not be told")
+    else:
+        told = Change(execution, execution.status, execution.completed_at, depth)
+        await deps.bus.publish(event_of_change(told, deps.clock.now()))
+    return execution
 
 
 async def _take_in(given: dict[str, Any], found: dict[str, Any], deps: CompleteDeps) -> None:
@@ -101,20 +136,8 @@ async def _take_in(given: dict[str, Any], found: dict[str, Any], deps: CompleteD
     await deps.journal.write(request.execution_id, request.project_id, (), change)
 
 
-async def _publish(execution_id: str, project_id: str, deps: CompleteDeps) -> None:
-    found = await deps.progress.ended(project_id, execution_id)
-    if found is None:  # deleted since
-        return
-    execution, depth = found
-    if depth is None or execution.completed_at is None:
-        log.info("an end is not published: a loop through it could not be told")
-        return
-    change = Change(execution, execution.status, execution.completed_at, depth)
-    await deps.bus.publish(event_of_change(change, deps.clock.now()))
-
-
-def _change(status: ExecutionStatus, found: dict[str, Any]) -> StatusChange:
-    at = found["stopDate"]
+def change_of(status: ExecutionStatus, at: datetime, found: Mapping[str, Any]) -> StatusChange:
+    """An end, of which `found` says `output`, or `error` and `cause`, as Step Functions does."""
     if status is ExecutionStatus.SUCCEEDED:
         return StatusChange(status, at, result=orjson.loads(found["output"]))
     if status is ExecutionStatus.CANCELLED:

@@ -3,6 +3,7 @@
 from functions.dispatch.core import DispatchDeps
 from shared.adapters.aws.machines import Machines
 from shared.adapters.aws.settings import stage
+from shared.adapters.aws.watches import Watches
 from shared.adapters.postgres.journal import PostgresJournal
 from shared.adapters.postgres.progress import PostgresProgress
 from shared.adapters.postgres.queue import PostgresQueue
@@ -21,5 +22,6 @@ def from_environment() -> DispatchDeps:
         rows=PostgresQueue(url, max_queued=_NO_LIMIT),
         journal=PostgresJournal(url),
         machines=Machines(here.aws),
+        watches=Watches(here.aws.queue_ends),
         clock=SystemClock(),
     )

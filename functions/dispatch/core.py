@@ -10,22 +10,31 @@ from typing import Protocol
 
 from shared.clock import Clock
 from shared.errors import IdempotencyMismatch, NotFound
-from shared.executions.records import ExecutionStatus, StartRequest, StatusChange, machine_input
+from shared.executions.nested import is_express
+from shared.executions.records import ExecutionStatus, StartRequest, StatusChange, Watch, machine_input
 from shared.ports import Journal, StartQueue
 
 log = logging.getLogger(__name__)
 
 
 class Starter(Protocol):
-    async def start(self, workflow_id: str, version: int, execution_id: str, input_: dict[str, object]) -> None:
-        """Starts an execution of this name; again changes nothing."""
+    async def start(
+        self, workflow_id: str, version: int, execution_id: str, input_: dict[str, object], *, express: bool
+    ) -> None:
+        """Starts an execution of this name; again changes nothing, unless it is express."""
 
 
 class Progress(Protocol):
     async def standing(
         self, project_id: str, workflow_id: str, execution_id: str
-    ) -> tuple[str, ExecutionStatus | None] | None:
-        """The workflow's name, and the status of an execution that has a row; None of a workflow that is not there."""
+    ) -> tuple[str, ExecutionStatus | None, str | None] | None:
+        """The workflow's name, and status and mode of an execution that has a row; None of a workflow that is not
+        there."""
+
+
+class Watcher(Protocol):
+    async def later(self, watch: Watch) -> None:
+        """Has an express execution looked at later, in case its log never tells of its end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +43,7 @@ class DispatchDeps:
     rows: StartQueue
     journal: Journal
     machines: Starter
+    watches: Watcher
     clock: Clock
 
 
@@ -41,6 +51,7 @@ async def dispatch(request: StartRequest, deps: DispatchDeps) -> bool:
     """Starts the request's machine under the execution's id, unless it was cancelled meanwhile; whether it did.
 
     A request that comes twice starts nothing twice: Step Functions keeps names, and a row that has ended keeps its end.
+    An express execution may be started twice, where this ends between its start and the note in its row that it began.
 
     Raises:
         NotFound: the workflow, its version or the execution is not there.
@@ -53,19 +64,22 @@ async def dispatch(request: StartRequest, deps: DispatchDeps) -> bool:
         if taken is None:
             return False
         request, found = taken, await _standing(taken, deps)
-    name, status = found
-    if status is None:
+    name, status, mode = found
+    if status is None or mode is None:
         raise NotFound(f"The execution {request.execution_id} is not there, though it was taken in.")
     if status is not ExecutionStatus.QUEUED:
         return False
     given, began = machine_input(request, name), deps.clock.now()  # its end may be told before we go on
-    await deps.machines.start(request.workflow_id, request.version, request.execution_id, given)
+    express = is_express(mode, request.context)
+    if express:
+        await deps.watches.later(Watch(request.project_id, request.workflow_id, request.execution_id))
+    await deps.machines.start(request.workflow_id, request.version, request.execution_id, given, express=express)
     change = StatusChange(ExecutionStatus.RUNNING, began)
     await deps.journal.write(request.execution_id, request.project_id, (), change)
     return True
 
 
-async def _standing(request: StartRequest, deps: DispatchDeps) -> tuple[str, ExecutionStatus | None]:
+async def _standing(request: StartRequest, deps: DispatchDeps) -> tuple[str, ExecutionStatus | None, str | None]:
     found = await deps.progress.standing(request.project_id, request.workflow_id, request.execution_id)
     if found is None:
         raise NotFound(f"The workflow {request.workflow_id} of the execution {request.execution_id} is not there.")

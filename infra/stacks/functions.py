@@ -2,6 +2,7 @@
 
 import aws_cdk as cdk
 from aws_cdk import aws_iam as iam
+from aws_cdk import aws_lambda_destinations as lambda_destinations
 from aws_cdk.aws_lambda_event_sources import SqsEventSource
 from constructs import Construct
 
@@ -92,13 +93,18 @@ class FunctionsStack(cdk.Stack):
         return arns | {
             "MILLRACE_MACHINE_PREFIX": prefix,
             "MILLRACE_MACHINE_ROLE_ARN": self.machine_role_arn,
-            "MILLRACE_MACHINE_LOG_GROUP_ARN": self.format_arn(
-                service="logs",
-                resource="log-group",
-                resource_name=f"/aws/vendedlogs/states/{prefix}",
-                arn_format=cdk.ArnFormat.COLON_RESOURCE_NAME,
-            ),
+            "MILLRACE_MACHINE_LOG_GROUP_ARN": self._machine_logs(prefix),
+            "MILLRACE_EXPRESS_LOG_GROUP_ARN": self._machine_logs(f"{prefix}-express"),
         }
+
+    def _machine_logs(self, name: str) -> str:
+        arn: str = self.format_arn(
+            service="logs",
+            resource="log-group",
+            resource_name=f"/aws/vendedlogs/states/{name}",
+            arn_format=cdk.ArnFormat.COLON_RESOURCE_NAME,
+        )
+        return arn
 
     def _models(self) -> dict[str, str]:
         given = {
@@ -152,6 +158,10 @@ class FunctionsStack(cdk.Stack):
             )
         for publisher in ("api", "complete"):
             self.all[publisher].allow(["events:PutEvents"], [messaging.bus.event_bus_arn])
+        self.all["dispatch"].allow(["sqs:SendMessage"], [messaging.inboxes["ends"].queue_arn])  # looks at express ones
+        # What CloudWatch Logs hands over has no queue in front of it; what fails waits in one then.
+        late = lambda_destinations.SqsDestination(messaging.inboxes["ends"])
+        self.all["complete"].lambda_function.configure_async_invoke(retry_attempts=0, on_failure=late)
 
     def _scheduling(self, messaging: MessagingStack) -> None:
         """Triggers that go by the clock: the API makes their schedules, `schedule` and `poll` do their work."""

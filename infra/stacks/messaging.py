@@ -50,6 +50,7 @@ class MessagingStack(cdk.Stack):
         self.scheduler_role = self._scheduler_role(environment)
         self.variables = {
             **{f"MILLRACE_QUEUE_{priority.upper()}": queue.queue_url for priority, queue in self.queues.items()},
+            "MILLRACE_QUEUE_ENDS": self.inboxes["ends"].queue_url,
             "MILLRACE_EVENT_BUS": self.bus.event_bus_name,
             "MILLRACE_SCHEDULE_GROUP": environment.prefix,
             "MILLRACE_SCHEDULER_ROLE_ARN": self.scheduler_role.role_arn,

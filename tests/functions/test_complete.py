@@ -12,7 +12,7 @@ from functions.complete import handler as module
 from functions.complete.core import CompleteDeps, Ended, complete
 from shared.clock import SystemClock
 from shared.errors import StoreUnavailable
-from shared.executions.records import ExecutionStatus, StartRequest, machine_input
+from shared.executions.records import ExecutionStatus, StartRequest, Watch, machine_input
 from shared.ids import new_id
 from shared.ports.events import EventBus
 from shared.settings import DEFAULT_PROJECT_ID
@@ -63,7 +63,18 @@ async def request_(stores: Stores) -> StartRequest:
 def deps(stores: Stores, bus: Bus, request: StartRequest, **found: Any) -> CompleteDeps:
     given = {"status": "SUCCEEDED", "output": '{"n": 1}', "startDate": BEGAN, "stopDate": BEGAN + timedelta(seconds=4)}
     described = given | {"input": orjson.dumps(machine_input(request, "w")).decode()} | found
-    return CompleteDeps(Described(described), stores.journal, stores.queue, stores.progress, bus, SystemClock())
+    rows = (stores.journal, stores.queue, stores.progress, stores.express)
+    return CompleteDeps(Described(described), *rows, Watches(), bus, SystemClock())
+
+
+@dataclass
+class Watches:
+    """Keeps what is to be looked at later."""
+
+    asked: list[Watch] = field(default_factory=list)
+
+    async def later(self, watch: Watch) -> None:
+        self.asked.append(watch)
 
 
 BEGAN = SystemClock().now() - timedelta(seconds=5)

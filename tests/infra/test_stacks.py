@@ -127,6 +127,32 @@ def test_the_end_of_every_machine_of_this_deployment_reaches_complete(synthesise
     assert "Ends" in json.dumps(rule["Targets"][0]["Arn"])
 
 
+def test_the_log_of_express_machines_reaches_complete_whole_and_waits_in_a_queue_where_that_fails(
+    synthesised: Synthesised,
+):
+    name = f"/aws/vendedlogs/states/millrace-{synthesised.name}-express"
+    template = synthesised.templates["orchestration"]["Resources"]
+    (group,) = [key for key, each in template.items() if each.get("Properties", {}).get("LogGroupName") == name]
+    (subscription,) = synthesised.resources("AWS::Logs::SubscriptionFilter")
+    (allowed,) = [
+        each
+        for each in synthesised.resources("AWS::Lambda::Permission", "orchestration")
+        if each["Principal"] == "logs.amazonaws.com"
+    ]
+    (late,) = synthesised.resources("AWS::Lambda::EventInvokeConfig")
+
+    assert (subscription["FilterPattern"], subscription["LogGroupName"]) == ("", {"Ref": group})
+    assert "complete" in json.dumps(subscription["DestinationArn"])
+    assert allowed["FunctionName"] == subscription["DestinationArn"]
+    assert allowed["SourceArn"] == {"Fn::GetAtt": [group, "Arn"]}
+    assert late["MaximumRetryAttempts"] == 0
+    assert "complete" in json.dumps(late["FunctionName"])
+    assert "Ends" in json.dumps(late["DestinationConfig"]["OnFailure"])
+    for function in synthesised.resources("AWS::Lambda::Function"):
+        arn = function["Environment"]["Variables"].get("MILLRACE_EXPRESS_LOG_GROUP_ARN")
+        assert json.dumps(arn).endswith(f':log-group:{name}"]]}}')
+
+
 def test_every_event_of_the_bus_reaches_the_function_that_matches_it(synthesised: Synthesised):
     (rule,) = [r for r in synthesised.resources("AWS::Events::Rule", "messaging") if "EventBusName" in r]
 

@@ -24,6 +24,7 @@ from shared.adapters.postgres.engine import create_engine
 from shared.adapters.postgres.event_archive import PostgresEventArchive, PostgresEventReplays
 from shared.adapters.postgres.events import PostgresEvents, PostgresEventTriggers
 from shared.adapters.postgres.executions import PostgresExecutions
+from shared.adapters.postgres.express import PostgresExpressHistories
 from shared.adapters.postgres.journal import PostgresJournal
 from shared.adapters.postgres.lifecycle import PostgresLifecycle
 from shared.adapters.postgres.progress import PostgresProgress
@@ -75,6 +76,7 @@ class Stores:
     event_triggers: PostgresEventTriggers
     lifecycle: PostgresLifecycle
     progress: PostgresProgress
+    express: PostgresExpressHistories
     redis: Redis
     circuits: RedisCircuits
     limits: RedisRateLimits
@@ -87,6 +89,7 @@ class Stores:
         await self.events.close()
         await self.lifecycle.close()
         await self.progress.close()
+        await self.express.close()
         await self.feed.close()
         await self.redis.aclose()
         await self.engine.dispose()
@@ -126,6 +129,7 @@ def open_stores(postgres_url: str, redis_url: str, encryption_keys: str, blob_fo
         event_triggers=PostgresEventTriggers(engine),
         lifecycle=PostgresLifecycle(postgres_url),
         progress=PostgresProgress(postgres_url),
+        express=PostgresExpressHistories(postgres_url),
         redis=redis,
         circuits=RedisCircuits(redis),
         limits=RedisRateLimits(redis),

@@ -1,18 +1,30 @@
-"""What the API asks about executions that run on Step Functions: rows from the database, histories from there."""
+"""What the API asks about executions that run on Step Functions: rows from the database, histories from there.
+
+Step Functions keeps no history of an express execution, and cannot stop one. Its events are where `complete` writes
+what its log tells, in the database.
+"""
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Protocol
 
 from shared.adapters.aws.machines import Machines
-from shared.clock import iso
+from shared.clock import Clock, SystemClock, iso
+from shared.errors import Conflict
+from shared.executions.nested import is_express
 from shared.executions.records import Execution, ExecutionStatus, HistoryEvent, StatusChange
 from shared.identity.principal import acting_project
 from shared.ports import Completions, ExecutionStore, Page
 
+LOG_LATE = timedelta(seconds=60)
+"""After the end of an express execution: so long the rest of its log may still be on its way."""
+
 
 class Rows(ExecutionStore, Protocol):
-    """An ExecutionStore that also says beforehand what can be redriven."""
+    """An ExecutionStore that also says beforehand what can be redriven, and of which mode an execution is."""
+
+    async def mode(self, project_id: str, execution_id: str) -> str | None:
+        """`durable` or `express`; None where there is no such execution."""
 
     async def ensure_redrivable(self, project_id: str, execution_id: str, at: datetime) -> None:
         """Raises Conflict where `request_redrive` would; changes nothing."""
@@ -21,9 +33,10 @@ class Rows(ExecutionStore, Protocol):
 class AwsExecutions(ExecutionStore):
     """An ExecutionStore whose rows are in `rows`."""
 
-    def __init__(self, rows: Rows, machines: Machines) -> None:
+    def __init__(self, rows: Rows, machines: Machines, clock: Clock | None = None) -> None:
         self._rows = rows
         self._machines = machines
+        self._clock = clock or SystemClock()
 
     async def get(self, project_id: str, execution_id: str) -> Execution | None:
         return await self._rows.get(project_id, execution_id)
@@ -40,18 +53,32 @@ class AwsExecutions(ExecutionStore):
         return await self._rows.list(project_id, workflow_id=workflow_id, status=status, limit=limit, cursor=cursor)
 
     async def history(self, execution_id: str, *, after: int = 0, limit: int | None = None) -> Sequence[HistoryEvent]:
-        """Events with an id above `after`, in order, of an execution of the acting project."""
+        """Events with an id above `after`, in order, of an execution of the acting project. Of an express one those
+        before the first gap, since others may come before them; once it has ended for a while, all that came."""
         project_id = acting_project.get()
         execution = await self._rows.get(project_id, execution_id) if project_id is not None else None
         if execution is None:
             return ()
+        if await self._is_express(execution):
+            events = await self._rows.history(execution_id, after=after, limit=limit)
+            ended = execution.completed_at
+            return events if ended and self._clock.now() - ended > LOG_LATE else _unbroken(events, after)
         return await self._machines.history(execution.workflow_id, execution_id, after=after, limit=limit)
 
     async def request_cancel(self, project_id: str, execution_id: str, at: datetime) -> ExecutionStatus | None:
-        """Marks it, then stops it; `complete` records the end when Step Functions tells of it."""
-        had = await self._rows.request_cancel(project_id, execution_id, at)
+        """Marks it, then stops it; `complete` records the end when Step Functions tells of it.
+
+        Raises:
+            Conflict: it is express, and runs.
+        """
         execution = await self._rows.get(project_id, execution_id)
+        express = execution is not None and await self._is_express(execution)
+        if express and execution is not None and execution.status is ExecutionStatus.RUNNING:
+            raise _unstoppable(execution)
+        had = await self._rows.request_cancel(project_id, execution_id, at)
         if execution is not None and had is ExecutionStatus.RUNNING:
+            if express:  # it began just now
+                raise _unstoppable(execution)
             await self._machines.stop(execution.workflow_id, execution_id, "Cancelled on request.")
         return had
 
@@ -69,6 +96,24 @@ class AwsExecutions(ExecutionStore):
         ended = execution.completed_at or at
         await self._machines.redrive(execution.workflow_id, execution_id, f"{execution_id}/{iso(ended)}")
         return await self._rows.request_redrive(project_id, execution_id, at)
+
+    async def _is_express(self, execution: Execution) -> bool:
+        mode = await self._rows.mode(execution.project_id, execution.id)
+        return mode is not None and is_express(mode, execution.context)
+
+
+def _unbroken(events: Sequence[HistoryEvent], after: int) -> Sequence[HistoryEvent]:
+    """Up to the first number that is missing."""
+    return [event for place, event in enumerate(events, after + 1) if event.id == place]
+
+
+def _unstoppable(execution: Execution) -> Conflict:
+    return Conflict(
+        f"The execution '{execution.id}' cannot be cancelled: its workflow is express, and Step Functions cannot stop "
+        "what an EXPRESS machine has begun. It ends by itself, within five minutes of its start. Use "
+        "`settings.mode: durable` for work that has to be stopped.",
+        status=execution.status.value,
+    )
 
 
 class NoCompletions(Completions):

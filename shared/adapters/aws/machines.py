@@ -1,5 +1,8 @@
 """State machines of published workflows: one machine a workflow, one version and one alias a version of it.
 
+A version whose mode is `express` has a second one of the type EXPRESS, since a machine cannot change its type. Its
+executions have no history to read, no end to hear of and no names that are theirs alone: express_logs.py.
+
 The alias `v3` stands for version 3 of the workflow whatever number Step Functions gave it, so that nothing has to be
 looked up to start one. Step Functions keeps a hundred aliases of a machine; the oldest goes when a new one comes.
 Sources: https://docs.aws.amazon.com/step-functions/latest/dg/concepts-state-machine-version.html,
@@ -19,6 +22,8 @@ from shared.executions.records import HistoryEvent
 
 MAX_ALIASES = 100
 _PAGE = 1000
+_EXPRESS = "-express"
+"""Behind the name of a workflow's machine: the one of the type EXPRESS."""
 
 
 class Callee(Protocol):
@@ -40,30 +45,35 @@ class Machines:
         _, partition, _, _, account, *_ = settings.machine_role_arn.split(":")
         self._arn = f"arn:{partition}:states:{self._client.meta.region_name}:{account}"
 
-    async def publish(self, workflow_id: str, version: int, asl: dict[str, Any], callees: Mapping[str, Callee]) -> None:
+    async def publish(
+        self, workflow_id: str, version: int, asl: dict[str, Any], callees: Mapping[str, Callee], *, express: bool
+    ) -> None:
         """Makes the machine startable as `version`; again for what is published already changes nothing.
 
-        Express workflows run as STANDARD ones: an EXPRESS machine has no history to read and no events of its end.
+        An `express` version is startable on both machines: as a nested execution it runs on the STANDARD one.
         """
-        definition = self._resolved(asl, callees)
         options = {
-            "definition": definition,
+            "definition": self._resolved(asl, callees),
             "roleArn": self._settings.machine_role_arn,
             "publish": True,
             "versionDescription": f"workflow version {version}",
             "tracingConfiguration": {"enabled": True},
-            "loggingConfiguration": {
-                "level": "ERROR",
-                "includeExecutionData": False,
-                "destinations": [
-                    {"cloudWatchLogsLogGroup": {"logGroupArn": f"{self._settings.machine_log_group_arn}:*"}}
-                ],
-            },
         }
-        arn = self._machine(workflow_id)
+        if version > MAX_ALIASES:
+            await self._forget(workflow_id, version - MAX_ALIASES)
+        errors = _logging(self._settings.machine_log_group_arn, everything=False)
+        await self._publish(
+            self._machine(workflow_id), version, "STANDARD", {**options, "loggingConfiguration": errors}
+        )
+        if express:
+            all_ = _logging(self._settings.express_log_group_arn, everything=True)
+            machine = self._machine(workflow_id, express=True)
+            await self._publish(machine, version, "EXPRESS", {**options, "loggingConfiguration": all_})
+
+    async def _publish(self, arn: str, version: int, type_: str, options: dict[str, Any]) -> None:
         try:
             name = arn.rpartition(":")[2]
-            made = await call(self._client.create_state_machine, name=name, type="STANDARD", **options)
+            made = await call(self._client.create_state_machine, name=name, type=type_, **options)
         except ClientError as error:
             if code_of(error) not in ("StateMachineAlreadyExists", "ConflictException"):
                 raise
@@ -71,16 +81,26 @@ class Machines:
         if "stateMachineVersionArn" not in made:  # nothing changed, so creating it again made no version
             made = await call(self._client.publish_state_machine_version, stateMachineArn=arn)
         await self._point(arn, f"v{version}", made["stateMachineVersionArn"])
-        if version > MAX_ALIASES:
-            oldest = f"{arn}:v{version - MAX_ALIASES}"
-            await call(self._client.delete_state_machine_alias, stateMachineAliasArn=oldest)
 
-    async def start(self, workflow_id: str, version: int, execution_id: str, input_: dict[str, Any]) -> None:
-        """Starts an execution of this name; one that was started before is left as it is, running or ended."""
+    async def _forget(self, workflow_id: str, version: int) -> None:
+        """Removes the aliases of an old version, which may not have been express."""
+        for express in (False, True):
+            try:
+                alias = f"{self._machine(workflow_id, express=express)}:v{version}"
+                await call(self._client.delete_state_machine_alias, stateMachineAliasArn=alias)
+            except ClientError as error:
+                if code_of(error) != "ResourceNotFound":
+                    raise
+
+    async def start(
+        self, workflow_id: str, version: int, execution_id: str, input_: dict[str, Any], *, express: bool = False
+    ) -> None:
+        """Starts an execution of this name; one that was started before is left as it is, running or ended. An
+        `express` one is started once more: EXPRESS machines keep no names."""
         try:
             await call(
                 self._client.start_execution,
-                stateMachineArn=f"{self._machine(workflow_id)}:v{version}",
+                stateMachineArn=f"{self._machine(workflow_id, express=express)}:v{version}",
                 name=execution_id,
                 input=orjson.dumps(input_).decode(),
             )
@@ -160,11 +180,21 @@ class Machines:
             update = self._client.update_state_machine_alias
             await call(update, stateMachineAliasArn=arn, routingConfiguration=routing)
 
-    def _machine(self, workflow_id: str) -> str:
-        return f"{self._arn}:stateMachine:{self._settings.machine_prefix}-{workflow_id}"
+    def _machine(self, workflow_id: str, *, express: bool = False) -> str:
+        name = f"{self._settings.machine_prefix}-{workflow_id}{_EXPRESS if express else ''}"
+        return f"{self._arn}:stateMachine:{name}"
 
     def _execution(self, workflow_id: str, execution_id: str) -> str:
         return f"{self._arn}:execution:{self._settings.machine_prefix}-{workflow_id}:{execution_id}"
+
+
+def _logging(group_arn: str, *, everything: bool) -> dict[str, Any]:
+    """Where a machine logs: everything, with payloads, or errors without them."""
+    return {
+        "level": "ALL" if everything else "ERROR",
+        "includeExecutionData": everything,
+        "destinations": [{"cloudWatchLogsLogGroup": {"logGroupArn": f"{group_arn}:*"}}],
+    }
 
 
 def event_of(event: dict[str, Any]) -> HistoryEvent:

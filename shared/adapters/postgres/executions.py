@@ -91,6 +91,17 @@ class PostgresExecutions(ExecutionStore):
             rows = await connection.execute(query.order_by(events.id).limit(limit))
         return [HistoryEvent(*row) for row in rows]
 
+    async def mode(self, project_id: str, execution_id: str) -> str | None:
+        """`durable` or `express`, as its version is; None where there is no such execution."""
+        if not is_id(execution_id):
+            return None
+        versions = workflow_versions.c
+        ours = (_c.project_id == project_id, _c.id == execution_id)
+        same = and_(versions.workflow_id == _c.workflow_id, versions.version == _c.version)
+        async with transaction(self._engine) as connection:
+            found = await connection.execute(select(versions.mode).join(workflow_executions, same).where(*ours))
+            return found.scalar_one_or_none()
+
     async def ensure_redrivable(self, project_id: str, execution_id: str, at: datetime) -> None:
         """Raises Conflict where `request_redrive` would; changes nothing."""
         if is_id(execution_id):

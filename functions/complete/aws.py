@@ -25,7 +25,7 @@ def from_environment() -> CompleteDeps:
         rows=PostgresQueue(url, max_queued=_NO_LIMIT),
         progress=PostgresProgress(url),
         histories=PostgresExpressHistories(url),
-        watches=Watches(here.aws.queue_ends),
+        watches=Watches(here.aws.queue_watches),
         bus=EventBridgeBus(here.aws.event_bus),
         clock=SystemClock(),
     )

@@ -22,6 +22,6 @@ def from_environment() -> DispatchDeps:
         rows=PostgresQueue(url, max_queued=_NO_LIMIT),
         journal=PostgresJournal(url),
         machines=Machines(here.aws),
-        watches=Watches(here.aws.queue_ends),
+        watches=Watches(here.aws.queue_watches),
         clock=SystemClock(),
     )

@@ -29,7 +29,7 @@ SIZES = {
 }
 _BLOBS = ("api", "webhook", "poll", *NODES)
 _SEALING = ("api", "webhook", *NODES)
-_INBOXES = {"event": "events", "complete": "ends", "schedule": "fires", "poll": "polls"}
+_INBOXES = {"events": "event", "ends": "complete", "watches": "complete", "fires": "schedule", "polls": "poll"}
 _BATCH = {"high": 1, "normal": 10, "low": 10}
 """Start requests handed to `dispatch` at a time: one of high priority does not wait for others."""
 
@@ -151,14 +151,15 @@ class FunctionsStack(cdk.Stack):
                 SqsEventSource(queue, batch_size=_BATCH[priority], report_batch_item_failures=True)
             )
 
-        for function, inbox in _INBOXES.items():
+        for inbox, function in _INBOXES.items():
             size = 1 if function == "poll" else 10  # a slow source keeps no other waiting
             self.all[function].lambda_function.add_event_source(
                 SqsEventSource(messaging.inboxes[inbox], batch_size=size, report_batch_item_failures=True)
             )
         for publisher in ("api", "complete"):
             self.all[publisher].allow(["events:PutEvents"], [messaging.bus.event_bus_arn])
-        self.all["dispatch"].allow(["sqs:SendMessage"], [messaging.inboxes["ends"].queue_arn])  # looks at express ones
+        for watcher in ("dispatch", "complete"):
+            self.all[watcher].allow(["sqs:SendMessage"], [messaging.inboxes["watches"].queue_arn])
         # What CloudWatch Logs hands over has no queue in front of it; what fails waits in one then.
         late = lambda_destinations.SqsDestination(messaging.inboxes["ends"])
         self.all["complete"].lambda_function.configure_async_invoke(retry_attempts=0, on_failure=late)

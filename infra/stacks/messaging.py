@@ -16,9 +16,11 @@ from infra.config import Environment
 from infra.constructs.queue import dead_letters
 
 PRIORITIES = ("high", "normal", "low")
-INBOXES = {"events": 60, "ends": 60, "fires": 60, "polls": 120}
+INBOXES = {"events": 60, "ends": 60, "watches": 60, "fires": 60, "polls": 120}
 """What rules and schedules fill, and how many seconds the function may take for a batch: events of the bus, ends of
-machines, fire times of schedules, polls that are due."""
+machines, express executions to be looked at (by `dispatch`), fire times of schedules, polls that are due."""
+WATCHED_SECONDS = 900
+"""How long messages of `watches` lie there before they are seen: LATER_SECONDS of shared/adapters/aws/watches.py."""
 DISPATCH_SECONDS = 30
 """How long `dispatch` may take for a batch; AWS asks for six times that before a message shows up again."""
 _ENDS = ["SUCCEEDED", "FAILED", "TIMED_OUT", "ABORTED"]
@@ -50,7 +52,7 @@ class MessagingStack(cdk.Stack):
         self.scheduler_role = self._scheduler_role(environment)
         self.variables = {
             **{f"MILLRACE_QUEUE_{priority.upper()}": queue.queue_url for priority, queue in self.queues.items()},
-            "MILLRACE_QUEUE_ENDS": self.inboxes["ends"].queue_url,
+            "MILLRACE_QUEUE_WATCHES": self.inboxes["watches"].queue_url,
             "MILLRACE_EVENT_BUS": self.bus.event_bus_name,
             "MILLRACE_SCHEDULE_GROUP": environment.prefix,
             "MILLRACE_SCHEDULER_ROLE_ARN": self.scheduler_role.role_arn,

@@ -11,7 +11,7 @@ from constructs import Construct
 from infra.config import Environment
 from infra.stacks.api import ApiStack
 from infra.stacks.functions import FunctionsStack
-from infra.stacks.messaging import MessagingStack
+from infra.stacks.messaging import WATCHED_SECONDS, MessagingStack
 
 _FIVE_MINUTES = cdk.Duration.minutes(5)
 _NODES_WITH_WORK = ("agent", "approval", "http", "tool")
@@ -62,7 +62,10 @@ class ObservabilityStack(cdk.Stack):
             self._alarm(f"Dead{name.title()}", depth, 1, f"A message of '{name}' was given up; look, then redrive it")
         for name, queue in {**messaging.queues, **messaging.inboxes}.items():
             age = queue.metric_approximate_age_of_oldest_message(period=_FIVE_MINUTES, statistic="Maximum")
-            self._alarm(f"Age{name.title()}", age, 300, "Messages wait five minutes: is a limit reached, a store away?")
+            late = 300 + (WATCHED_SECONDS if name == "watches" else 0)
+            self._alarm(
+                f"Age{name.title()}", age, late, "Messages wait five minutes: is a limit reached, a store away?"
+            )
 
     def _functions(self, functions: FunctionsStack) -> None:
         for name, function in functions.all.items():

@@ -11,6 +11,7 @@ from aws_cdk import aws_s3 as s3
 
 from infra.application import check
 from infra.config import ContextInvalid, environment
+from shared.adapters.aws.watches import LATER_SECONDS
 from shared.adapters.telemetry.observed import Metric
 from tests.infra.conftest import STORES, Synthesised
 
@@ -114,7 +115,7 @@ def test_each_queue_of_starts_gives_up_after_twenty_tries_and_dispatch_reports_s
         queue = queues[f"millrace-{synthesised.name}-starts-{priority}"]
         assert queue["RedrivePolicy"]["maxReceiveCount"] == 20
         assert queue["VisibilityTimeout"] == 180
-    assert len(sources) == 7
+    assert len(sources) == 8
     assert all(source["FunctionResponseTypes"] == ["ReportBatchItemFailures"] for source in sources)
 
 
@@ -163,7 +164,7 @@ def test_every_event_of_the_bus_reaches_the_function_that_matches_it(synthesised
 def test_an_inbox_gives_up_after_as_many_tries_as_a_queue_of_starts(synthesised: Synthesised):
     queues = {queue["QueueName"]: queue for queue in synthesised.resources("AWS::SQS::Queue", "messaging")}
 
-    for name in ("events", "ends", "fires", "polls"):
+    for name in ("events", "ends", "watches", "fires", "polls"):
         queue = queues[f"millrace-{synthesised.name}-{name}"]
         assert queue["RedrivePolicy"]["maxReceiveCount"] == 20
         assert queue["VisibilityTimeout"] == (720 if name == "polls" else 360)
@@ -226,6 +227,30 @@ def test_the_api_is_throttled_logged_and_behind_a_firewall_where_there_is_one(sy
     assert stage["MethodSettings"][0]["ThrottlingRateLimit"] > 0
     assert "AccessLogSetting" in stage
     assert len(firewalls) == (0 if synthesised.name == "localstack" else 1)
+
+
+def test_the_alarm_of_watches_leaves_them_the_time_that_they_are_held_back(synthesised: Synthesised):
+    ages = [
+        each
+        for each in synthesised.resources("AWS::CloudWatch::Alarm")
+        if each.get("MetricName") == "ApproximateAgeOfOldestMessage"
+    ]
+    late = [each["Threshold"] for each in ages if "Watches" in json.dumps(each["Dimensions"])]
+
+    assert late == [LATER_SECONDS + 300]
+    assert {each["Threshold"] for each in ages} == {300, *late}
+
+
+def test_express_executions_are_watched_by_who_starts_them_and_who_looks(synthesised: Synthesised):
+    sending = [
+        json.dumps(policy["Roles"])
+        for policy in synthesised.resources("AWS::IAM::Policy", "functions")
+        for each in statements(policy)
+        if "sqs:SendMessage" in as_list(each["Action"]) and "Watches" in json.dumps(each["Resource"])
+    ]
+
+    assert len(sending) == 2
+    assert all("dispatch" in roles or "complete" in roles for roles in sending)
 
 
 def test_every_alarm_tells_somebody(synthesised: Synthesised):

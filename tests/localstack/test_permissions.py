@@ -37,7 +37,10 @@ NOT_EXERCISED: dict[tuple[str, str], str] = {
         "schedule",
         "states:StopExecution",
     ): "The overlap policy cancel_previous, of executions that take longer than here.",
-    ("complete", "sqs:SendMessage"): "Lambda puts events there that failed; nothing fails here.",
+    (
+        "complete",
+        "sqs:SendMessage",
+    ): "Lambda puts there what failed; `complete` looks again after 15 minutes.",
     ("api", "iam:PassRole"): "CreateStateMachine hands the machines' role over; no request of its own.",
     ("api", "states:RedriveExecution"): "The emulator cannot redrive; tests/contract/test_aws_executions.py does.",
     ("api", "states:DeleteStateMachineAlias"): "Of a workflow's hundred and first version.",

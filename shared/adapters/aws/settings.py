@@ -22,7 +22,7 @@ class AwsSettings(BaseSettings):
     queue_high: str = ""
     queue_normal: str = ""
     queue_low: str = ""
-    queue_ends: str = ""
+    queue_watches: str = ""
     event_bus: str = ""
     schedule_group: str = ""
     scheduler_role_arn: str = ""

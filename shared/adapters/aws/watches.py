@@ -19,7 +19,7 @@ the database comes back within these fifteen."""
 
 
 class Watches:
-    """Messages in the queue of ends, `{"watch": …}`."""
+    """Messages in a queue of their own, `{"watch": …}`, since they lie there for long and alarms go by that."""
 
     def __init__(self, url: str) -> None:
         self._url = url
@@ -30,4 +30,4 @@ class Watches:
         try:
             await call(client("sqs").send_message, QueueUrl=self._url, MessageBody=body, DelaySeconds=LATER_SECONDS)
         except ClientError as error:
-            raise StoreUnavailable(f"The queue of ends takes nothing ({code_of(error)}). Try again.") from error
+            raise StoreUnavailable(f"The queue of watches takes nothing ({code_of(error)}). Try again.") from error

@@ -9,7 +9,15 @@ from typing import Any, Protocol
 import orjson
 
 from shared.clock import Clock
-from shared.executions.records import Execution, ExecutionStatus, HistoryEvent, StartRequest, StatusChange, Watch
+from shared.executions.records import (
+    Execution,
+    ExecutionStatus,
+    HistoryEvent,
+    Standing,
+    StartRequest,
+    StatusChange,
+    Watch,
+)
 from shared.ports import Journal, StartQueue
 from shared.ports.events import EventBus
 from shared.triggers.events.lifecycle import Change, event_of_change
@@ -31,10 +39,8 @@ class Describer(Protocol):
 
 
 class Progress(Protocol):
-    async def standing(
-        self, project_id: str, workflow_id: str, execution_id: str
-    ) -> tuple[str, ExecutionStatus | None, str | None] | None:
-        """The workflow's name, and status and mode of an execution that has a row."""
+    async def standing(self, project_id: str, workflow_id: str, execution_id: str) -> Standing | None:
+        """How it is with the execution; None of a workflow that is not there."""
 
     async def exists(self, project_id: str, execution_id: str) -> bool:
         """Whether the execution has a row."""

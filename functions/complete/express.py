@@ -7,7 +7,7 @@ and the last one is the end. See docs/adr/0021-express-histories-come-from-logs.
 import asyncio
 import logging
 from collections.abc import Sequence
-from dataclasses import replace
+from datetime import timedelta
 
 from functions.complete.core import CompleteDeps, Ended, change_of, end
 from shared.adapters.aws.express_logs import Run, runs_of
@@ -24,6 +24,9 @@ _ENDS = {
 }
 
 
+LOST_AFTER = timedelta(minutes=25)
+"""After its start. It ends after five minutes, and what waits for the database comes back within fifteen
+(shared/adapters/aws/batches.py): an end that is told counts first."""
 _LOST = {
     "name": "Millrace.LogLost",
     "cause": (
@@ -46,19 +49,17 @@ async def take(data: str, deps: CompleteDeps) -> list[Ended]:
 
 
 async def look(watch: Watch, deps: CompleteDeps) -> Ended | None:
-    """Ends an execution that runs although it should have ended long ago: its log is lost. Before, it is looked at
-    twice, so that what waits for the database after an outage counts first.
+    """Ends an execution that runs although it should have ended long ago: its log is lost. One that began later than
+    that is looked at again.
 
     Raises:
         StoreUnavailable: the database, the queue or the bus does not answer; it may be asked again.
     """
     standing = await deps.progress.standing(watch.project_id, watch.workflow_id, watch.execution_id)
-    if standing is None or standing[1] is None or standing[1].terminal:
-        return None
-    if not watch.last:
-        await deps.watches.later(replace(watch, last=True))
-        return None
-    if standing[1] is not ExecutionStatus.RUNNING:  # its start comes again, and is watched then
+    if standing is None or standing.status is not ExecutionStatus.RUNNING or standing.started_at is None:
+        return None  # it has ended; or its start comes again, and is watched then
+    if deps.clock.now() - standing.started_at < LOST_AFTER:
+        await deps.watches.later(watch)
         return None
     log.warning("the log of an express execution is lost")
     change = StatusChange(ExecutionStatus.FAILED, deps.clock.now(), error=_LOST)

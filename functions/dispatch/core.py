@@ -11,7 +11,7 @@ from typing import Protocol
 from shared.clock import Clock
 from shared.errors import IdempotencyMismatch, NotFound
 from shared.executions.nested import is_express
-from shared.executions.records import ExecutionStatus, StartRequest, StatusChange, Watch, machine_input
+from shared.executions.records import ExecutionStatus, Standing, StartRequest, StatusChange, Watch, machine_input
 from shared.ports import Journal, StartQueue
 
 log = logging.getLogger(__name__)
@@ -25,11 +25,8 @@ class Starter(Protocol):
 
 
 class Progress(Protocol):
-    async def standing(
-        self, project_id: str, workflow_id: str, execution_id: str
-    ) -> tuple[str, ExecutionStatus | None, str | None] | None:
-        """The workflow's name, and status and mode of an execution that has a row; None of a workflow that is not
-        there."""
+    async def standing(self, project_id: str, workflow_id: str, execution_id: str) -> Standing | None:
+        """How it is with the execution; None of a workflow that is not there."""
 
 
 class Watcher(Protocol):
@@ -59,18 +56,17 @@ async def dispatch(request: StartRequest, deps: DispatchDeps) -> bool:
         StoreUnavailable: a store does not answer; the message shows up again.
     """
     found = await _standing(request, deps)
-    if found[1] is None:
+    if found.status is None:
         taken = await _take_in(request, deps)
         if taken is None:
             return False
         request, found = taken, await _standing(taken, deps)
-    name, status, mode = found
-    if status is None or mode is None:
+    if found.status is None or found.mode is None:
         raise NotFound(f"The execution {request.execution_id} is not there, though it was taken in.")
-    if status is not ExecutionStatus.QUEUED:
+    if found.status is not ExecutionStatus.QUEUED:
         return False
-    given, began = machine_input(request, name), deps.clock.now()  # its end may be told before we go on
-    express = is_express(mode, request.context)
+    given, began = machine_input(request, found.workflow_name), deps.clock.now()  # its end may be told before we go on
+    express = is_express(found.mode, request.context)
     if express:
         await deps.watches.later(Watch(request.project_id, request.workflow_id, request.execution_id))
     await deps.machines.start(request.workflow_id, request.version, request.execution_id, given, express=express)
@@ -79,7 +75,7 @@ async def dispatch(request: StartRequest, deps: DispatchDeps) -> bool:
     return True
 
 
-async def _standing(request: StartRequest, deps: DispatchDeps) -> tuple[str, ExecutionStatus | None, str | None]:
+async def _standing(request: StartRequest, deps: DispatchDeps) -> Standing:
     found = await deps.progress.standing(request.project_id, request.workflow_id, request.execution_id)
     if found is None:
         raise NotFound(f"The workflow {request.workflow_id} of the execution {request.execution_id} is not there.")

@@ -140,8 +140,17 @@ class Watch:
     project_id: str
     workflow_id: str
     execution_id: str
-    last: bool = False
-    """Whether this is the second look, after which its log had time enough to come."""
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Of an execution on AWS, what its start and its end go by."""
+
+    workflow_name: str
+    status: ExecutionStatus | None = None
+    """None, as all that follows, where it has no row."""
+    mode: str | None = None
+    started_at: datetime | None = None
 
 
 def machine_input(request: StartRequest, workflow_name: str) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from functions.complete import handler as module
 from functions.complete.core import CompleteDeps
 from functions.complete.express import look, take
 from shared.adapters.aws.executions import LOG_LATE, AwsExecutions
+from shared.adapters.aws.watches import LATER_SECONDS
 from shared.clock import ManualClock, SystemClock
 from shared.errors import MalformedRequest, StoreUnavailable
 from shared.executions.projector import project
@@ -298,22 +299,19 @@ async def test_a_character_that_a_column_of_text_cannot_keep_is_kept_in_a_payloa
     assert (await found(stores, request_))[1] == "a\0b"
 
 
-async def begin(stores: Stores, request: StartRequest) -> Watch:
+async def begin(stores: Stores, request: StartRequest, ago: timedelta) -> Watch:
     """Lets the execution run; the watch over it."""
-    change = StatusChange(ExecutionStatus.RUNNING, SystemClock().now())
+    change = StatusChange(ExecutionStatus.RUNNING, SystemClock().now() - ago)
     await stores.journal.write(request.execution_id, DEFAULT_PROJECT_ID, (), change)
     return Watch(DEFAULT_PROJECT_ID, request.workflow_id, request.execution_id)
 
 
-async def test_an_execution_of_which_no_end_was_told_fails_at_the_second_look(stores, deps, bus, request_):
-    watch = await begin(stores, request_)
-    assert await look(watch, deps) is None
-    assert (await found(stores, request_))[0] is ExecutionStatus.RUNNING
+async def test_an_execution_of_which_no_end_was_told_fails_in_the_end(stores, deps, bus, request_):
+    watch = await begin(stores, request_, 2 * timedelta(seconds=LATER_SECONDS))
 
-    (again,) = deps.watches.asked
-    ended = await look(again, deps)
+    ended = await look(watch, deps)
 
-    assert ended.status is ExecutionStatus.FAILED
+    assert (ended.status, deps.watches.asked) == (ExecutionStatus.FAILED, [])
     status, _, error = await found(stores, request_)
     assert (status, error["name"]) == (ExecutionStatus.FAILED, "Millrace.LogLost")
     assert [each.document["detail-type"] for each in bus.published] == ["execution.failed"]
@@ -321,9 +319,18 @@ async def test_an_execution_of_which_no_end_was_told_fails_at_the_second_look(st
     assert (await found(stores, request_))[0] is ExecutionStatus.FAILED
 
 
-@pytest.mark.parametrize("last", [False, True])
-async def test_what_has_ended_is_not_looked_at_again(stores, deps, bus, request_, last):
-    watch = replace(await begin(stores, request_), last=last)
+async def test_an_execution_that_began_later_than_its_watch_is_looked_at_again(stores, deps, request_):
+    """Its first start failed, and left a watch behind."""
+    watch = await begin(stores, request_, timedelta(seconds=LATER_SECONDS))
+
+    assert await look(watch, deps) is None
+
+    assert (await found(stores, request_))[0] is ExecutionStatus.RUNNING
+    assert deps.watches.asked == [watch]
+
+
+async def test_what_has_ended_is_not_looked_at_again(stores, deps, bus, request_):
+    watch = await begin(stores, request_, timedelta(days=1))
     await take(delivery(lines(run_of(request_))), deps)
 
     assert await look(watch, deps) is None
@@ -333,7 +340,7 @@ async def test_what_has_ended_is_not_looked_at_again(stores, deps, bus, request_
 
 
 async def test_what_has_not_begun_is_not_ended_by_a_look(stores, deps, request_):
-    watch = Watch(DEFAULT_PROJECT_ID, request_.workflow_id, request_.execution_id, last=True)
+    watch = Watch(DEFAULT_PROJECT_ID, request_.workflow_id, request_.execution_id)
 
     assert await look(watch, deps) is None
     assert await look(replace(watch, execution_id=new_id()), deps) is None
@@ -342,7 +349,7 @@ async def test_what_has_not_begun_is_not_ended_by_a_look(stores, deps, request_)
 
 
 def test_the_handler_looks_at_what_a_message_names(monkeypatch):
-    seen, watch = [], Watch("p", "w", "e", last=True)
+    seen, watch = [], Watch("p", "w", "e")
 
     async def looked(watch: Watch, deps: object) -> None:
         seen.append(watch)

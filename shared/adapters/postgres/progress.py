@@ -6,7 +6,7 @@ from uuid import UUID
 
 from shared.adapters.postgres.driver import driver_errors
 from shared.adapters.postgres.session import Connection, Session
-from shared.executions.records import Execution, ExecutionStatus
+from shared.executions.records import Execution, ExecutionStatus, Standing
 from shared.ids import is_id
 
 _PATIENCE_SECONDS = 3.0
@@ -16,7 +16,7 @@ COLUMNS = """e.id, e.project_id, e.workflow_id, w.name, e.version, e.status, e.t
 """Of workflow_executions as `e` and workflows as `w`; `execution_of` reads them."""
 
 _STANDING = """
-SELECT w.name, e.status, v.mode FROM workflows AS w
+SELECT w.name, e.status, v.mode, e.started_at FROM workflows AS w
 LEFT JOIN workflow_executions AS e ON e.project_id = w.project_id AND e.id = %s
 LEFT JOIN workflow_versions AS v ON v.workflow_id = w.id AND v.version = e.version
 WHERE w.project_id = %s AND w.id = %s
@@ -49,15 +49,13 @@ class PostgresProgress:
     def __init__(self, url: str) -> None:
         self._session = Session(url, patience_seconds=_PATIENCE_SECONDS)
 
-    async def standing(
-        self, project_id: str, workflow_id: str, execution_id: str
-    ) -> tuple[str, ExecutionStatus | None, str | None] | None:
-        """The workflow's name, deleted ones' too, and the execution's status and mode where it has a row; None of a
-        workflow that is not there. Raises StoreUnavailable."""
+    async def standing(self, project_id: str, workflow_id: str, execution_id: str) -> Standing | None:
+        """How it is with an execution, also of a workflow that was deleted; None of one that is not there. Raises
+        StoreUnavailable."""
         if not all(map(is_id, (project_id, workflow_id, execution_id))):
             return None
         row = await self._one(_STANDING, execution_id, project_id, workflow_id)
-        return None if row is None else (row[0], None if row[1] is None else ExecutionStatus(row[1]), row[2])
+        return None if row is None else Standing(row[0], row[1] and ExecutionStatus(row[1]), *row[2:])
 
     async def exists(self, project_id: str, execution_id: str) -> bool:
         """Whether the execution has a row. Raises StoreUnavailable."""

@@ -22,8 +22,6 @@ _ENDS = {
     "ExecutionTimedOut": ExecutionStatus.TIMED_OUT,
     "ExecutionAborted": ExecutionStatus.CANCELLED,
 }
-
-
 LOST_AFTER = timedelta(minutes=25)
 """After its start. It ends after five minutes, and what waits for the database comes back within fifteen
 (shared/adapters/aws/batches.py): an end that is told counts first."""
@@ -38,14 +36,19 @@ _LOST = {
 
 
 async def take(data: str, deps: CompleteDeps) -> list[Ended]:
-    """Keeps the events of a delivery of CloudWatch Logs, and records the ends among them. Again changes nothing.
+    """Keeps the events of a delivery of CloudWatch Logs, and records the ends among them. Again changes nothing. Where
+    one execution's fail, the others' are kept all the same.
 
     Raises:
         MalformedRequest: it is no delivery.
         StoreUnavailable: the database or the bus does not answer; the delivery may be given again.
     """
-    ended = await asyncio.gather(*(_take(run, events, deps) for run, events in runs_of(data).items()))
-    return [each for each in ended if each is not None]
+    work = (_take(run, events, deps) for run, events in runs_of(data).items())
+    done = await asyncio.gather(*work, return_exceptions=True)
+    for each in done:
+        if isinstance(each, BaseException):
+            raise each
+    return [each for each in done if isinstance(each, Ended)]
 
 
 async def look(watch: Watch, deps: CompleteDeps) -> Ended | None:

@@ -282,10 +282,11 @@ async def test_what_is_no_delivery_is_told(deps, data):
         await take(data, deps)
 
 
-async def test_an_end_that_could_not_be_told_is_told_when_the_delivery_comes_back(deps, bus, request_):
+async def test_an_end_that_could_not_be_told_is_told_when_the_delivery_comes_back(stores, deps, bus, request_):
     data, bus.away = delivery(lines(run_of(request_))), True
     with pytest.raises(StoreUnavailable):
         await take(data, deps)
+    assert await kept(stores, request_) == [1, 2, 3, 4]
     bus.away = False
 
     await take(data, deps)

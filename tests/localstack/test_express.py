@@ -7,9 +7,10 @@ from tests.localstack.deployment import PREFIX, Api, Deployment, until
 STATES = "arn:aws:states:us-east-1:000000000000"
 
 
-def document(name: str, mode: str) -> dict[str, Any]:
+def document(name: str, mode: str, seconds: int = 1) -> dict[str, Any]:
+    """A workflow that takes so long."""
     nodes = [
-        {"id": "pause", "type": "delay", "config": {"seconds": 2}},
+        {"id": "pause", "type": "delay", "config": {"seconds": seconds}},
         {"id": "a", "type": "transform", "config": {"output": "{% $input.n * 2 %}"}},
     ]
     settings = {"mode": mode, "timeout_seconds": 60}
@@ -20,7 +21,7 @@ def document(name: str, mode: str) -> dict[str, Any]:
 async def test_a_workflow_that_becomes_express_has_a_machine_for_each_mode(api: Api, deployment: Deployment):
     made = await api.active(document("turned", "durable"))
     durable = await api.start(made, {"n": 1})
-    updated = await api.http.put(f"api/workflows/{made['id']}", json=document("turned", "express"))
+    updated = await api.http.put(f"api/workflows/{made['id']}", json=document("turned", "express", 5))
     assert updated.status_code == 200, updated.text
 
     express = await api.start(made, {"n": 2})

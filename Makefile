@@ -38,8 +38,8 @@ test: $(VENV)/.infra asl-validators ## run the tests
 test-localstack: $(VENV)/.infra ## run the tests that need an emulator of AWS (LOCALSTACK_ENDPOINT=http://… takes one that runs)
 	@$(BIN)/pytest tests/localstack -m localstack
 
-localstack: $(VENV)/.infra ## run LocalStack on port 4566 until Ctrl-C, to deploy to
-	@$(BIN)/python -m tests.localstack.emulator
+localstack: $(VENV)/.infra infra/node_modules/.ready ## deploy everything on LocalStack (port 4566), until Ctrl-C; needs no account
+	@$(BIN)/python -m tests.localstack.interactive
 
 test-long: setup asl-validators ## ask the compiler's property tests ten times as much
 	@MILLRACE_TEST_TIER=long $(BIN)/pytest tests/compiler/test_properties.py tests/compiler/test_meaning.py

@@ -30,7 +30,13 @@ def compose(app: cdk.App, environment: Environment) -> dict[str, cdk.Stack]:
     )
     api = ApiStack(app, f"{at}-api", environment=environment, functions=functions)
     observability = ObservabilityStack(
-        app, f"{at}-observability", environment=environment, functions=functions, messaging=messaging, api=api
+        app,
+        f"{at}-observability",
+        environment=environment,
+        functions=functions,
+        messaging=messaging,
+        api=api,
+        orchestration=orchestration,
     )
     made: dict[str, cdk.Stack] = {
         "data": data,

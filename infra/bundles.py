@@ -59,18 +59,20 @@ class Bundle:
 _NODE = ("functions/nodes/services.py", "shared")
 
 BUNDLES = (
-    Bundle("api", ("functions/api", "shared", "statemachines"), 96),
-    Bundle("webhook", ("functions/webhook", "shared"), 80),
-    Bundle("agent", ("functions/nodes/agent", *_NODE), 152),
-    Bundle("approval", ("functions/nodes/approval", *_NODE), 66),
-    Bundle("http", ("functions/nodes/http", *_NODE), 66),
-    Bundle("tool", ("functions/nodes/tool", *_NODE), 98),
+    Bundle("api", ("functions/api", "shared", "statemachines"), 79),
+    Bundle("webhook", ("functions/webhook", "shared"), 55),
+    Bundle("agent", ("functions/nodes/agent", *_NODE), 108),
+    Bundle("approval", ("functions/nodes/approval", *_NODE), 35),
+    Bundle("http", ("functions/nodes/http", *_NODE), 41),
+    Bundle("tool", ("functions/nodes/tool", *_NODE), 73),
     Bundle("dispatch", ("functions/dispatch", "shared"), 23),
+    Bundle("admit", ("functions/admit", "shared"), 36),
     Bundle("complete", ("functions/complete", "shared"), 23),
-    Bundle("event", ("functions/event", "shared"), 50),
-    Bundle("schedule", ("functions/schedule", "shared"), 50),
-    Bundle("poll", ("functions/poll", "shared"), 62),
-    Bundle("migrate", ("functions/migrate", "shared"), 38),
+    Bundle("event", ("functions/event", "shared"), 48),
+    Bundle("schedule", ("functions/schedule", "shared"), 49),
+    Bundle("poll", ("functions/poll", "shared"), 49),
+    Bundle("bulk", ("functions/bulk", "shared"), 48),
+    Bundle("migrate", ("functions/migrate", "shared"), 34),
 )
 
 

@@ -22,17 +22,28 @@ UNUSED = (
     *(f"sqlalchemy/dialects/{name}" for name in ("mssql", "mysql", "oracle", "sqlite")),
     "aws_lambda_powertools/event_handler",
     *(f"aws_lambda_powertools/utilities/{name}" for name in _POWERTOOLS_UTILITIES),
+    *("cffi", "pycparser"),
+    "multidict/_testcapi*.so",
     "*.dist-info/sboms",
 )
-"""Folders as patterns: other databases, what of Powertools is not used (ADR 15), and lists of what was compiled in.
-Licences stay."""
+"""Files and folders as patterns: other databases, what of Powertools is not used (ADR 15), what makes bindings
+(cryptography needs `_cffi_backend` only, which lies beside), a module for multidict's own tests, and lists of what was
+compiled in. Licences stay."""
+BOTOCORE_SERVICES = ("bedrock", "bedrock-runtime", "s3", "secretsmanager", "sso", "sso-oidc", "sts")
+"""Of some 400 that botocore describes, those that `agent` asks, and those that credentials may come from. Only `agent`
+has a botocore of its own: pydantic-ai asks for a newer one than Lambda's image is known to have."""
 
 
 def slim(folder: Path) -> None:
     """Takes out of a folder of installed packages what is not needed to run them."""
     for pattern in UNUSED:
         for unused in folder.glob(pattern):
-            shutil.rmtree(unused)
+            _remove(unused)
+    for service in (*folder.glob("botocore/data/*"), *folder.glob("boto3/data/*")):
+        if service.is_dir() and service.name not in BOTOCORE_SERVICES:
+            shutil.rmtree(service)
+    for metadata in folder.glob("*.dist-info/METADATA"):
+        metadata.write_text(_fields(metadata.read_text(encoding="utf-8")), encoding="utf-8")
     for library in folder.rglob("*.so*"):
         library.write_bytes(without_symbols(library.read_bytes()))
 
@@ -54,6 +65,21 @@ def segments(library: bytes) -> list[tuple[int, int]]:
     headers = [table + index * size for index in range(number)]
     found = [(_word(library, header + _OFFSET_AT), _word(library, header + _SIZE_AT)) for header in headers]
     return [(table, size * number), *found]
+
+
+def _remove(unused: Path) -> None:
+    if unused.is_dir():
+        shutil.rmtree(unused)
+    else:
+        unused.unlink()
+
+
+def _fields(metadata: str) -> str:
+    """Without the description, which is the package's page on PyPI.
+
+    Source: https://packaging.python.org/en/latest/specifications/core-metadata/#description
+    """
+    return metadata.partition("\n\n")[0] + "\n"
 
 
 def _word(library: bytes, at: int) -> int:

@@ -17,6 +17,7 @@ from local.cli.credentials import KEY_FILE
 from local.running import Running, start
 from local.stores import Stores, open_stores
 from shared.adapters.asgi.overload import InFlightLimit
+from shared.adapters.postgres.engine import Pooled
 from shared.adapters.postgres.samples import PostgresWebhookSamples
 from shared.approvals.links import ApprovalLinks
 from shared.bulk.records import MAX_BYTES
@@ -44,7 +45,7 @@ async def stage(settings: Settings, worker: str) -> AsyncIterator[ASGIApp]:
 
 def _app(settings: Settings, stores: Stores, running: Running, oidc: OidcProviders) -> ASGIApp:
     """The receiver behind `/webhooks`, the API behind everything else."""
-    clock, samples = SystemClock(), PostgresWebhookSamples(stores.engine)
+    clock, samples = SystemClock(), PostgresWebhookSamples(Pooled(stores.engine))
     receiver = create_receiver(
         ReceiverDeps(
             stores.triggers,

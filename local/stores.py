@@ -17,7 +17,7 @@ from shared.adapters.postgres.bulk import PostgresBulkRuns
 from shared.adapters.postgres.completions import PostgresTaskCompletions
 from shared.adapters.postgres.connections import PostgresConnections
 from shared.adapters.postgres.dead_letters import PostgresDeadLetters
-from shared.adapters.postgres.engine import create_engine
+from shared.adapters.postgres.engine import Pooled, create_engine
 from shared.adapters.postgres.event_archive import PostgresEventArchive, PostgresEventReplays
 from shared.adapters.postgres.events import PostgresEvents
 from shared.adapters.postgres.executions import PostgresExecutions
@@ -98,13 +98,13 @@ def open_stores(stack: AsyncExitStack, settings: Settings) -> Stores:
         redis=redis,
         circuits=RedisCircuits(redis),
         limits=RedisRateLimits(redis),
-        values=PostgresKeyValues(engine),
+        values=PostgresKeyValues(Pooled(engine)),
         blobs=ObjectBlobs(settings.blob_url or (settings.data / "blobs").resolve().as_uri()),
         approvals=PostgresApprovals(engine),
         audit=PostgresAudit(engine),
-        connections=PostgresConnections(engine),
-        turns=PostgresAgentTurns(engine),
-        memory=PostgresAgentMemory(engine),
+        connections=PostgresConnections(Pooled(engine)),
+        turns=PostgresAgentTurns(Pooled(engine)),
+        memory=PostgresAgentMemory(Pooled(engine)),
         secrets=FernetBox(keys.get_secret_value()) if keys else FernetBox.of_folder(settings.data),
     )
     writers = (stores.journal.close, stores.queue.close, stores.completions.close)

@@ -7,17 +7,19 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from functions.api.deps import Deps
-from shared.adapters.aws.bulk import NoBulkRuns
+from shared.adapters.aws.blobs import S3Blobs
+from shared.adapters.aws.bulk import AwsBulkRuns
 from shared.adapters.aws.completions import StepFunctionsCompletions
-from shared.adapters.aws.events import EventBridgeBus, NoReplays
+from shared.adapters.aws.events import AwsReplays, EventBridgeBus
 from shared.adapters.aws.executions import AwsExecutions
 from shared.adapters.aws.lambdas import LambdaTasks
 from shared.adapters.aws.machines import Machines
+from shared.adapters.aws.repeating import Repeating
 from shared.adapters.aws.schedules import Schedules
 from shared.adapters.aws.settings import Stage, stage
 from shared.adapters.aws.starts import SqsStartQueue
 from shared.adapters.aws.triggers import AwsTriggers
-from shared.adapters.blobs import ObjectBlobs
+from shared.adapters.aws.wakes import SqsWakes
 from shared.adapters.http.client import GuardedClient
 from shared.adapters.http.oidc import HttpOidcProviders
 from shared.adapters.local.secret_box import FernetBox
@@ -27,13 +29,14 @@ from shared.adapters.postgres.audit import PostgresAudit
 from shared.adapters.postgres.bulk import PostgresBulkRuns
 from shared.adapters.postgres.connections import PostgresConnections
 from shared.adapters.postgres.dead_letters import PostgresDeadLetters
-from shared.adapters.postgres.engine import create_engine
+from shared.adapters.postgres.engine import Pooled, create_engine
 from shared.adapters.postgres.event_archive import PostgresEventArchive, PostgresEventReplays
 from shared.adapters.postgres.executions import PostgresExecutions
 from shared.adapters.postgres.identity import PostgresKeys, PostgresMembers, PostgresSessions
-from shared.adapters.postgres.queue import PostgresQueue
+from shared.adapters.postgres.progress import PostgresProgress
 from shared.adapters.postgres.samples import PostgresWebhookSamples
 from shared.adapters.postgres.schedules import PostgresTriggerStates
+from shared.adapters.postgres.starts import PostgresStarts
 from shared.adapters.postgres.triggers import PostgresTriggers
 from shared.adapters.postgres.workflows import PostgresWorkflows
 from shared.adapters.redis.circuits import RedisCircuits
@@ -67,29 +70,30 @@ def wire() -> Deps:
 def _wired(here: Stage, secrets: FernetBox, blob_url: str) -> Deps:
     url, redis_url = here.settings.require_database_url(), here.settings.require_redis_url()
     engine, redis, machines = create_engine(url, pool_size=2), Redis.from_url(redis_url), Machines(here.aws)
+    bus = EventBridgeBus(here.aws.event_bus)
     return Deps(
         workflows=PostgresWorkflows(engine),
         triggers=AwsTriggers(PostgresTriggers(engine), Schedules(here.aws)),
         trigger_states=PostgresTriggerStates(engine),
-        executions=AwsExecutions(PostgresExecutions(engine), machines),
-        queue=SqsStartQueue(PostgresQueue(url, max_queued=here.settings.max_queued), here.aws),
+        executions=AwsExecutions(PostgresExecutions(engine), machines, PostgresProgress(url), bus, SqsWakes(here.aws)),
+        queue=SqsStartQueue(PostgresStarts(url, engine, SystemClock(), max_queued=here.settings.max_queued), here.aws),
         feed=RedisLiveFeed(redis_url),
         secrets=secrets,
         clock=SystemClock(),
         settings=here.settings,
-        blobs=ObjectBlobs(blob_url),
-        connections=PostgresConnections(engine),
+        blobs=S3Blobs(blob_url),
+        connections=PostgresConnections(Pooled(engine)),
         completions=StepFunctionsCompletions(),
         tokens=TaskTokens(secrets.derive("task tokens")),
         approvals=PostgresApprovals(engine),
         approval_links=ApprovalLinks(secrets.derive("approval links")),
-        samples=PostgresWebhookSamples(engine),
+        samples=PostgresWebhookSamples(Pooled(engine)),
         circuits=RedisCircuits(redis),
-        events=EventBridgeBus(here.aws.event_bus),
+        events=bus,
         archive=PostgresEventArchive(engine),
-        replays=NoReplays(PostgresEventReplays(engine)),
+        replays=AwsReplays(PostgresEventReplays(engine), Repeating(here.aws.replay_machine_arn)),
         dead_letters=PostgresDeadLetters(engine),
-        bulk_runs=NoBulkRuns(PostgresBulkRuns(engine)),
+        bulk_runs=AwsBulkRuns(PostgresBulkRuns(engine), Repeating(here.aws.bulk_machine_arn)),
         access=_access(engine, secrets),
         audit=PostgresAudit(engine),
         limits=RedisRateLimits(redis),

@@ -9,7 +9,7 @@ import orjson
 
 from functions.api.deps import Callee, Deps, Publisher
 from functions.api.nesting import callees
-from shared.errors import Diagnostic, NotImplementedYet
+from shared.errors import Diagnostic
 from shared.ids import new_id
 from shared.workflow.definition import WorkflowDefinition
 from shared.workflow.records import Workflow, WorkflowStatus, WorkflowVersion
@@ -87,9 +87,6 @@ async def _stored(
     """Stored first: of two at once that make the same version, only the one that is stored is published."""
     if deps.publisher is None:
         return await store(workflow, version)
-    for name in ("max_concurrency", "flow_control"):
-        if version.definition.get("settings", {}).get(name) is not None:
-            raise NotImplementedYet(f"settings.{name} is not kept on AWS yet; it is on the local stage. Remove it.")
     called = await callees(deps, workflow, version.asl)  # what cannot be published is not stored
     await store(workflow, version)
     return await _published(deps.publisher, version, called)

@@ -4,6 +4,7 @@ from functions.complete.core import CompleteDeps
 from shared.adapters.aws.events import EventBridgeBus
 from shared.adapters.aws.machines import Machines
 from shared.adapters.aws.settings import stage
+from shared.adapters.aws.wakes import SqsWakes
 from shared.adapters.aws.watches import Watches
 from shared.adapters.postgres.express import PostgresExpressHistories
 from shared.adapters.postgres.journal import PostgresJournal
@@ -25,7 +26,8 @@ def from_environment() -> CompleteDeps:
         rows=PostgresQueue(url, max_queued=_NO_LIMIT),
         progress=PostgresProgress(url),
         histories=PostgresExpressHistories(url),
-        watches=Watches(here.aws.queue_watches),
+        watches=Watches(here.aws.watches_queue_url),
         bus=EventBridgeBus(here.aws.event_bus),
+        wakes=SqsWakes(here.aws),
         clock=SystemClock(),
     )

@@ -1,5 +1,6 @@
 """From the end of a state machine to the end of its execution, and to the event that tells of it on the bus."""
 
+import asyncio
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -9,16 +10,10 @@ from typing import Any, Protocol
 import orjson
 
 from shared.clock import Clock
-from shared.executions.records import (
-    Execution,
-    ExecutionStatus,
-    HistoryEvent,
-    Standing,
-    StartRequest,
-    StatusChange,
-    Watch,
-)
-from shared.ports import Journal, StartQueue
+from shared.executions.ending import wake_those_that_wait
+from shared.executions.progress import Standing, Told
+from shared.executions.records import Execution, ExecutionStatus, HistoryEvent, StartRequest, StatusChange, Watch
+from shared.ports import Journal, StartQueue, Wakes
 from shared.ports.events import EventBus
 from shared.triggers.events.lifecycle import Change, event_of_change
 
@@ -45,9 +40,8 @@ class Progress(Protocol):
     async def exists(self, project_id: str, execution_id: str) -> bool:
         """Whether the execution has a row."""
 
-    async def ended(self, project_id: str, execution_id: str) -> tuple[Execution, int | None] | None:
-        """An execution that has ended, and how many events led to it from one execution to the next; None of events
-        that cannot be counted."""
+    async def ended(self, project_id: str, execution_id: str) -> Told | None:
+        """The execution once it has ended."""
 
 
 class Histories(Protocol):
@@ -70,6 +64,7 @@ class CompleteDeps:
     histories: Histories
     watches: Watcher
     bus: EventBus
+    wakes: Wakes
     clock: Clock
 
 
@@ -82,15 +77,15 @@ class Ended:
 
 
 async def complete(event: dict[str, Any], deps: CompleteDeps) -> Ended | None:
-    """Records the end that an event of the type `Step Functions Execution Status Change` tells of, and publishes it as
-    `execution.succeeded`, `execution.failed`, …. Again changes nothing: an execution keeps its first end, whose event
-    always has the same id. None is what is no end.
+    """Records the end that an event of the type `Step Functions Execution Status Change` tells of, wakes those that
+    wait for it, and publishes it as `execution.succeeded`, `execution.failed`, …. Again changes nothing: an execution
+    keeps its first end, whose event always has the same id. None is what is no end.
 
     The execution is asked for what the event may leave out: payloads above 248 KiB.
     Source: https://docs.aws.amazon.com/step-functions/latest/dg/eventbridge-integration.html
 
     Raises:
-        StoreUnavailable: the database, Step Functions or the bus does not answer; the event comes again.
+        StoreUnavailable: the database, Step Functions, a queue or the bus does not answer; the event comes again.
     """
     found = await deps.machines.describe(event["detail"]["executionArn"])
     status = STATUS.get(found["status"])
@@ -100,24 +95,40 @@ async def complete(event: dict[str, Any], deps: CompleteDeps) -> Ended | None:
     started = given["execution"]
     if not await deps.progress.exists(started["project_id"], started["id"]):
         await _take_in(given, found, deps)
-    await end(started["id"], started["project_id"], change_of(status, found["stopDate"], found), deps)
+    change = change_of(status, found["stopDate"], found)
+    await end(started["id"], started["project_id"], change, deps, began=found["startDate"])
     return Ended(status, (found["stopDate"] - found["startDate"]).total_seconds() * 1_000)
 
 
-async def end(execution_id: str, project_id: str, change: StatusChange, deps: CompleteDeps) -> Execution | None:
-    """Records an end and publishes that of the execution, which is the first that was recorded; the execution, or None
-    where it is not there. Raises StoreUnavailable."""
-    await deps.journal.write(execution_id, project_id, (), change)
-    found = await deps.progress.ended(project_id, execution_id)
-    if found is None:  # deleted since
+async def end(
+    execution_id: str, project_id: str, change: StatusChange, deps: CompleteDeps, *, began: datetime | None = None
+) -> Execution | None:
+    """Records an end, and when it `began` where that is known: together, so that it is one statement, since `dispatch`
+    may not have come to write it. Then tells the end of the execution, which is the first that was recorded.
+
+    Returns:
+        the execution, or None where it is not there.
+
+    Raises:
+        StoreUnavailable: the database, a queue or the bus does not answer; again changes nothing.
+    """
+    changes = [change] if began is None else [StatusChange(ExecutionStatus.RUNNING, began), change]
+    await asyncio.gather(*(deps.journal.write(execution_id, project_id, (), each) for each in changes))
+    told = await deps.progress.ended(project_id, execution_id)
+    if told is None:  # deleted since
         return None
-    execution, depth = found
-    if depth is None or execution.completed_at is None:
+    await wake_those_that_wait(told, deps.wakes)
+    await _publish(told, deps)
+    return told.execution
+
+
+async def _publish(told: Told, deps: CompleteDeps) -> None:
+    execution = told.execution
+    if told.depth is None or execution.completed_at is None:
         log.info("an end is not published: a loop through it could not be told")
-    else:
-        told = Change(execution, execution.status, execution.completed_at, depth)
-        await deps.bus.publish(event_of_change(told, deps.clock.now()))
-    return execution
+        return
+    change = Change(execution, execution.status, execution.completed_at, told.depth)
+    await deps.bus.publish(event_of_change(change, deps.clock.now()))
 
 
 async def _take_in(given: dict[str, Any], found: dict[str, Any], deps: CompleteDeps) -> None:
@@ -138,8 +149,6 @@ async def _take_in(given: dict[str, Any], found: dict[str, Any], deps: CompleteD
         created_at=found["startDate"],
     )
     await deps.rows.submit(request)
-    change = StatusChange(ExecutionStatus.RUNNING, found["startDate"])
-    await deps.journal.write(request.execution_id, request.project_id, (), change)
 
 
 def change_of(status: ExecutionStatus, at: datetime, found: Mapping[str, Any]) -> StatusChange:

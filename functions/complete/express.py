@@ -75,13 +75,14 @@ async def _take(run: Run, events: Sequence[HistoryEvent], deps: CompleteDeps) ->
         if project_id is None:
             log.warning("events are not kept: another run of the execution is its history, or there is no execution")
             return None
-        for event in events:
-            if event.type == "ExecutionStarted":
-                change = StatusChange(ExecutionStatus.RUNNING, event.timestamp)
-                await deps.journal.write(run.execution_id, project_id, (), change)
-            elif event.type in _ENDS:
-                change = change_of(_ENDS[event.type], event.timestamp, event.details)
-                return _ended(await end(run.execution_id, project_id, change, deps))
+        began = next((each.timestamp for each in events if each.type == "ExecutionStarted"), None)
+        last = next((each for each in events if each.type in _ENDS), None)
+        if last is not None:
+            change = change_of(_ENDS[last.type], last.timestamp, last.details)
+            return _ended(await end(run.execution_id, project_id, change, deps, began=began))
+        if began is not None:
+            change = StatusChange(ExecutionStatus.RUNNING, began)
+            await deps.journal.write(run.execution_id, project_id, (), change)
     return None
 
 

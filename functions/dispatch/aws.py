@@ -1,8 +1,13 @@
 """The dependencies of the Lambda."""
 
+from functools import partial
+
 from functions.dispatch.core import DispatchDeps
+from shared.adapters.aws.events import EventBridgeBus
 from shared.adapters.aws.machines import Machines
 from shared.adapters.aws.settings import stage
+from shared.adapters.aws.starts import send
+from shared.adapters.aws.wakes import SqsWakes
 from shared.adapters.aws.watches import Watches
 from shared.adapters.postgres.journal import PostgresJournal
 from shared.adapters.postgres.progress import PostgresProgress
@@ -22,6 +27,9 @@ def from_environment() -> DispatchDeps:
         rows=PostgresQueue(url, max_queued=_NO_LIMIT),
         journal=PostgresJournal(url),
         machines=Machines(here.aws),
-        watches=Watches(here.aws.queue_watches),
+        wakes=SqsWakes(here.aws),
+        forward=partial(send, settings=here.aws),
+        watches=Watches(here.aws.watches_queue_url),
+        bus=EventBridgeBus(here.aws.event_bus),
         clock=SystemClock(),
     )

@@ -14,7 +14,7 @@ from typing import Any
 
 from shared.clock import Clock
 from shared.errors import MillraceError, StoreUnavailable, TooManyRequests
-from shared.ports import StartQueue, WorkflowStore
+from shared.ports import StartQueue, WorkflowReader
 from shared.ports.events import ClaimedEvent, EventArchive, EventQueue, EventTriggers, LifecycleOutbox
 from shared.triggers.dead_letters import Undelivered
 from shared.triggers.events.delivery import Deliveries, Targets, deliver, listener_of, undelivered
@@ -39,7 +39,7 @@ log = logging.getLogger(__name__)
 class Deps:
     events: EventQueue
     triggers: EventTriggers
-    workflows: WorkflowStore
+    workflows: WorkflowReader
     queue: StartQueue
     lifecycle: LifecycleOutbox
     clock: Clock

@@ -1,15 +1,19 @@
-"""The Lambda that takes the events of the bus from SQS; see events/event-delivery.json for what it is sent."""
+"""The Lambda that takes the events of the bus from SQS, and that the machine of replays calls; see
+events/event-delivery.json and events/replay-step.json for what it is sent."""
 
+from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
 import orjson
 
+from functions.event import replays
 from functions.event.arrival import Arrivals
 from shared.adapters.aws.loop import run
 from shared.adapters.telemetry.observed import observed
 from shared.clock import SystemClock
 from shared.errors import MalformedRequest
+from shared.repeating import Step
 
 
 @cache
@@ -19,12 +23,21 @@ def _arrivals() -> Arrivals:
     return from_environment()
 
 
+@cache
+def _replaying() -> replays.Deps:
+    from functions.event.aws import replaying  # noqa: PLC0415 - as above
+
+    return replaying()
+
+
 @observed
-def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
-    """A batch of SQS messages in, the ids of those that failed out."""
+def handler(event: dict[str, Any], context: object) -> Mapping[str, Any]:
+    """A batch of SQS messages in, the ids of those that failed out; or a step of a replay in, how it stands out."""
     from shared.adapters.aws.batches import settle  # noqa: PLC0415 - as above
 
     del context
+    if "Records" not in event:
+        return run(replays.go_on(_replaying(), Step.model_validate(event)))
     return run(settle(event["Records"], _one))
 
 

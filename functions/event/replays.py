@@ -5,6 +5,7 @@ What a replay starts has a key of the event, the trigger and the replay: a page 
 
 import asyncio
 import logging
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -13,6 +14,7 @@ from shared.clock import Clock
 from shared.errors import StoreUnavailable, TooManyRequests
 from shared.ports import StartQueue, TriggerStore, WorkflowStore
 from shared.ports.events import EventArchive, EventReplays
+from shared.repeating import STEP_SECONDS, Answer, Step, at_once, done, later, without_row
 from shared.triggers.dead_letters import Undelivered
 from shared.triggers.events.delivery import Deliveries, Targets, deliver, listener_of
 from shared.triggers.events.index import Listener
@@ -36,15 +38,15 @@ class Deps:
     clock: Clock
 
 
-async def step(deps: Deps) -> bool:
-    """Shows one page of one replay to its triggers; False where no replay runs.
+async def step(deps: Deps, *, only: str | None = None) -> bool:
+    """Shows one page of one replay to its triggers; False where no replay runs, or not the one of the id `only`.
 
     One that meets a full queue goes on when its lease has run out.
 
     Raises:
         StoreUnavailable: nothing is lost.
     """
-    replay = await deps.replays.claim(deps.clock.now(), lease=LEASE)
+    replay = await deps.replays.claim(deps.clock.now(), lease=LEASE, only=only)
     if replay is None:
         return False
     until = min(replay.ends_at, replay.created_at)  # what comes later was shown to the triggers as it came
@@ -71,6 +73,19 @@ async def step(deps: Deps) -> bool:
         after = replace(after, status=ReplayStatus.COMPLETED, completed_at=now)
     await deps.replays.advance(after, undelivered, now)
     return True
+
+
+async def go_on(deps: Deps, wanted: Step) -> Answer:
+    """As many pages of one replay as fit in a step of its machine. Raises StoreUnavailable."""
+    until, pages = time.monotonic() + STEP_SECONDS, 0
+    while (more := time.monotonic() < until) and await step(deps, only=wanted.id):
+        pages += 1
+    replay = await deps.replays.get(wanted.project_id, wanted.id)
+    if replay is None:
+        return without_row(wanted.idle)
+    if replay.status is not ReplayStatus.RUNNING:
+        return done()
+    return later(0 if pages else wanted.idle) if more else at_once()
 
 
 async def _shown(deps: Deps, replay: Replay, events: Sequence[Event]) -> list[Undelivered | None]:

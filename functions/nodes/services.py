@@ -13,6 +13,7 @@ from shared.settings import load
 from shared.workflow.node_lambda import NO_SERVICES, NodeServices, Run, answer
 
 if TYPE_CHECKING:
+    from shared.adapters.postgres.session import Database
     from shared.connections.resolve import Connections
     from shared.ports import BlobStore, Circuits, SecretBox, Tracing
 
@@ -22,14 +23,14 @@ def deployed() -> bool:
     return load().stage != "local"
 
 
-def invoke(event: dict[str, Any], run: Run) -> dict[str, Any]:
-    """The answer of a node Lambda. Raises NodeError."""
-    return loop.run(_answer(event, run))
+def invoke(event: dict[str, Any], run: Run, *, only_blobs: bool = False) -> dict[str, Any]:
+    """The answer of a node Lambda; `only_blobs` where nodes name no connection and are not cached. Raises NodeError."""
+    return loop.run(_answer(event, run, only_blobs))
 
 
-async def _answer(event: dict[str, Any], run: Run) -> dict[str, Any]:
+async def _answer(event: dict[str, Any], run: Run, only_blobs: bool) -> dict[str, Any]:
     try:
-        result = await answer(event, run, services())
+        result = await answer(event, run, NodeServices(blobs=blobs()) if only_blobs else services())
     except NodeError:
         measure(Metric.NODE_ERRORS)
         raise
@@ -57,21 +58,21 @@ def services() -> NodeServices:
 
 
 @cache
-def engine() -> Any:
-    """The database's engine, of this process and its loop. Raises ConfigInvalid."""
+def database() -> "Database":
+    """The one connection to the database, of this process and its loop. Raises ConfigInvalid."""
     from shared.adapters.aws.settings import stage  # noqa: PLC0415 - see above
-    from shared.adapters.postgres.engine import create_engine  # noqa: PLC0415
+    from shared.adapters.postgres.session import Session  # noqa: PLC0415
 
-    return create_engine(stage().settings.require_database_url(), pool_size=2)
+    return Session(stage().settings.require_database_url(), patience_seconds=3)
 
 
 @cache
 def blobs() -> "BlobStore | None":
     """Where large payloads are kept."""
-    from shared.adapters.blobs import ObjectBlobs  # noqa: PLC0415 - see above
+    from shared.adapters.aws.blobs import S3Blobs  # noqa: PLC0415 - see above
 
     url = load().blob_url
-    return ObjectBlobs(url) if url else None
+    return S3Blobs(url) if url else None
 
 
 @cache
@@ -94,7 +95,7 @@ def connections() -> "Connections":
     from shared.egress import EgressPolicy  # noqa: PLC0415
 
     client = GuardedClient(EgressPolicy.parse(load().allowed_hosts))
-    return Connections(PostgresConnections(engine()), secrets(), OAuth2Grants(client, SystemClock()))
+    return Connections(PostgresConnections(database()), secrets(), OAuth2Grants(client, SystemClock()))
 
 
 @cache

@@ -3,13 +3,13 @@
 from datetime import timedelta
 
 from functions.poll.core import Deps
+from shared.adapters.aws.blobs import S3Blobs
 from shared.adapters.aws.lambdas import LambdaTasks
 from shared.adapters.aws.settings import stage
 from shared.adapters.aws.starts import SqsStartQueue
-from shared.adapters.blobs import ObjectBlobs
 from shared.adapters.postgres.engine import create_engine
-from shared.adapters.postgres.queue import PostgresQueue
 from shared.adapters.postgres.schedules import PostgresPollSources, PostgresTriggerStates
+from shared.adapters.postgres.starts import PostgresStarts
 from shared.adapters.postgres.workflows import PostgresWorkflows
 from shared.clock import SystemClock
 from shared.errors import ConfigInvalid
@@ -30,8 +30,8 @@ def from_environment() -> Deps:
         sources=PostgresPollSources(engine),
         workflows=PostgresWorkflows(engine),
         runner=LambdaTasks(here.aws),
-        blobs=ObjectBlobs(here.settings.blob_url),
-        queue=SqsStartQueue(PostgresQueue(url), here.aws),
+        blobs=S3Blobs(here.settings.blob_url),
+        queue=SqsStartQueue(PostgresStarts(url, engine, SystemClock()), here.aws),
         clock=SystemClock(),
         early=EARLY,
     )

@@ -31,7 +31,7 @@ from shared.ports import (
     TaskRunner,
     TriggerState,
     TriggerStates,
-    WorkflowStore,
+    WorkflowReader,
 )
 from shared.triggers.changes import DetectionFailed, Seen, detect
 from shared.triggers.dead_letters import Stage, Undelivered
@@ -55,7 +55,7 @@ log = logging.getLogger(__name__)
 class Deps:
     states: TriggerStates
     sources: PollSources
-    workflows: WorkflowStore
+    workflows: WorkflowReader
     runner: TaskRunner
     blobs: BlobStore
     queue: StartQueue

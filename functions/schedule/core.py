@@ -1,7 +1,7 @@
 """What happens at a fire time of a schedule, on every stage.
 
 `fire` starts the run of one fire time. `advance` decides which fire times are due and fires them; the local scheduler
-calls it, and on AWS EventBridge Scheduler has decided already.
+calls it. On AWS EventBridge Scheduler has decided already; arrivals.py takes what it tells.
 
 Nothing runs twice: a claim keeps others away from the trigger, and the run's idempotency key is made of the trigger and
 the fire time, so that whoever comes back to a fire time after a crash finds the run that it started.
@@ -25,12 +25,11 @@ from shared.ports import (
     TriggerState,
     TriggerStates,
     TriggerStore,
-    WorkflowStore,
+    WorkflowReader,
 )
-from shared.triggers.cron import wall_of
 from shared.triggers.dead_letters import Stage, Undelivered
-from shared.triggers.due import due_fires, due_time, too_late
-from shared.triggers.records import Trigger, TriggerType
+from shared.triggers.due import due_fires, due_time
+from shared.triggers.records import Trigger
 from shared.triggers.schedule import ScheduleTriggerConfig, next_fire
 from shared.triggers.starting import origin_of, startable_of
 
@@ -41,7 +40,8 @@ QUEUE_LOOK = timedelta(seconds=1)
 """How often a run that waits for another one asks whether that has ended."""
 
 _TICK = timedelta(microseconds=1)
-_LAST = 20
+LAST = 20
+"""Outcomes that a schedule remembers."""
 _NOT_WANTED = (Gone.code, WorkflowInactive.code)
 
 Outcome = Literal["started", "duplicate", "skipped", "waiting", "refused"]
@@ -54,7 +54,7 @@ class Deps:
     triggers: TriggerStore
     states: TriggerStates
     runs: TriggerRuns
-    workflows: WorkflowStore
+    workflows: WorkflowReader
     executions: ExecutionStore
     queue: StartQueue
     clock: Clock
@@ -97,7 +97,7 @@ async def fire(deps: Deps, trigger: Trigger, at: datetime) -> Fired:
         StoreUnavailable: nothing was started; call it again with the same time.
     """
     config = ScheduleTriggerConfig.model_validate(trigger.config)
-    key = _key(trigger, at)
+    key = key_of(trigger, at)
     if config.overlap != "allow":
         held = await _held(deps, trigger, config, at, key)
         if held is not None:
@@ -130,10 +130,10 @@ async def advance(deps: Deps, claimed: ClaimedTrigger) -> list[Fired]:
             log.warning("fire times were missed", extra={"trigger_id": trigger.id, "policy": config.missed.policy})
         memory.queue += due.fires
         memory.next_fire = due.next
-    done += await _drain(deps, trigger, memory)
-    done += _bounded(memory, config)
-    memory.recent = [*reversed(done), *memory.recent][:_LAST]
-    letters = _undelivered(trigger, config, memory, done)
+    done += await drain(deps, trigger, memory)
+    done += bounded(memory, config)
+    memory.recent = [*reversed(done), *memory.recent][:LAST]
+    letters = undelivered(trigger, config, memory, done)
     state = TriggerState(memory.model_dump(mode="json"), _due_at(config, trigger, memory, now))
     await deps.states.keep(claimed, state, now, undelivered=letters, paused=memory.paused_reason)
     for each in done:
@@ -141,50 +141,7 @@ async def advance(deps: Deps, claimed: ClaimedTrigger) -> list[Fired]:
     return done
 
 
-async def on_event(deps: Deps, project_id: str, trigger_id: str, scheduled: datetime) -> Fired:
-    """What EventBridge Scheduler asks for: one fire time of one trigger. It knows neither windows nor what to do about
-    times that come too late, so both are decided here.
-
-    Raises:
-        StoreUnavailable: call it again with the same time; nothing starts twice.
-    """
-    trigger = await deps.triggers.get(project_id, trigger_id)
-    if trigger is None or trigger.type != TriggerType.SCHEDULE or not trigger.is_active:
-        return Fired(fire_time=scheduled, outcome="skipped", reason="There is no active schedule of this id.")
-    config = ScheduleTriggerConfig.model_validate(trigger.config)
-    if config.window is not None and not config.window.is_open(wall_of(scheduled, config.zone)):
-        return Fired(fire_time=scheduled, outcome="skipped", reason="The time is outside of the execution window.")
-    before = await deps.runs.find(trigger.workflow_id, _key(trigger, scheduled))
-    if before is not None:
-        return Fired(fire_time=scheduled, outcome="duplicate", execution_id=before)
-    now = deps.clock.now()
-    claimed = await deps.states.claim(TriggerType.SCHEDULE, now, lease=LEASE, only=trigger_id)
-    reason = too_late(config, scheduled, now)
-    fired = (
-        await fire(deps, trigger, scheduled)
-        if reason is None
-        else Fired(fire_time=scheduled, outcome="skipped", reason=reason)
-    )
-    if claimed:  # another fire time of the trigger may be remembered just now; then this one is only logged
-        await _remember(deps, claimed[0], config, fired)
-    log.info("fire time", extra={"trigger_id": trigger.id, **fired.model_dump(mode="json")})
-    return fired
-
-
-async def _remember(deps: Deps, claimed: ClaimedTrigger, config: ScheduleTriggerConfig, fired: Fired) -> None:
-    """Keeps what became of the fire time, with a dead letter where it was refused, and gives the claim back."""
-    trigger, now = claimed.trigger, deps.clock.now()
-    memory = ScheduleMemory.model_validate(claimed.state.document if claimed.state is not None else {})
-    if claimed.changed:
-        memory.failures, memory.paused_reason = 0, None
-    memory.next_fire = next_fire(config, now)
-    memory.recent = [fired, *memory.recent][:_LAST]
-    letters = _undelivered(trigger, config, memory, [fired])
-    state = TriggerState(memory.model_dump(mode="json"), now)  # due at once: the next fire time can claim it
-    await deps.states.keep(claimed, state, now, undelivered=letters, paused=memory.paused_reason)
-
-
-def _undelivered(
+def undelivered(
     trigger: Trigger, config: ScheduleTriggerConfig, memory: ScheduleMemory, done: list[Fired]
 ) -> list[Undelivered]:
     """What becomes dead letters; counts failures in a row. Refusing is none while the workflow rests."""
@@ -197,7 +154,7 @@ def _undelivered(
         memory.failures += 1
         letters.append(
             Undelivered(
-                key=_key(trigger, each.fire_time),
+                key=key_of(trigger, each.fire_time),
                 project_id=trigger.project_id,
                 stage=Stage.SCHEDULE,
                 trigger=trigger,
@@ -212,11 +169,12 @@ def _undelivered(
     return letters
 
 
-def _key(trigger: Trigger, at: datetime) -> str:
+def key_of(trigger: Trigger, at: datetime) -> str:
+    """The idempotency key of the run of a fire time."""
     return f"schedule:{trigger.id}:{iso(at)}"
 
 
-async def _drain(deps: Deps, trigger: Trigger, memory: ScheduleMemory) -> list[Fired]:
+async def drain(deps: Deps, trigger: Trigger, memory: ScheduleMemory) -> list[Fired]:
     """Fires what waits, in order, until one has to wait on."""
     done: list[Fired] = []
     while memory.queue:
@@ -228,7 +186,7 @@ async def _drain(deps: Deps, trigger: Trigger, memory: ScheduleMemory) -> list[F
     return done
 
 
-def _bounded(memory: ScheduleMemory, config: ScheduleTriggerConfig) -> list[Fired]:
+def bounded(memory: ScheduleMemory, config: ScheduleTriggerConfig) -> list[Fired]:
     """Drops what came last where more wait than may."""
     dropped = memory.queue[config.max_queued :]
     del memory.queue[config.max_queued :]

@@ -3,26 +3,40 @@
 from functools import cache
 from typing import Any
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError
+from pydantic import AwareDatetime, BaseModel, ConfigDict, TypeAdapter, ValidationError
 
-from functions.schedule.core import Deps, on_event
+from functions.schedule.arrivals import Arrivals
 from shared.adapters.aws.loop import run
 from shared.adapters.telemetry.observed import observed
 from shared.errors import MalformedRequest
 
 
-class ScheduleEvent(BaseModel):
-    """What shared/adapters/aws/schedules.py gives a schedule to say."""
-
+class _Message(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     project_id: str
     trigger_id: str
+
+
+class ScheduleEvent(_Message):
+    """What shared/adapters/aws/schedules.py gives a schedule to say."""
+
     scheduled_time: AwareDatetime
 
 
+class ScheduleWake(_Message):
+    """What shared/adapters/aws/wakes.py sends: at `look_at` the fire time that was put off until then, or now, because
+    an execution has ended."""
+
+    fire_time: AwareDatetime | None
+    look_at: AwareDatetime | None
+
+
+_MESSAGES: TypeAdapter[ScheduleEvent | ScheduleWake] = TypeAdapter(ScheduleEvent | ScheduleWake)
+
+
 @cache
-def _deps() -> Deps:
+def _arrivals() -> Arrivals:
     from functions.schedule.aws import from_environment  # noqa: PLC0415 - drivers are loaded with the first event
 
     return from_environment()
@@ -39,7 +53,19 @@ def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
 
 async def _one(record: dict[str, Any]) -> None:
     try:
-        wanted = ScheduleEvent.model_validate_json(record["body"])
+        wanted = _MESSAGES.validate_json(record["body"])
     except ValidationError as error:
         raise MalformedRequest(f"The message is not one of a schedule: {error.errors(include_input=False)}") from None
-    await on_event(_deps(), wanted.project_id, wanted.trigger_id, wanted.scheduled_time)
+    await _heed(wanted, _arrivals())
+
+
+async def _heed(said: ScheduleEvent | ScheduleWake, arrivals: Arrivals) -> None:
+    ids = (said.project_id, said.trigger_id)
+    if isinstance(said, ScheduleEvent):
+        await arrivals.on_event(*ids, said.scheduled_time)
+    elif said.look_at is not None and said.look_at > arrivals.deps.clock.now():  # SQS holds nothing back for so long
+        await arrivals.wakes.look_at_schedule(*ids, said.fire_time, said.look_at)
+    elif said.fire_time is not None:
+        await arrivals.on_event(*ids, said.fire_time, put_off=True)
+    else:
+        await arrivals.on_end(*ids)

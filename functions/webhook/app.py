@@ -130,12 +130,9 @@ async def _started(
     delivery_id = config.delivery_id(request.headers, parsed)
     fingerprint = delivery_id.encode() if delivery_id and config.delivery_id_in_body else body
     origin = replace(_origin(request, registration, delivery_id, fingerprint), execution_id=execution_id)
-    for key, blob in blobs.items():
+    for key, blob in blobs.items():  # those of a repeated delivery stay, too: its request may be the one that is run
         await deps.blobs.put(key, blob)
     accepted = await start(startable, data, origin, queue=deps.queue, clock=deps.clock)
-    if accepted.duplicate:
-        for key in blobs:
-            await deps.blobs.delete(key)  # the first delivery has them
     return await _accepted(deps, config, request, accepted, data)
 
 

@@ -4,14 +4,14 @@ from redis.asyncio import Redis
 
 from functions.webhook.deps import Deps
 from functions.webhook.targets import CachedTargets
+from shared.adapters.aws.blobs import S3Blobs
 from shared.adapters.aws.executions import NoCompletions
 from shared.adapters.aws.settings import stage
 from shared.adapters.aws.starts import SqsIngest
-from shared.adapters.blobs import ObjectBlobs
 from shared.adapters.local.secret_box import FernetBox
-from shared.adapters.postgres.engine import create_engine
 from shared.adapters.postgres.samples import PostgresWebhookSamples
-from shared.adapters.postgres.triggers import PostgresTriggers
+from shared.adapters.postgres.session import Session
+from shared.adapters.postgres.webhook_targets import PostgresWebhookTargets
 from shared.adapters.redis.ingest import RedisIngest
 from shared.adapters.redis.rate_limits import RedisRateLimits
 from shared.clock import SystemClock
@@ -32,19 +32,19 @@ def wire() -> Deps:
         raise ConfigInvalid(
             "The receiver needs MILLRACE_SEALING_SECRET and MILLRACE_BLOB_URL; the CDK stack sets both."
         )
-    engine = create_engine(here.settings.require_database_url(), pool_size=2)
+    database = Session(here.settings.require_database_url(), patience_seconds=3)
     redis, box, clock = _redis(here.settings.require_redis_url()), FernetBox(keys.get_secret_value()), SystemClock()
     cache = RedisIngest(redis)
     return Deps(
-        triggers=CachedTargets(PostgresTriggers(engine), cache, box, clock),
+        triggers=CachedTargets(PostgresWebhookTargets(database), cache, box, clock),
         queue=SqsIngest(cache, here.aws),
         completions=NoCompletions(),
         secrets=box,
         clock=clock,
         settings=here.settings,
         limits=RedisRateLimits(redis),
-        blobs=ObjectBlobs(here.settings.blob_url),
-        samples=PostgresWebhookSamples(engine),
+        blobs=S3Blobs(here.settings.blob_url),
+        samples=PostgresWebhookSamples(database),
     )
 
 

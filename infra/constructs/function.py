@@ -21,10 +21,12 @@ HANDLERS = {
     "http": "functions.nodes.http.handler.handler",
     "tool": "functions.nodes.tool.handler.handler",
     "dispatch": "functions.dispatch.handler.handler",
+    "admit": "functions.admit.handler.handler",
     "complete": "functions.complete.handler.handler",
     "event": "functions.event.handler.handler",
     "schedule": "functions.schedule.handler.handler",
     "poll": "functions.poll.handler.handler",
+    "bulk": "functions.bulk.handler.handler",
     "migrate": "functions.migrate.handler.handler",
 }
 

@@ -28,6 +28,8 @@ class ApiStack(cdk.Stack):
             deploy_options=self._stage(environment),
             cloud_watch_role=environment.edge,
             domain_name=self._domain(environment),
+            # Files come to webhooks as they are; what is not named here would be read as text, and be spoilt.
+            binary_media_types=["*/*"],
         )
         api = apigateway.LambdaIntegration(functions.all["api"].lambda_function)
         webhook = apigateway.LambdaIntegration(functions.all["webhook"].lambda_function)

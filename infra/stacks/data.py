@@ -1,5 +1,7 @@
 """What is kept: Aurora PostgreSQL behind a proxy, Valkey, blobs in S3, the key and the secrets."""
 
+from collections.abc import Collection
+
 import aws_cdk as cdk
 from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_elasticache as elasticache
@@ -57,8 +59,9 @@ class DataStack(cdk.Stack):
             self._database(environment, network, keep)
             self._cache(environment, network)
 
-    def allow(self, role: iam.IRole, *, blobs: bool = False, sealing: bool = False) -> None:
-        """Lets a function's role read the database's credentials; with `blobs` use the blobs, with `sealing` unseal.
+    def allow(self, role: iam.IRole, *, blobs: Collection[str] = (), sealing: bool = False) -> None:
+        """Lets a function's role read the database's credentials; do with `blobs` what these verbs say (`Get`, `Put`,
+        `Delete`); with `sealing` unseal.
 
         Statements rather than grants: a grant would also write the role into the key's policy, and tie this stack to
         the one of the functions.
@@ -66,17 +69,19 @@ class DataStack(cdk.Stack):
         secrets = [*self._credentials, *([self.sealing.secret_arn] if sealing else [])]
         allowed = [
             (["secretsmanager:GetSecretValue"], secrets),
-            (["kms:Decrypt"], [self.key.key_arn] if secrets or blobs else []),
-            (["kms:GenerateDataKey"], [self.key.key_arn] if blobs else []),
-            (["s3:GetObject", "s3:PutObject"], [f"{self._blobs_arn}/*"] if blobs else []),
-            (["s3:ListBucket"], [self._blobs_arn] if blobs else []),
+            (["kms:Decrypt"], [self.key.key_arn] if secrets or "Get" in blobs else []),
+            (["kms:GenerateDataKey"], [self.key.key_arn] if "Put" in blobs else []),
+            ([f"s3:{verb}Object" for verb in blobs], [f"{self._blobs_arn}/*"] if blobs else []),
+            # S3 says 404 for what is not there only to who may list, to others 403; what is deleted is listed first.
+            (["s3:ListBucket"], [self._blobs_arn] if {"Get", "Delete"} & {*blobs} else []),
         ]
         for actions, resources in allowed:
             if resources:
                 role.add_to_principal_policy(iam.PolicyStatement(actions=actions, resources=resources))
         name = f"{self._prefix}-blobs-<AWS::AccountId>-<AWS::Region>"
         finding = f"AwsSolutions-IAM5[Resource::arn:<AWS::Partition>:s3:::{name}/*]"
-        accept(role, {finding: "Every execution has objects of its own in the bucket."} if blobs else {})
+        reason = {finding: "Every execution has objects of its own in the bucket."}
+        accept(role, reason if blobs else {})
 
     def _blobs(self, environment: Environment, keep: cdk.RemovalPolicy) -> s3.Bucket:
         bucket = s3.Bucket(

@@ -21,21 +21,44 @@ SIZES = {
     "http": Size(512, 120),
     "tool": Size(512, 120),
     "dispatch": Size(512, DISPATCH_SECONDS),
+    "admit": Size(512, INBOXES["wakes"]),
     "complete": Size(512, INBOXES["ends"]),
     "event": Size(512, INBOXES["events"]),
     "schedule": Size(512, INBOXES["fires"]),
     "poll": Size(512, INBOXES["polls"]),
+    "bulk": Size(1024, 120),  # shared/repeating.py: a step goes on for 40 s, then ends what it began
     "migrate": Size(512, 600),
 }
-_BLOBS = ("api", "webhook", "poll", *NODES)
+_BLOBS = {
+    "api": ("Get", "Put"),
+    "webhook": ("Put",),
+    "poll": ("Get", "Delete"),  # what a node put aside of its answer
+    "agent": ("Get", "Put"),
+    "approval": ("Get",),
+    "http": ("Get", "Put"),
+    "tool": ("Get", "Put"),
+    "bulk": ("Get",),
+}
+"""What a function does with blobs."""
 _SEALING = ("api", "webhook", *NODES)
-_INBOXES = {"events": "event", "ends": "complete", "watches": "complete", "fires": "schedule", "polls": "poll"}
+_INBOXES = {
+    "events": "event",
+    "ends": "complete",
+    "watches": "complete",
+    "fires": "schedule",
+    "polls": "poll",
+    "wakes": "admit",
+}
+_AT_ONCE = {"admit": 5}
+"""Environments of a function at most: those that admit wait for one another in the database."""
+_STARTERS = ("api", "webhook", "tool", "event", "schedule", "poll", "bulk")
 _BATCH = {"high": 1, "normal": 10, "low": 10}
 """Start requests handed to `dispatch` at a time: one of high priority does not wait for others."""
 
 
 class FunctionsStack(cdk.Stack):
-    """`all` by name. Machines are named by what their names begin with, since publishing makes them later."""
+    """`all` by name. Machines are named by what their names begin with, since publishing makes them later; `repeating`
+    are those of bulk runs and replays, whose names begin otherwise: no function may change them."""
 
     def __init__(
         self,
@@ -52,6 +75,7 @@ class FunctionsStack(cdk.Stack):
         self.machine_role_arn = self.format_arn(
             service="iam", region="", resource="role", resource_name=f"{environment.prefix}-machines"
         )
+        self.repeating = {name: self._machine(f"{environment.prefix}_{name}") for name in ("bulk", "replay")}
         self.all: dict[str, Function] = {}
         for function, size in SIZES.items():
             self.all[function] = Function(
@@ -68,11 +92,12 @@ class FunctionsStack(cdk.Stack):
                     **(self._models() if function == "agent" else {}),
                 },
             )
-            data.allow(self.all[function].role, blobs=function in _BLOBS, sealing=function in _SEALING)
+            data.allow(self.all[function].role, blobs=_BLOBS.get(function, ()), sealing=function in _SEALING)
         self._publishing()
         self._model_access()
         self._queues(messaging)
         self._scheduling(messaging)
+        self._repeating()
         self._migration()
 
     def _size(self, function: str, size: Size) -> Size:
@@ -91,6 +116,7 @@ class FunctionsStack(cdk.Stack):
             for node in NODES
         }
         return arns | {
+            **{f"MILLRACE_{name.upper()}_MACHINE_ARN": arn for name, arn in self.repeating.items()},
             "MILLRACE_MACHINE_PREFIX": prefix,
             "MILLRACE_MACHINE_ROLE_ARN": self.machine_role_arn,
             "MILLRACE_MACHINE_LOG_GROUP_ARN": self._machine_logs(prefix),
@@ -145,7 +171,7 @@ class FunctionsStack(cdk.Stack):
 
     def _queues(self, messaging: MessagingStack) -> None:
         for priority, queue in messaging.queues.items():
-            for sender in ("api", "webhook", "tool", "event", "schedule", "poll"):
+            for sender in (*_STARTERS, "admit"):
                 self.all[sender].allow(["sqs:SendMessage"], [queue.queue_arn])
             self.all["dispatch"].lambda_function.add_event_source(
                 SqsEventSource(queue, batch_size=_BATCH[priority], report_batch_item_failures=True)
@@ -154,9 +180,18 @@ class FunctionsStack(cdk.Stack):
         for inbox, function in _INBOXES.items():
             size = 1 if function == "poll" else 10  # a slow source keeps no other waiting
             self.all[function].lambda_function.add_event_source(
-                SqsEventSource(messaging.inboxes[inbox], batch_size=size, report_batch_item_failures=True)
+                SqsEventSource(
+                    messaging.inboxes[inbox],
+                    batch_size=size,
+                    report_batch_item_failures=True,
+                    max_concurrency=_AT_ONCE.get(function),
+                )
             )
-        for publisher in ("api", "complete"):
+        for waker in (*_STARTERS, "dispatch", "complete", "admit"):
+            self.all[waker].allow(["sqs:SendMessage"], [messaging.inboxes["wakes"].queue_arn])
+        for waker in ("api", "complete", "schedule"):
+            self.all[waker].allow(["sqs:SendMessage"], [messaging.inboxes["fires"].queue_arn])
+        for publisher in ("api", "dispatch", "complete", "schedule"):
             self.all[publisher].allow(["events:PutEvents"], [messaging.bus.event_bus_arn])
         for watcher in ("dispatch", "complete"):
             self.all[watcher].allow(["sqs:SendMessage"], [messaging.inboxes["watches"].queue_arn])
@@ -177,6 +212,14 @@ class FunctionsStack(cdk.Stack):
         self.all["schedule"].allow(["states:StopExecution"], self._executions())  # by the overlap policy
         accept_machines(self.all["schedule"].role, group)
 
+    def _repeating(self) -> None:
+        """Bulk runs and replays: the API starts their machines; of a bulk run's executions some are stopped or let go
+        on. The machines are made by infra/stacks/orchestration.py."""
+        self.all["api"].allow(["states:StartExecution"], list(self.repeating.values()))
+        bulk = self.all["bulk"]
+        bulk.allow(["states:StopExecution", "states:RedriveExecution"], self._executions())
+        accept_machines(bulk.role, self._environment.prefix)
+
     def _migration(self) -> None:
         """Brings the schema up to the code on every deploy that changes the code; nothing else is invoked before."""
         migrate = self.all["migrate"].lambda_function
@@ -189,9 +232,12 @@ class FunctionsStack(cdk.Stack):
         )
 
     def _machines(self) -> list[str]:
-        name = f"{self._environment.prefix}-*"
+        return [self._machine(f"{self._environment.prefix}-*")]
+
+    def _machine(self, name: str) -> str:
         colon = cdk.ArnFormat.COLON_RESOURCE_NAME
-        return [self.format_arn(service="states", resource="stateMachine", resource_name=name, arn_format=colon)]
+        arn: str = self.format_arn(service="states", resource="stateMachine", resource_name=name, arn_format=colon)
+        return arn
 
     def _executions(self) -> list[str]:
         name = f"{self._environment.prefix}-*"

@@ -16,11 +16,10 @@ from infra.config import Environment
 from infra.constructs.queue import dead_letters
 
 PRIORITIES = ("high", "normal", "low")
-INBOXES = {"events": 60, "ends": 60, "watches": 60, "fires": 60, "polls": 120}
-"""What rules and schedules fill, and how many seconds the function may take for a batch: events of the bus, ends of
-machines, express executions to be looked at (by `dispatch`), fire times of schedules, polls that are due."""
-WATCHED_SECONDS = 900
-"""How long messages of `watches` lie there before they are seen: LATER_SECONDS of shared/adapters/aws/watches.py."""
+INBOXES = {"events": 60, "ends": 60, "watches": 60, "fires": 60, "polls": 120, "wakes": 60}
+"""What rules, schedules and functions fill, and how many seconds the function may take for a batch: events of the bus,
+ends of machines, express executions to be looked at, fire times of schedules, polls that are due, reasons to look
+whether something may begin."""
 DISPATCH_SECONDS = 30
 """How long `dispatch` may take for a batch; AWS asks for six times that before a message shows up again."""
 _ENDS = ["SUCCEEDED", "FAILED", "TIMED_OUT", "ABORTED"]
@@ -52,10 +51,12 @@ class MessagingStack(cdk.Stack):
         self.scheduler_role = self._scheduler_role(environment)
         self.variables = {
             **{f"MILLRACE_QUEUE_{priority.upper()}": queue.queue_url for priority, queue in self.queues.items()},
-            "MILLRACE_QUEUE_WATCHES": self.inboxes["watches"].queue_url,
+            "MILLRACE_WATCHES_QUEUE_URL": self.inboxes["watches"].queue_url,
+            "MILLRACE_WAKES_QUEUE_URL": self.inboxes["wakes"].queue_url,
             "MILLRACE_EVENT_BUS": self.bus.event_bus_name,
             "MILLRACE_SCHEDULE_GROUP": environment.prefix,
             "MILLRACE_SCHEDULER_ROLE_ARN": self.scheduler_role.role_arn,
+            "MILLRACE_FIRES_QUEUE_URL": self.inboxes["fires"].queue_url,
             "MILLRACE_FIRES_QUEUE_ARN": self.inboxes["fires"].queue_arn,
             "MILLRACE_POLLS_QUEUE_ARN": self.inboxes["polls"].queue_arn,
         }

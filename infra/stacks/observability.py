@@ -11,10 +11,13 @@ from constructs import Construct
 from infra.config import Environment
 from infra.stacks.api import ApiStack
 from infra.stacks.functions import FunctionsStack
-from infra.stacks.messaging import WATCHED_SECONDS, MessagingStack
+from infra.stacks.messaging import MessagingStack
+from infra.stacks.orchestration import OrchestrationStack
 
 _FIVE_MINUTES = cdk.Duration.minutes(5)
 _NODES_WITH_WORK = ("agent", "approval", "http", "tool")
+_HELD_BACK = {"wakes": 900, "fires": 900, "watches": 900}
+"""Seconds for which messages may be meant to wait, by the queue's name."""
 
 
 class ObservabilityStack(cdk.Stack):
@@ -29,6 +32,7 @@ class ObservabilityStack(cdk.Stack):
         functions: FunctionsStack,
         messaging: MessagingStack,
         api: ApiStack,
+        orchestration: OrchestrationStack,
     ) -> None:
         super().__init__(scope, name)
         self.topic = sns.Topic(self, "Alarms", topic_name=f"{environment.prefix}-alarms", enforce_ssl=True)
@@ -37,6 +41,7 @@ class ObservabilityStack(cdk.Stack):
         self._queues(messaging)
         self._functions(functions)
         self._api(api)
+        self._repeating(orchestration)
         self._executions(environment)
         if environment.edge:
             self._dashboard(environment, functions, messaging, api)
@@ -62,10 +67,8 @@ class ObservabilityStack(cdk.Stack):
             self._alarm(f"Dead{name.title()}", depth, 1, f"A message of '{name}' was given up; look, then redrive it")
         for name, queue in {**messaging.queues, **messaging.inboxes}.items():
             age = queue.metric_approximate_age_of_oldest_message(period=_FIVE_MINUTES, statistic="Maximum")
-            late = 300 + (WATCHED_SECONDS if name == "watches" else 0)
-            self._alarm(
-                f"Age{name.title()}", age, late, "Messages wait five minutes: is a limit reached, a store away?"
-            )
+            why = "Messages wait five minutes: is a limit reached, a store away?"
+            self._alarm(f"Age{name.title()}", age, 300 + _HELD_BACK.get(name, 0), why)
 
     def _functions(self, functions: FunctionsStack) -> None:
         for name, function in functions.all.items():
@@ -80,6 +83,13 @@ class ObservabilityStack(cdk.Stack):
         self._alarm("ApiFailures", failures, 5, "The API answered five requests with a 5xx in five minutes")
         slow = api.rest.metric_latency(period=_FIVE_MINUTES, statistic="p99")
         self._alarm("ApiSlow", slow, 3_000, "One request in a hundred takes 3 s or longer", 3)
+
+    def _repeating(self, orchestration: OrchestrationStack) -> None:
+        for name, machine in orchestration.repeating.items():
+            failed = machine.metric_failed(period=_FIVE_MINUTES)
+            self._alarm(
+                f"{name.title()}GivenUp", failed, 1, f"The work of a {name} was given up; look, then redrive it"
+            )
 
     def _executions(self, environment: Environment) -> None:
         told = {

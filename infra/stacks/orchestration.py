@@ -1,4 +1,4 @@
-"""What compiled machines may do, and where they log."""
+"""What compiled machines may do, where they log, and the machines that are the same for all workflows."""
 
 import aws_cdk as cdk
 from aws_cdk import aws_iam as iam
@@ -9,6 +9,7 @@ from constructs import Construct
 from infra.config import Environment
 from infra.constructs.function import retention
 from infra.constructs.nag import accept, accept_machines
+from infra.constructs.repeating import repeating
 from infra.stacks.functions import NODES, FunctionsStack
 from infra.stacks.messaging import MessagingStack
 
@@ -28,9 +29,12 @@ _LOG_DELIVERY = [
 """https://docs.aws.amazon.com/step-functions/latest/dg/cw-logs.html: these take no resource."""
 _TRACES = ["xray:PutTraceSegments", "xray:PutTelemetryRecords", "xray:GetSamplingRules", "xray:GetSamplingTargets"]
 
+_REPEATED = {"bulk": "bulk", "replay": "event"}
+"""The function that a machine repeats until its work is done."""
+
 
 class OrchestrationStack(cdk.Stack):
-    """`role` is what every compiled machine runs as."""
+    """`role` is what every compiled machine runs as; `repeating` are the machines of bulk runs and replays."""
 
     def __init__(
         self,
@@ -42,8 +46,18 @@ class OrchestrationStack(cdk.Stack):
         messaging: MessagingStack,
     ) -> None:
         super().__init__(scope, name)
-        self._log_group("Machines", environment.prefix, environment)
+        group = self._log_group("Machines", environment.prefix, environment)
         self._histories(functions, self._log_group("Express", f"{environment.prefix}-express", environment))
+        self.repeating = {
+            name: repeating(
+                self,
+                name.title(),
+                machine_name=f"{environment.prefix}_{name}",
+                function=functions.all[function].lambda_function.function_arn,
+                log_group=group,
+            )
+            for name, function in _REPEATED.items()
+        }
         nodes = [functions.all[node].lambda_function.function_arn for node in NODES]
         boundary = self._boundary(environment, nodes, messaging)
         self.role = iam.Role(

@@ -1,10 +1,11 @@
-"""BlobStore on obstore: a folder on one machine, S3 on AWS, by the same code.
+"""BlobStore on obstore, for the local stage: a folder, or a bucket. Functions on AWS have adapters/aws/blobs.py.
 
 Source: https://developmentseed.org/obstore
 """
 
 import os
 from collections.abc import Sequence
+from contextlib import suppress
 
 import obstore
 from obstore.exceptions import BaseError
@@ -55,6 +56,9 @@ class ObjectBlobs(BlobStore):
     async def delete(self, prefix: str) -> None:
         """Removes every key that begins with `prefix` (whole path segments). Raises StoreUnavailable."""
         try:
+            with suppress(FileNotFoundError):  # a key begins with itself, but is not listed as such
+                await obstore.head_async(self._store, prefix)
+                await obstore.delete_async(self._store, prefix)
             async for batch in obstore.list(self._store, prefix=prefix):
                 await obstore.delete_async(self._store, [each["path"] for each in batch])
         except (BaseError, OSError) as error:

@@ -5,8 +5,7 @@ changes nothing, and the next one goes on where the row says.
 """
 
 import asyncio
-import logging
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from itertools import count
 
@@ -24,7 +23,14 @@ _AT_ONCE = 250
 _PAUSE_SECONDS = 0.1
 _BLOCKED_SECONDS = 2.0
 
-log = logging.getLogger(__name__)
+Rest = Callable[[float], Awaitable[bool]]
+"""Asked before each batch: for how many seconds nothing can be handed over, 0 where more can. Says whether to go on."""
+
+
+async def patient(seconds: float) -> bool:
+    """Waits, and goes on."""
+    await asyncio.sleep(seconds)
+    return True
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,14 +45,16 @@ class Feeding:
     worker: str
 
 
-async def feed(deps: Feeding, bulk: BulkRun) -> None:
-    """Feeds a bulk run that was claimed until every input is with the queue, it is cancelled, or another took it over.
+async def feed(deps: Feeding, bulk: BulkRun, rest: Rest = patient) -> None:
+    """Feeds a bulk run that was claimed until every input is with the queue, it is cancelled, another took it over, or
+    `rest` says so.
 
-    While the workflow is paused, or the queue is full, it waits. Raises StoreUnavailable.
+    While the workflow is paused, the queue is full, or as many are unfinished as may, it rests. Raises
+    StoreUnavailable.
     """
     if bulk.cancel_requested_at is None:
         lines = (await deps.blobs.get(bulk.inputs_key) or b"").splitlines()
-        if await _submit_all(deps, bulk, lines):
+        if await _submit_all(deps, bulk, lines, rest):
             await deps.runs.close(bulk.id)
             return
     now = await deps.runs.get(bulk.project_id, bulk.id)
@@ -56,10 +64,10 @@ async def feed(deps: Feeding, bulk: BulkRun) -> None:
         await deps.runs.close(now.id)
 
 
-async def _submit_all(deps: Feeding, bulk: BulkRun, lines: Sequence[bytes]) -> bool:
+async def _submit_all(deps: Feeding, bulk: BulkRun, lines: Sequence[bytes], rest: Rest) -> bool:
     """Whether all are submitted; False where feeding has to stop."""
-    position, floor = bulk.submitted, -1
-    while position < bulk.total:
+    position, floor, pause = bulk.submitted, -1, 0.0
+    while position < bulk.total and await rest(pause):
         unfinished, first = await deps.runs.unfinished(bulk, after=floor)
         floor = position - 1 if first is None else first - 1
         # Asked after counting: the room that a cancel made is not for more of it.
@@ -68,9 +76,8 @@ async def _submit_all(deps: Feeding, bulk: BulkRun, lines: Sequence[bytes]) -> b
         room = min(bulk.max_in_flight - unfinished, _AT_ONCE)
         taken = await _submit(deps, bulk, position, lines[position : position + room]) if room > 0 else 0
         position += max(taken, 0)
-        if taken <= 0:
-            await asyncio.sleep(_BLOCKED_SECONDS if taken < 0 else _PAUSE_SECONDS)
-    return await deps.runs.advance(bulk.id, deps.worker, position)
+        pause = 0.0 if taken > 0 else _PAUSE_SECONDS if taken == 0 else _BLOCKED_SECONDS
+    return await deps.runs.advance(bulk.id, deps.worker, position) and position == bulk.total
 
 
 async def _submit(deps: Feeding, bulk: BulkRun, position: int, lines: Sequence[bytes]) -> int:

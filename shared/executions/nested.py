@@ -14,9 +14,9 @@ TASK_FAILED = "States.TaskFailed"
 _STATUS = {ExecutionStatus.CANCELLED: "ABORTED"}
 
 
-def is_express(mode: str, context: Mapping[str, Any]) -> bool:
+def is_express(mode: str | None, context: Mapping[str, Any]) -> bool:
     """Whether an execution of a version of this mode runs on an EXPRESS machine on AWS. One that is nested in another
-    does not: whoever waits for it has to be able to ask Step Functions about it."""
+    does not: whoever waits for it has to be able to ask Step Functions about it. `mode` is None where it has no row."""
     return mode == "express" and "parent" not in context
 
 

@@ -142,17 +142,6 @@ class Watch:
     execution_id: str
 
 
-@dataclass(frozen=True, slots=True)
-class Standing:
-    """Of an execution on AWS, what its start and its end go by."""
-
-    workflow_name: str
-    status: ExecutionStatus | None = None
-    """None, as all that follows, where it has no row."""
-    mode: str | None = None
-    started_at: datetime | None = None
-
-
 def machine_input(request: StartRequest, workflow_name: str) -> dict[str, Any]:
     """The input that every state machine is started with: the author's input, and who and what this execution is.
 

@@ -7,7 +7,7 @@ from shared.clock import Clock
 from shared.errors import NodeConfigInvalid, NodeStoreUnavailable, QueueFull, StoreUnavailable
 from shared.executions.records import StartRequest
 from shared.ids import derived_id
-from shared.ports import StartQueue, WorkflowStore
+from shared.ports import StartQueue, WorkflowReader
 from shared.workflow.node_call import NodeCall
 from shared.workflow.records import WorkflowStatus
 
@@ -16,7 +16,7 @@ from shared.workflow.records import WorkflowStatus
 class WorkflowStarts:
     """Starts the newest version of workflows of the same project."""
 
-    workflows: WorkflowStore
+    workflows: WorkflowReader
     queue: StartQueue
     clock: Clock
 

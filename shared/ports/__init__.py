@@ -10,8 +10,8 @@ The ports of shared/ports/identity.py and shared/ports/events.py are imported fr
 receiver need none of them.
 """
 
-from shared.ports.approvals import ApprovalStore
-from shared.ports.bulk import BulkItem, BulkRuns
+from shared.ports.approvals import ApprovalRequests, ApprovalStore
+from shared.ports.bulk import BulkItem, BulkRows, BulkRuns
 from shared.ports.circuits import Circuit, Circuits, CircuitState, Permit
 from shared.ports.common import Page
 from shared.ports.connections import ConnectionStore, Grants, SecretBox
@@ -28,6 +28,7 @@ from shared.ports.executions import (
     Signals,
     StartQueue,
     TaskCompletions,
+    Wakes,
 )
 from shared.ports.nodes import (
     AgentMemory,
@@ -44,7 +45,7 @@ from shared.ports.nodes import (
 )
 from shared.ports.schedules import ClaimedTrigger, PollSources, TriggerRuns, TriggerState, TriggerStates, UnfinishedRun
 from shared.ports.tasks import TaskCall, TaskFailed, TaskRunner
-from shared.ports.workflows import TriggerStore, WorkflowStore
+from shared.ports.workflows import TriggerStore, WorkflowReader, WorkflowStore
 
 __all__ = [
     "Admission",
@@ -53,11 +54,13 @@ __all__ = [
     "AgentText",
     "AgentTurnRecord",
     "AgentTurns",
+    "ApprovalRequests",
     "ApprovalStore",
     "Backlog",
     "BlobInfo",
     "BlobStore",
     "BulkItem",
+    "BulkRows",
     "BulkRuns",
     "Circuit",
     "CircuitState",
@@ -91,5 +94,7 @@ __all__ = [
     "TriggerStates",
     "TriggerStore",
     "UnfinishedRun",
+    "Wakes",
+    "WorkflowReader",
     "WorkflowStore",
 ]

@@ -7,11 +7,13 @@ from shared.approvals.records import Approval, ApprovalStatus, Decision
 from shared.ports.common import Page
 
 
-class ApprovalStore(Protocol):
+class ApprovalRequests(Protocol):
     async def ask(self, approval: Approval) -> None:
         """Keeps a new approval. One that is there and waits for another token, because its node was tried again or
         others are asked now, is pending again under the new one. Raises StoreUnavailable."""
 
+
+class ApprovalStore(ApprovalRequests, Protocol):
     async def get(self, project_id: str | None, approval_id: str) -> Approval | None:
         """The approval; of whatever project, without one: for who proves by a signed link that this one is theirs."""
 

@@ -44,9 +44,9 @@ class BulkRuns(Protocol):
     ) -> Sequence[BulkItem]:
         """Those submitted behind the index `after`, in order of their inputs; with `statuses`, only in these."""
 
-    async def claim(self, worker: str) -> BulkRun | None:
-        """One that has something left to do and that nobody feeds: `worker` does until it gives it back, or does not
-        say anything of it for a minute."""
+    async def claim(self, worker: str, *, only: str | None = None) -> BulkRun | None:
+        """One that has something left to do and that nobody feeds, or, if so, the one of the id `only`: `worker` does
+        until it gives it back, or does not say anything of it for a minute."""
 
     async def advance(self, bulk_id: str, worker: str, submitted: int) -> bool:
         """Keeps how far it is. False where `worker` is to stop: it was cancelled, or somebody else feeds it."""
@@ -66,3 +66,20 @@ class BulkRuns(Protocol):
     async def redrive_failed(self, bulk: BulkRun, at: datetime) -> int:
         """Lets those that failed or timed out go on from where they did; how many did. See
         ExecutionStore.request_redrive for which can."""
+
+
+class BulkRows(BulkRuns, Protocol):
+    """BulkRuns of executions that run elsewhere: their rows are asked what is to be done there."""
+
+    async def reopen(self, bulk_id: str) -> None:
+        """Shows it as running, until it is closed; one that was cancelled stays so."""
+
+    async def redrivable_count(self, bulk: BulkRun, at: datetime) -> int:
+        """How many `redrive_failed` would let go on."""
+
+    async def redrivable(self, bulk: BulkRun, at: datetime, *, after: int, limit: int) -> Sequence[str]:
+        """Ids of these executions, in order of the inputs, behind the index `after`."""
+
+    async def to_stop(self, bulk: BulkRun, *, limit: int) -> Sequence[str]:
+        """Ids of its executions that run, that are to be cancelled and that can be stopped: an express one ends by
+        itself."""

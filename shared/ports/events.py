@@ -87,8 +87,8 @@ class EventReplays(Protocol):
     async def cancel(self, project_id: str, replay_id: str, at: datetime) -> None:
         """One that runs stops at its next page."""
 
-    async def claim(self, now: datetime, *, lease: timedelta) -> Replay | None:
-        """A running replay that no live process holds; the oldest first."""
+    async def claim(self, now: datetime, *, lease: timedelta, only: str | None = None) -> Replay | None:
+        """A running replay that no live process holds; the oldest first, or, if so, the one of the id `only`."""
 
     async def advance(self, replay: Replay, undelivered: Sequence[Undelivered], now: datetime) -> None:
         """Keeps how far the claimed replay got, with what failed, in one transaction, and gives it back."""

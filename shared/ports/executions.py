@@ -120,6 +120,18 @@ class Admission(Protocol):
         """Admits those for which there is room, those of high priority first, then the oldest; how many."""
 
 
+class Wakes(Protocol):
+    """Has somebody look whether something may begin, on a stage where nobody looks by himself."""
+
+    async def look(self, at: datetime | None = None) -> None:
+        """Durable once this returns: somebody looks soon, or at the time. Raises StoreUnavailable."""
+
+    async def look_at_schedule(
+        self, project_id: str, trigger_id: str, fire_time: datetime | None = None, at: datetime | None = None
+    ) -> None:
+        """As `look`, for what waits of one schedule. At `at` comes the `fire_time` that was put off until then."""
+
+
 class Journal(Protocol):
     async def write(
         self,

@@ -9,15 +9,20 @@ from shared.triggers.records import Trigger, WebhookRegistration, WebhookTarget
 from shared.workflow.records import Workflow, WorkflowStatus, WorkflowVersion
 
 
-class WorkflowStore(Protocol):
-    async def create(self, workflow: Workflow, version: WorkflowVersion) -> None:
-        """Keeps a new workflow with its version 1. Raises NameTaken."""
-
+class WorkflowReader(Protocol):
     async def get(self, project_id: str, workflow_id: str) -> Workflow | None:
         """The workflow, deleted ones included."""
 
     async def find(self, project_id: str, name: str) -> Workflow | None:
         """The workflow of this name that is not deleted."""
+
+    async def version(self, workflow_id: str, version: int) -> WorkflowVersion | None:
+        """One compiled version. Not filtered by project: the interpreter asks for what a start request named."""
+
+
+class WorkflowStore(WorkflowReader, Protocol):
+    async def create(self, workflow: Workflow, version: WorkflowVersion) -> None:
+        """Keeps a new workflow with its version 1. Raises NameTaken."""
 
     async def list(
         self, project_id: str, *, status: WorkflowStatus | None = None, limit: int = 50, cursor: str | None = None
@@ -31,9 +36,6 @@ class WorkflowStore(Protocol):
 
     async def set_status(self, project_id: str, workflow_id: str, status: WorkflowStatus, at: datetime) -> None:
         """Moves a workflow to `status`. Raises Conflict where it was deleted meanwhile."""
-
-    async def version(self, workflow_id: str, version: int) -> WorkflowVersion | None:
-        """One compiled version. Not filtered by project: the interpreter asks for what a start request named."""
 
 
 class TriggerStore(Protocol):

@@ -17,6 +17,8 @@ class Stage(StrEnum):
     """A fire time: `{"fire_time"}`."""
     POLLING = "polling"
     """An item of a source: `{"input"}`."""
+    WEBHOOK = "webhook"
+    """A delivery that was answered before its workflow's rate limit refused it, on AWS: `{"input"}`."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from shared.errors import NotImplementedYet
 from shared.triggers.cron import fields_of, wall_of
 from shared.triggers.schedule import Rate, ScheduleTriggerConfig
 
@@ -31,12 +30,8 @@ class ScheduleExpression:
 
 
 def eventbridge_expressions(config: ScheduleTriggerConfig) -> list[ScheduleExpression]:
-    """The schedules that together fire at the config's nominal times; the function that they invoke applies the window.
-
-    Raises:
-        NotImplementedYet: the config needs somebody who looks again later, which no schedule of EventBridge does.
-    """
-    _refuse_waiting(config)
+    """The schedules that together fire at the config's nominal times; the function that they invoke applies the window
+    and what may have to wait."""
     if config.cron is not None:
         texts = eventbridge_crons(config.cron)
     elif config.rate is not None:
@@ -66,16 +61,6 @@ def eventbridge_crons(expression: str) -> list[str]:
                 f" {MAX_EXPRESSION}. Make several triggers of it."
             )
     return texts
-
-
-def _refuse_waiting(config: ScheduleTriggerConfig) -> None:
-    wanted = []
-    if config.window is not None and config.window.outside == "defer":
-        wanted.append("config.window.outside 'defer' (use 'skip')")
-    if config.overlap == "queue":
-        wanted.append("config.overlap 'queue' (use 'allow', 'skip' or 'cancel_previous')")
-    if wanted:
-        raise NotImplementedYet(f"Not built on AWS yet: {', '.join(wanted)}. The local stage does all of it.")
 
 
 def _unit(rate: Rate) -> str:

@@ -15,6 +15,8 @@ from shared.triggers.records import Trigger
 from shared.triggers.schedule import ScheduleTriggerConfig
 from shared.triggers.starting import origin_of
 
+_WITH_INPUT = (Stage.POLLING, Stage.WEBHOOK)
+
 
 async def redrive(
     letter: DeadLetter, *, letters: DeadLetters, triggers: TriggerStore, deliveries: Deliveries
@@ -61,7 +63,7 @@ async def _tried(letter: DeadLetter, trigger: Trigger, deliveries: Deliveries) -
     about = {name: letter.payload[name] for name in ("fire_time",) if name in letter.payload}
     origin = origin_of(trigger, letter.key, **about)
     try:
-        data = letter.payload["input"] if letter.stage is Stage.POLLING else _scheduled(trigger, about["fire_time"])
+        data = letter.payload["input"] if letter.stage in _WITH_INPUT else _scheduled(trigger, about["fire_time"])
         target = await deliveries.targets.of(trigger)
         return await start(target, data, origin, queue=deliveries.queue, clock=deliveries.clock)
     except TooManyRequests:

@@ -162,6 +162,13 @@ def next_fire(config: ScheduleTriggerConfig, after: datetime) -> datetime | None
     return None
 
 
+def deferred_to(config: ScheduleTriggerConfig, nominal: datetime) -> datetime | None:
+    """The opening to which a nominal time outside of the window is moved; None where a later nominal time comes before
+    that or is moved there as well, and where there is no such opening."""
+    opening, later = next_fire(config, nominal - _TICK), _next_nominal(config, nominal)
+    return opening if opening is not None and (later is None or later > opening) else None
+
+
 def fires_between(config: ScheduleTriggerConfig, after: datetime, until: datetime) -> Iterator[datetime]:
     """Fire times after `after` and up to `until`, in order."""
     fire = next_fire(config, after)

@@ -2,11 +2,11 @@
 
 from shared.errors import Gone
 from shared.executions.start import Origin, Startable
-from shared.ports import WorkflowStore
+from shared.ports import WorkflowReader
 from shared.triggers.records import Trigger
 
 
-async def startable_of(workflows: WorkflowStore, trigger: Trigger) -> Startable:
+async def startable_of(workflows: WorkflowReader, trigger: Trigger) -> Startable:
     """The workflow that the trigger belongs to, in its newest version; deleted and paused ones included.
 
     Raises:

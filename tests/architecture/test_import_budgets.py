@@ -50,6 +50,8 @@ BUDGETS = {
     "agent node": in_lambda("functions.nodes.agent.handler", NODE | AGENTS | {"httpx"}, 140),
     "schedule": in_lambda("functions.schedule.handler", AGENTS | STORES | {"boto3", "fastapi", "statemachines"}, 192),
     "poll": in_lambda("functions.poll.handler", AGENTS | STORES | {"boto3", "fastapi", "statemachines"}, 192),
+    "bulk": in_lambda("functions.bulk.handler", AGENTS | STORES | {"boto3", "fastapi", "statemachines"}, 192),
+    "admit": in_lambda("functions.admit.handler", AGENTS | STORES | {"boto3", "fastapi", "statemachines"}, 192),
     "dispatch": in_lambda("functions.dispatch.aws", AGENTS | STORES - {"psycopg"} | {"fastapi", "statemachines"}, 395),
     "complete": in_lambda("functions.complete.aws", AGENTS | STORES - {"psycopg"} | {"fastapi", "statemachines"}, 395),
     "interpreter": Budget(

@@ -1,6 +1,7 @@
-"""Redriving and stopping on Step Functions, over the real database. The emulator cannot redrive, so that its client
+"""Redriving and cancelling on Step Functions, over the real database. The emulator cannot redrive, so that its client
 stands in; what express executions logged is in tests/functions/test_express_logs.py."""
 
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -16,7 +17,7 @@ from shared.errors import Conflict
 from shared.executions.records import ExecutionStatus, StatusChange
 from shared.ids import new_id
 from shared.settings import DEFAULT_PROJECT_ID
-from tests.support.stores import Stores, new_request, new_workflow
+from tests.support.stores import KeptBus, Stores, Woken, new_request, new_workflow
 
 
 class StepFunctions:
@@ -48,9 +49,20 @@ def aws(monkeypatch: pytest.MonkeyPatch) -> StepFunctions:
 
 
 @pytest.fixture
-def executions(stores: Stores, aws: StepFunctions) -> AwsExecutions:
+def bus() -> KeptBus:
+    return KeptBus()
+
+
+@pytest.fixture
+def woken() -> Woken:
+    return Woken()
+
+
+@pytest.fixture
+def executions(stores: Stores, aws: StepFunctions, bus: KeptBus, woken: Woken) -> AwsExecutions:
     role = "arn:aws:iam::123456789012:role/machines"
-    return AwsExecutions(stores.executions, Machines(AwsSettings(machine_prefix="m", machine_role_arn=role)))
+    machines = Machines(AwsSettings(machine_prefix="m", machine_role_arn=role))
+    return AwsExecutions(stores.executions, machines, stores.progress, bus, woken)
 
 
 async def ended(stores: Stores, status: ExecutionStatus) -> tuple[str, str]:
@@ -102,6 +114,32 @@ async def test_what_step_functions_refuses_stays_as_it_ended(stores, executions,
 
 async def test_an_execution_that_is_not_there_is_none(executions):
     assert await executions.request_redrive(DEFAULT_PROJECT_ID, new_id(), SystemClock().now()) is None
+
+
+@pytest.mark.parametrize("settings", [{}, {"max_concurrency": 1}])
+async def test_the_end_of_one_that_never_began_is_told_under_one_id_and_makes_room(
+    stores, executions, bus, woken, settings
+):
+    workflow, version = new_workflow()
+    definition = version.definition | {"settings": settings}
+    await stores.workflows.create(workflow, replace(version, definition=definition))
+    request = new_request(workflow)
+    await stores.queue.submit(request)
+
+    for _ in range(2):  # the caller may not have got the first answer
+        await executions.request_cancel(DEFAULT_PROJECT_ID, request.execution_id, SystemClock().now())
+
+    first, again = bus.published
+    assert (first.document["detail-type"], first.id) == ("execution.cancelled", again.id)
+    assert woken.times == ([None, None] if settings else [])
+
+
+async def test_cancelling_what_has_ended_tells_nothing(stores, executions, bus):
+    execution_id, _ = await ended(stores, ExecutionStatus.FAILED)
+
+    await executions.request_cancel(DEFAULT_PROJECT_ID, execution_id, SystemClock().now())
+
+    assert bus.published == []
 
 
 async def begun(stores: Stores, mode: str, **context: Any) -> str:

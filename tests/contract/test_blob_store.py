@@ -33,7 +33,26 @@ async def test_deleting_takes_everything_under_the_prefix_and_nothing_else(blobs
         await blobs.put(key, b"1")
     await blobs.delete("project/one")
     await blobs.delete("project/none")
+    await blobs.delete("project/tw")
     assert [await blobs.get(key) for key in ("project/one/a", "project/one/b", "project/two/a")] == [None, None, b"1"]
+
+
+async def test_a_key_is_deleted_by_itself(blobs):
+    for key in ("project/one/a", "project/one/ab", "project/one/b"):
+        await blobs.put(key, b"1")
+    await blobs.delete("project/one/a")
+    assert [each.key for each in await blobs.list("project/one", 10)] == ["project/one/ab", "project/one/b"]
+
+
+async def test_those_under_a_prefix_are_listed_by_key_up_to_a_limit(blobs):
+    for key in ("project/one/b", "project/one/a/z", "project/oneself"):
+        await blobs.put(key, b"12")
+    assert [(each.key, each.bytes) for each in await blobs.list("project/one", 10)] == [
+        ("project/one/a/z", 2),
+        ("project/one/b", 2),
+    ]
+    assert [each.key for each in await blobs.list("project/one", 1)] == ["project/one/a/z"]
+    assert await blobs.list("project/none", 10) == []
 
 
 async def test_a_store_that_is_not_there_says_so(tmp_path):

@@ -186,6 +186,38 @@ async def test_one_feeder_at_a_time(stores: Stores, runs: BulkRuns, workflow: Wo
     assert not await runs.advance(bulk.id, "a", 3)
 
 
+async def test_a_feeder_may_ask_for_one_only(stores: Stores, runs: BulkRuns, workflow: Workflow):
+    first, second = [await kept(stores, runs, bulk_of(workflow, 5)) for _ in range(2)]
+
+    taken = await runs.claim("a", only=second.id)
+
+    assert taken is not None
+    assert taken.id == second.id
+    assert await runs.claim("b", only=second.id) is None
+    assert (await claimed(runs, "b")).id == first.id
+
+
+async def test_a_feeder_stops_where_it_is_told_to_and_another_goes_on(
+    stores: Stores, runs: BulkRuns, workflow: Workflow
+):
+    bulk = await kept(stores, runs, bulk_of(workflow, 600, max_in_flight=500))
+    pauses: list[float] = []
+
+    async def rest(seconds: float) -> bool:
+        pauses.append(seconds)
+        return not seconds
+
+    await feed(feeding(stores, runs), await claimed(runs), rest)
+
+    held = await runs.get(bulk.project_id, bulk.id)
+    assert held is not None
+    assert (held.submitted, held.closed, pauses[:-1], pauses[-1] > 0) == (500, False, [0, 0, 0], True)
+    await runs.give_back(bulk.id, "a")
+    await end(stores, [each.execution_id for each in await runs.items(bulk, limit=500)], ExecutionStatus.SUCCEEDED)
+    await feed(feeding(stores, runs, worker="b"), await claimed(runs, "b"))
+    assert sum((await runs.counts(bulk)).values()) == 600
+
+
 async def test_what_failed_goes_on_and_nothing_else(stores: Stores, runs: BulkRuns, workflow: Workflow):
     bulk = await kept(stores, runs, bulk_of(workflow, 6))
     await feed(feeding(stores, runs), await claimed(runs))

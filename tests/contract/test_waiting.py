@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
+from shared.adapters.postgres.admission import PostgresAdmission
 from shared.adapters.postgres.backlog import EARLY, LEASE
 from shared.adapters.postgres.queue import PostgresQueue
 from shared.errors import Conflict, LeaseLost, QueueFull
@@ -294,6 +295,21 @@ async def test_two_that_admit_at_once_do_not_pass_the_limit(stores: Stores, work
     await asyncio.gather(*(stores.admission.admit() for _ in range(5)))
 
     assert len(await claimed(stores)) == 3
+
+
+async def test_who_does_not_look_again_waits_for_who_admits_and_sees_what_ended_meanwhile(stores: Stores):
+    limited = await stored(stores, max_concurrency=1)
+    first, second = new_request(limited), new_request(limited)
+    await stores.queue.submit(first)
+    await stores.queue.submit(second)
+    await stores.admission.admit()
+    async with stores.engine.begin() as other:
+        await other.execute(text("SELECT pg_advisory_xact_lock(hashtext('millrace admission'))"))
+        looking = asyncio.create_task(PostgresAdmission(stores.engine, waits=True).admit())
+        assert await stores.admission.admit() == 0, "the local stage's looks again"
+        await stores.journal.write(first.execution_id, PROJECT, [], StatusChange(ExecutionStatus.SUCCEEDED, now()))
+
+    assert await looking == 1
 
 
 async def test_one_that_waits_to_be_admitted_is_cancelled_at_once(stores: Stores, workflow: Workflow):

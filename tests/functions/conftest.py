@@ -19,6 +19,7 @@ from local.access import owner_key
 from local.tasks import LocalTasks
 from shared.adapters.http.oauth2 import OAuth2Grants
 from shared.adapters.http.oidc import HttpOidcProviders
+from shared.adapters.postgres.engine import Pooled
 from shared.adapters.postgres.samples import PostgresWebhookSamples
 from shared.approvals.links import ApprovalLinks
 from shared.clock import SystemClock
@@ -105,7 +106,7 @@ async def doors(stores: Stores, tmp_path_factory: pytest.TempPathFactory) -> Asy
             stores.approvals,
             ApprovalLinks(stores.secrets.derive("approval links")),
             stores.trigger_states,
-            PostgresWebhookSamples(stores.engine),
+            PostgresWebhookSamples(Pooled(stores.engine)),
             stores.events,
             stores.archive,
             stores.replays,
@@ -130,7 +131,7 @@ async def doors(stores: Stores, tmp_path_factory: pytest.TempPathFactory) -> Asy
             settings,
             stores.limits,
             stores.blobs,
-            PostgresWebhookSamples(stores.engine),
+            PostgresWebhookSamples(Pooled(stores.engine)),
         )
     )
     async with AsyncExitStack() as stack:

@@ -1,6 +1,6 @@
 """From the end of a state machine to the execution's own, and to an event on the bus, over the real database."""
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -12,28 +12,12 @@ from functions.complete import handler as module
 from functions.complete.core import CompleteDeps, Ended, complete
 from shared.clock import SystemClock
 from shared.errors import StoreUnavailable
-from shared.executions.records import ExecutionStatus, StartRequest, Watch, machine_input
+from shared.executions.records import ExecutionStatus, StartRequest, machine_input
 from shared.ids import new_id
-from shared.ports.events import EventBus
 from shared.settings import DEFAULT_PROJECT_ID
-from shared.triggers.events.records import Event, Published
-from tests.support.stores import Stores, new_request, new_workflow
+from tests.support.stores import KeptBus, KeptWatches, Stores, Woken, new_request, new_workflow
 
 SAMPLE = orjson.loads((Path(__file__).parents[2] / "events" / "execution-ended.json").read_bytes())
-
-
-@dataclass
-class Bus(EventBus):
-    """Keeps what is published, unless it is `away`."""
-
-    published: list[Event] = field(default_factory=list)
-    away: bool = False
-
-    async def publish(self, event: Event) -> Published:
-        if self.away:
-            raise StoreUnavailable("away")
-        self.published.append(event)
-        return Published(event.id)
 
 
 @dataclass
@@ -47,8 +31,8 @@ class Described:
 
 
 @pytest.fixture
-def bus() -> Bus:
-    return Bus()
+def bus() -> KeptBus:
+    return KeptBus()
 
 
 @pytest.fixture
@@ -60,21 +44,11 @@ async def request_(stores: Stores) -> StartRequest:
     return request
 
 
-def deps(stores: Stores, bus: Bus, request: StartRequest, **found: Any) -> CompleteDeps:
+def deps(stores: Stores, bus: KeptBus, request: StartRequest, **found: Any) -> CompleteDeps:
     given = {"status": "SUCCEEDED", "output": '{"n": 1}', "startDate": BEGAN, "stopDate": BEGAN + timedelta(seconds=4)}
     described = given | {"input": orjson.dumps(machine_input(request, "w")).decode()} | found
     rows = (stores.journal, stores.queue, stores.progress, stores.express)
-    return CompleteDeps(Described(described), *rows, Watches(), bus, SystemClock())
-
-
-@dataclass
-class Watches:
-    """Keeps what is to be looked at later."""
-
-    asked: list[Watch] = field(default_factory=list)
-
-    async def later(self, watch: Watch) -> None:
-        self.asked.append(watch)
+    return CompleteDeps(Described(described), *rows, KeptWatches(), bus, Woken(), SystemClock())
 
 
 BEGAN = SystemClock().now() - timedelta(seconds=5)
@@ -89,7 +63,7 @@ async def test_an_end_is_recorded_and_told_under_the_same_id_each_time(stores, b
 
     assert ended == Ended(ExecutionStatus.SUCCEEDED, 4_000)
     found = await stores.executions.get(DEFAULT_PROJECT_ID, request_.execution_id)
-    assert (found.status, found.result) == (ExecutionStatus.SUCCEEDED, {"n": 1})
+    assert (found.status, found.result, found.started_at) == (ExecutionStatus.SUCCEEDED, {"n": 1}, BEGAN)
     first, again = bus.published
     assert first.id == again.id
     assert first.document["detail-type"] == "execution.succeeded"
@@ -108,6 +82,23 @@ async def test_an_end_that_could_not_be_told_is_told_when_the_message_comes_back
     (event,) = bus.published
     assert event.document["detail-type"] == "execution.failed"
     assert event.document["detail"]["error"] == {"name": "Boom", "cause": "because"}
+
+
+async def test_only_ends_that_others_may_wait_for_wake_them(stores, bus, request_):
+    made = deps(stores, bus, request_)
+    await complete(EVENT, made)
+    assert made.wakes.times == []
+    workflow, version = new_workflow()
+    definition = version.definition | {"settings": {"max_concurrency": 1}}
+    await stores.workflows.create(workflow, replace(version, definition=definition))
+    limited = new_request(workflow)
+    await stores.queue.submit(limited)
+    made = deps(stores, bus, limited)
+    bus.away = True
+    with pytest.raises(StoreUnavailable):
+        await complete(EVENT, made)
+
+    assert made.wakes.times == [None], "those that wait do not wait for the bus"
 
 
 async def test_what_is_no_end_is_not_told(stores, bus, request_):

@@ -9,11 +9,11 @@ from functions.dispatch.core import DispatchDeps, dispatch
 from shared.adapters.postgres.journal import PostgresJournal
 from shared.clock import SystemClock
 from shared.errors import NotFound, StoreUnavailable
-from shared.executions.records import ExecutionStatus, Watch
+from shared.executions.records import ExecutionStatus, FlowTicket, StartRequest, Watch
 from shared.ids import new_id
 from shared.settings import DEFAULT_PROJECT_ID
 from shared.workflow.records import Workflow
-from tests.support.stores import Stores, new_request, new_workflow
+from tests.support.stores import KeptBus, KeptWatches, Stores, Woken, new_request, new_workflow
 
 
 @dataclass
@@ -35,19 +35,13 @@ class Machines:
             self.started.setdefault(execution_id, input_)
 
 
-@dataclass
-class Watches:
-    """Keeps what is to be looked at later."""
-
-    asked: list[Watch] = field(default_factory=list)
-
-    async def later(self, watch: Watch) -> None:
-        self.asked.append(watch)
-
-
 @pytest.fixture
 def machines() -> Machines:
     return Machines()
+
+
+async def nowhere(request: StartRequest) -> None:
+    raise AssertionError(request)
 
 
 @pytest.fixture
@@ -57,7 +51,10 @@ def deps(stores: Stores, machines: Machines) -> DispatchDeps:
         rows=stores.queue,
         journal=stores.journal,
         machines=machines,
-        watches=Watches(),
+        watches=KeptWatches(),
+        wakes=Woken(),
+        forward=nowhere,
+        bus=KeptBus(),
         clock=SystemClock(),
     )
 
@@ -163,8 +160,48 @@ async def test_an_express_execution_whose_start_was_not_noted_starts_again(store
     assert machines.express == [request.execution_id] * 2, "at least once"
 
 
+async def test_an_express_execution_that_a_limit_holds_up_is_watched_once_it_begins(stores, deps, machines):
+    workflow, version = new_workflow(definition={"settings": {"mode": "express", "max_concurrency": 1}})
+    await stores.workflows.create(workflow, version)
+    request = new_request(workflow)
+
+    assert not await dispatch(request, deps)
+    assert (machines.express, deps.watches.asked, deps.wakes.times) == ([], [], [None])
+    await stores.admission.admit()
+
+    assert await dispatch(request, deps)
+    assert machines.express == [request.execution_id]
+    assert [each.execution_id for each in deps.watches.asked] == [request.execution_id]
+
+
 async def test_a_version_that_is_not_there_is_told(deps, machines, workflow):
     with pytest.raises(NotFound):
         await dispatch(replace(new_request(workflow), version=7), deps)
 
     assert machines.started == {}
+
+
+async def test_what_a_limit_holds_up_wakes_somebody_and_begins_once_it_is_admitted(stores, deps, machines):
+    workflow, version = new_workflow()
+    definition = version.definition | {"settings": {"max_concurrency": 1}}
+    await stores.workflows.create(workflow, replace(version, definition=definition))
+    request = new_request(workflow)
+
+    assert not await dispatch(request, deps)
+    assert (machines.started, deps.wakes.times) == ({}, [None])
+    await stores.admission.admit()
+
+    assert await dispatch(request, deps)
+    assert list(machines.started) == [request.execution_id]
+
+
+async def test_a_request_with_a_ticket_goes_to_whoever_goes_by_it(deps, machines, workflow):
+    passed_on: list[StartRequest] = []
+
+    async def forward(request: StartRequest) -> None:
+        passed_on.append(request)
+
+    request = new_request(workflow, flow=FlowTicket("ada", {"concurrency": {"limit": 1}}, 18))
+
+    assert not await dispatch(request, replace(deps, forward=forward))
+    assert (passed_on, machines.started) == ([request], {})

@@ -25,8 +25,7 @@ from shared.executions.records import ExecutionStatus, StartRequest, StatusChang
 from shared.identity.principal import acting_project
 from shared.ids import new_id
 from shared.settings import DEFAULT_PROJECT_ID
-from tests.functions.test_complete import Bus, Watches
-from tests.support.stores import Stores, new_request, new_workflow
+from tests.support.stores import KeptBus, KeptWatches, Stores, Woken, new_request, new_workflow
 
 SAMPLE = orjson.loads((Path(__file__).parents[2] / "events" / "express-log.json").read_bytes())
 SAMPLE_ID = "01a20aa5-0000-7000-8000-000000000001"
@@ -67,14 +66,14 @@ def run_of(request: StartRequest) -> str:
 
 
 @pytest.fixture
-def bus() -> Bus:
-    return Bus()
+def bus() -> KeptBus:
+    return KeptBus()
 
 
 @pytest.fixture
-def deps(stores: Stores, bus: Bus) -> CompleteDeps:
+def deps(stores: Stores, bus: KeptBus) -> CompleteDeps:
     rows = (stores.journal, stores.queue, stores.progress, stores.express)
-    return CompleteDeps(None, *rows, Watches(), bus, SystemClock())
+    return CompleteDeps(None, *rows, KeptWatches(), bus, Woken(), SystemClock())
 
 
 @pytest.fixture
@@ -94,7 +93,7 @@ def clock() -> ManualClock:
 @pytest.fixture
 def executions(stores: Stores, clock: ManualClock):
     acting = acting_project.set(DEFAULT_PROJECT_ID)
-    yield AwsExecutions(stores.executions, None, clock)
+    yield AwsExecutions(stores.executions, None, stores.progress, KeptBus(), Woken(), clock=clock)
     acting_project.reset(acting)
 
 
@@ -114,7 +113,7 @@ async def test_the_sample_is_a_history_and_its_end(stores, deps, bus, request_):
     for _ in range(2):  # Logs may deliver again
         (ended,) = await take(SAMPLE["awslogs"]["data"], deps)
 
-    assert (ended.status, ended.milliseconds) == (ExecutionStatus.SUCCEEDED, 60)
+    assert (ended.status, ended.milliseconds) == (ExecutionStatus.SUCCEEDED, 60), "it began when its log says so"
     assert await found(stores, sampled) == (ExecutionStatus.SUCCEEDED, 9, None)
     events = await stores.executions.history(SAMPLE_ID)
     assert [(each.id, each.previous_id, each.type) for each in events] == [
@@ -182,6 +181,24 @@ async def test_two_runs_at_once_are_not_mixed(stores, deps, request_):
     events = await stores.executions.history(request_.execution_id)
     assert [each.id for each in events] == [1, 2, 3, 4]
     assert len({each.details["output"] for each in events if "output" in each.details}) == 1
+
+
+async def test_an_end_that_others_may_wait_for_wakes_them(stores, deps, bus, request_):
+    await take(delivery(lines(run_of(request_))), deps)
+    assert deps.wakes.times == []
+    workflow, version = new_workflow(definition={"settings": {"mode": "express", "max_concurrency": 1}})
+    await stores.workflows.create(workflow, version)
+    ended, lost = new_request(workflow), new_request(workflow)
+    for each in (ended, lost):
+        await stores.queue.submit(each)
+    bus.away = True
+
+    with pytest.raises(StoreUnavailable):
+        await take(delivery(lines(run_of(ended))), deps)
+    with pytest.raises(StoreUnavailable):
+        await look(await begin(stores, lost, timedelta(hours=1)), deps)
+
+    assert deps.wakes.times == [None, None], "those that wait do not wait for the bus"
 
 
 @pytest.mark.parametrize(

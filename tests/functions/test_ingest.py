@@ -7,6 +7,7 @@ from typing import Any
 
 from functions.event import core as event
 from functions.schedule import core as schedule
+from functions.schedule.arrivals import Arrivals
 from local.machines import Machines
 from local.worker import Worker
 from shared.clock import SystemClock
@@ -15,7 +16,7 @@ from shared.ports import TaskCall
 from shared.settings import DEFAULT_PROJECT_ID
 from statemachines.interpreter import Interpreter
 from tests.functions.conftest import Doors
-from tests.support.stores import Stores
+from tests.support.stores import Stores, Woken
 
 DELIVERIES, CALLS, EVENTS, FIRES = 150, 100, 60, 5
 HOURLY = {"cron": "0 * * * *", "missed": {"policy": "run_all"}}
@@ -82,7 +83,8 @@ async def fire(stores: Stores, trigger_id: str) -> set[str]:
     deps = schedule.Deps(s.triggers, s.trigger_states, s.trigger_runs, s.workflows, s.executions, s.queue, clock)
     hour = clock.now().replace(minute=0, second=0, microsecond=0)
     times = [hour - timedelta(hours=number) for number in range(FIRES)]
-    fired = [await schedule.on_event(deps, DEFAULT_PROJECT_ID, trigger_id, at) for at in times * 2]
+    arrivals = Arrivals(deps, Woken())
+    fired = [await arrivals.on_event(DEFAULT_PROJECT_ID, trigger_id, at) for at in times * 2]
     return {each.execution_id for each in fired if each.execution_id}
 
 

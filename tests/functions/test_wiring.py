@@ -12,7 +12,11 @@ ROOT = Path(__file__).parents[2]
 WIRED = (
     "api.aws:wire",
     "webhook.aws:wire",
-    *(f"{each}.aws:from_environment" for each in ("complete", "dispatch", "event", "poll", "schedule")),
+    *(
+        f"{each}.aws:from_environment"
+        for each in ("admit", "bulk", "complete", "dispatch", "event", "poll", "schedule")
+    ),
+    "event.aws:replaying",
 )
 
 

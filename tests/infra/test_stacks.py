@@ -13,10 +13,12 @@ from infra.application import check
 from infra.config import ContextInvalid, environment
 from shared.adapters.aws.watches import LATER_SECONDS
 from shared.adapters.telemetry.observed import Metric
-from tests.infra.conftest import STORES, Synthesised
+from tests.infra.conftest import ROOT, STORES, Synthesised
+from tests.infra.test_permissions import actions
 
+REPEAT = ROOT / "statemachines" / "definitions" / "repeat.asl.json"
 NODES = ("agent", "approval", "http", "tool")
-FUNCTIONS = {"api", "webhook", *NODES, "dispatch", "complete", "event", "schedule", "poll", "migrate"}
+FUNCTIONS = {"api", "webhook", *NODES, "dispatch", "admit", "complete", "event", "schedule", "poll", "bulk", "migrate"}
 
 
 def statements(policy: dict[str, Any]) -> list[dict[str, Any]]:
@@ -87,6 +89,54 @@ def test_machines_invoke_the_node_functions_and_no_other(synthesised: Synthesise
     assert sorted(name for arn in invoked for name in NODES if name in json.dumps(arn)) == list(NODES)
 
 
+@pytest.mark.parametrize(("name", "function"), [("bulk", "bulk"), ("replay", "event")])
+def test_a_machine_that_repeats_a_function_may_do_that_and_hand_over_to_itself(
+    synthesised: Synthesised, name: str, function: str
+):
+    machines = synthesised.resources("AWS::StepFunctions::StateMachine", "orchestration")
+    (machine,) = [each for each in machines if each["StateMachineName"] == f"millrace-{synthesised.name}_{name}"]
+    role = machine["RoleArn"]["Fn::GetAtt"][0]
+    policies = synthesised.resources("AWS::IAM::Policy", "orchestration")
+    (policy,) = [each for each in policies if each["Roles"] == [{"Ref": role}]]
+    named = {
+        action: json.dumps(each["Resource"])
+        for each in statements(policy)
+        for action in as_list(each["Action"])
+        if each["Resource"] != "*"
+    }
+
+    assert json.loads(machine["DefinitionString"]) == json.loads(REPEAT.read_text())
+    assert function in json.dumps(machine["DefinitionSubstitutions"]["FunctionArn"])
+    assert (machine["LoggingConfiguration"]["Level"], machine["TracingConfiguration"]) == ("ALL", {"Enabled": True})
+    assert set(named) == {"lambda:InvokeFunction", "states:StartExecution"}
+    assert function in named["lambda:InvokeFunction"]
+    assert f":stateMachine:millrace-{synthesised.name}_{name}" in named["states:StartExecution"]
+
+
+def test_the_api_starts_these_machines_and_no_other_and_nobody_changes_them(synthesised: Synthesised):
+    """Their names are outside of what the API may publish, and of what `complete` is told about."""
+    policies = [p for p in synthesised.resources("AWS::IAM::Policy", "functions") if "api" in json.dumps(p["Roles"])]
+    found = [each for policy in policies for each in statements(policy)]
+    (starting,) = [each for each in found if "states:StartExecution" in as_list(each["Action"])]
+    (publishing,) = [each for each in found if "states:UpdateStateMachine" in as_list(each["Action"])]
+
+    prefix = f"millrace-{synthesised.name}"
+    started = sorted(re.findall(r":stateMachine:([\w*-]+)", json.dumps(starting["Resource"])))
+    assert started == [f"{prefix}_bulk", f"{prefix}_replay"]
+    assert re.findall(r":stateMachine:([\w*-]+)", json.dumps(publishing["Resource"])) == [f"{prefix}-*"]
+
+
+def test_the_function_of_bulk_runs_reads_blobs_and_writes_none(synthesised: Synthesised):
+    (policy,) = [
+        each
+        for each in synthesised.resources("AWS::IAM::Policy", "functions")
+        if "bulkRole" in json.dumps(each["Roles"])
+    ]
+
+    of_blobs = {a for each in statements(policy) for a in as_list(each["Action"]) if a.startswith("s3:")}
+    assert of_blobs == {"s3:GetObject", "s3:ListBucket"}
+
+
 def test_only_the_api_passes_roles_each_to_the_service_that_takes_it(synthesised: Synthesised):
     passing = [
         (policy, each)
@@ -115,7 +165,7 @@ def test_each_queue_of_starts_gives_up_after_twenty_tries_and_dispatch_reports_s
         queue = queues[f"millrace-{synthesised.name}-starts-{priority}"]
         assert queue["RedrivePolicy"]["maxReceiveCount"] == 20
         assert queue["VisibilityTimeout"] == 180
-    assert len(sources) == 8
+    assert len(sources) == 9
     assert all(source["FunctionResponseTypes"] == ["ReportBatchItemFailures"] for source in sources)
 
 
@@ -164,7 +214,7 @@ def test_every_event_of_the_bus_reaches_the_function_that_matches_it(synthesised
 def test_an_inbox_gives_up_after_as_many_tries_as_a_queue_of_starts(synthesised: Synthesised):
     queues = {queue["QueueName"]: queue for queue in synthesised.resources("AWS::SQS::Queue", "messaging")}
 
-    for name in ("events", "ends", "watches", "fires", "polls"):
+    for name in ("events", "ends", "watches", "fires", "polls", "wakes"):
         queue = queues[f"millrace-{synthesised.name}-{name}"]
         assert queue["RedrivePolicy"]["maxReceiveCount"] == 20
         assert queue["VisibilityTimeout"] == (720 if name == "polls" else 360)
@@ -185,7 +235,15 @@ def test_schedules_run_as_a_role_that_fills_two_queues_and_nothing_else(synthesi
     ]
 
 
-def test_only_the_api_complete_and_machines_put_events_on_the_bus(synthesised: Synthesised):
+def test_those_that_admit_are_few_at_a_time(synthesised: Synthesised):
+    sources = synthesised.resources("AWS::Lambda::EventSourceMapping", "functions")
+
+    (wakes,) = [each for each in sources if "Wakes" in json.dumps(each["EventSourceArn"])]
+    assert "admit" in json.dumps(wakes["FunctionName"])
+    assert wakes["ScalingConfig"] == {"MaximumConcurrency": 5}
+
+
+def test_only_who_starts_ends_or_cancels_executions_puts_events_on_the_bus(synthesised: Synthesised):
     putting = [
         json.dumps(policy["Roles"])
         for policy in synthesised.resources("AWS::IAM::Policy")
@@ -193,9 +251,9 @@ def test_only_the_api_complete_and_machines_put_events_on_the_bus(synthesised: S
         if "events:PutEvents" in as_list(each["Action"])
     ]
 
-    assert len(putting) == 2
-    assert any("api" in roles for roles in putting)
-    assert any("complete" in roles for roles in putting)
+    publishers = ("api", "complete", "dispatch", "schedule")
+    assert len(putting) == len(publishers)
+    assert all(any(name in roles for roles in putting) for name in publishers)
 
 
 def test_stores_are_encrypted_with_the_projects_key_and_reached_from_functions_only(synthesised: Synthesised):
@@ -229,16 +287,26 @@ def test_the_api_is_throttled_logged_and_behind_a_firewall_where_there_is_one(sy
     assert len(firewalls) == (0 if synthesised.name == "localstack" else 1)
 
 
-def test_the_alarm_of_watches_leaves_them_the_time_that_they_are_held_back(synthesised: Synthesised):
-    ages = [
-        each
-        for each in synthesised.resources("AWS::CloudWatch::Alarm")
-        if each.get("MetricName") == "ApproximateAgeOfOldestMessage"
-    ]
-    late = [each["Threshold"] for each in ages if "Watches" in json.dumps(each["Dimensions"])]
+def test_what_is_no_text_reaches_functions_as_it_is(synthesised: Synthesised):
+    (rest,) = synthesised.resources("AWS::ApiGateway::RestApi")
 
-    assert late == [LATER_SECONDS + 300]
-    assert {each["Threshold"] for each in ages} == {300, *late}
+    assert rest["BinaryMediaTypes"] == ["*/*"]
+
+
+def test_a_function_does_with_blobs_what_its_work_takes(synthesised: Synthesised):
+    allowed = {name: {each for each in given if each.startswith("s3:")} for name, given in actions(synthesised).items()}
+
+    both = {"s3:GetObject", "s3:PutObject", "s3:ListBucket"}
+    assert {name: given for name, given in allowed.items() if given} == {
+        "api": both,
+        "agent": both,
+        "http": both,
+        "tool": both,
+        "approval": {"s3:GetObject", "s3:ListBucket"},
+        "bulk": {"s3:GetObject", "s3:ListBucket"},
+        "webhook": {"s3:PutObject"},
+        "poll": {"s3:GetObject", "s3:DeleteObject", "s3:ListBucket"},
+    }
 
 
 def test_express_executions_are_watched_by_who_starts_them_and_who_looks(synthesised: Synthesised):
@@ -258,6 +326,19 @@ def test_every_alarm_tells_somebody(synthesised: Synthesised):
 
     assert len(alarms) > 20
     assert all(alarm["AlarmActions"] for alarm in alarms)
+
+
+def test_messages_that_are_held_back_for_a_quarter_of_an_hour_ring_no_alarm(synthesised: Synthesised):
+    alarms = synthesised.resources("AWS::CloudWatch::Alarm")
+    ages = [each for each in alarms if each.get("MetricName") == "ApproximateAgeOfOldestMessage"]
+    patient = [json.dumps(each["Dimensions"]) for each in ages if each["Threshold"] == LATER_SECONDS + 300]
+
+    assert [each["Threshold"] for each in ages].count(300) == len(ages) - len(patient) == 6
+    assert sorted(name for name in ("Wakes", "Watches", "Fires") for each in patient if name in each) == [
+        "Fires",
+        "Wakes",
+        "Watches",
+    ]
 
 
 def measured(value: Any) -> set[tuple[str, str, str]]:

@@ -1,7 +1,4 @@
-"""LocalStack as a process of this machine, without Docker: its own environment, its start and its end.
-
-`python -m tests.localstack.emulator` runs one until Ctrl-C, for people.
-"""
+"""LocalStack as a process of this machine, without Docker: its own environment, its start and its end."""
 
 import contextlib
 import hashlib
@@ -10,8 +7,6 @@ import os
 import signal
 import socket
 import subprocess
-import sys
-import tempfile
 import time
 import urllib.request
 from collections.abc import Iterator
@@ -173,21 +168,3 @@ def _free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
-
-
-def main() -> None:
-    """LocalStack on port 4566 until Ctrl-C."""
-    with (
-        tempfile.TemporaryDirectory(prefix="millrace-localstack-") as folder,
-        started(Path(folder), 4566) as emulator,
-    ):
-        exports = "".join(f"\n  export {name}={value}" for name, value in emulator.environment.items())
-        how = f"{exports}\n  make deploy ENV=localstack\n"
-        sys.stdout.write(f"LocalStack is ready at {emulator.endpoint}; Ctrl-C ends it. In another terminal:\n{how}")
-        sys.stdout.flush()
-        with contextlib.suppress(KeyboardInterrupt):
-            signal.pause()
-
-
-if __name__ == "__main__":
-    main()

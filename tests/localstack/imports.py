@@ -11,9 +11,14 @@ IN_LAMBDAS_IMAGE = {"boto3", "botocore"}
 NOT_RUN = {
     ("shared/workflow/flow_control.py", "shared.workflow.expressions"): {"agent", "approval", "http"},
     ("functions/nodes/services.py", "shared.adapters.langfuse"): {"approval", "http"},
+    **{
+        ("functions/nodes/services.py", name): {"approval"}
+        for name in ("redis.asyncio", "shared.adapters.redis", "shared.adapters.http")
+    },
 }
-"""Imports of functions that others call: a definition is checked when it is made, and models are traced where they are
-asked. By module and what it imports, the functions that never come there."""
+"""Imports of functions that others call: a definition is checked when it is made, models are traced where they are
+asked, and approvals are neither cached nor ask another service. By module and what it imports (or the package of that),
+the functions that never come there."""
 
 
 def missing(bundle: Path) -> dict[str, set[str]]:
@@ -29,17 +34,19 @@ def missing(bundle: Path) -> dict[str, set[str]]:
             if file in seen:
                 continue
             seen.add(file)
-            wanted = set(_imports(ast.parse(archive.read(file))))
-            ours = {
-                name
-                for name in wanted
-                if name.split(".")[0] in OURS and bundle.stem not in NOT_RUN.get((file, name), ())
-            }
+            wanted = {name for name in _imports(ast.parse(archive.read(file))) if _is_run(bundle.stem, file, name)}
+            ours = {name for name in wanted if name.split(".")[0] in OURS}
             todo += [each for name in ours for each in _files(name, names)]
             lacking = {name.split(".")[0] for name in wanted} - held - set(OURS)
             if lacking:
                 found[file] = lacking
     return found
+
+
+def _is_run(function: str, file: str, name: str) -> bool:
+    parts = name.split(".")
+    around = (".".join(parts[:length]) for length in range(1, len(parts) + 1))
+    return not any(function in NOT_RUN.get((file, each), ()) for each in around)
 
 
 def _imports(tree: ast.AST) -> Iterator[str]:

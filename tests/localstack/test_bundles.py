@@ -1,5 +1,7 @@
 """The functions' zips: what they weigh, what they hold, and that nothing is missing in them."""
 
+import subprocess
+import sys
 import zipfile
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
@@ -39,6 +41,22 @@ def test_a_bundle_is_for_arm_and_keeps_licences_but_neither_symbols_nor_tests(bu
     assert [each for each, data in libraries.items() if without_symbols(data) != data] == []
     assert [each for each in names if "/tests/" in each or each.endswith((".pyi", ".pyx"))] == []
     assert any("licenses/" in each for each in names)
+
+
+def test_the_botocore_of_agents_knows_the_services_that_they_ask(built: dict[str, Path], tmp_path: Path):
+    with zipfile.ZipFile(built["agent"]) as archive:
+        archive.extractall(tmp_path)
+    services = ("bedrock-runtime", "s3", "secretsmanager", "sts")
+    code = f"import boto3; [boto3.client(each, region_name='us-east-1') for each in {services}]; print(boto3.__file__)"
+
+    made = subprocess.run(
+        [sys.executable, "-I", "-S", "-c", f"import sys; sys.path.append({str(tmp_path)!r}); {code}"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert made.stdout.startswith(str(tmp_path)), made.stderr
 
 
 def test_a_library_without_symbols_has_every_byte_of_its_segments():

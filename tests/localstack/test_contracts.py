@@ -4,13 +4,14 @@
 from collections.abc import Callable, Iterator
 from typing import Any
 
-import orjson
 import pytest
 
+from shared.adapters.aws import blobs as module
 from shared.adapters.aws import client as clients
+from shared.adapters.aws.blobs import S3Blobs
 from shared.adapters.aws.settings import AwsSettings
 from shared.adapters.aws.starts import SqsStartQueue, decode
-from shared.adapters.blobs import ObjectBlobs
+from shared.errors import StoreUnavailable
 from shared.executions.records import Priority
 from shared.ids import new_id
 from shared.ports import BlobStore, StartQueue
@@ -38,7 +39,7 @@ def environment(localstack: Emulator, monkeypatch: pytest.MonkeyPatch) -> Iterat
 def blobs(aws: Aws) -> BlobStore:
     bucket = f"blobs-{new_id()}"
     aws("s3").create_bucket(Bucket=bucket)
-    return ObjectBlobs(f"s3://{bucket}/blobs")
+    return S3Blobs(f"s3://{bucket}/blobs")
 
 
 @pytest.fixture
@@ -49,8 +50,14 @@ def urls(aws: Aws) -> dict[str, str]:
 
 
 @pytest.fixture
-def queue(stores: Stores, urls: dict[str, str]) -> StartQueue:
-    return SqsStartQueue(stores.queue, AwsSettings(**{f"queue_{priority}": url for priority, url in urls.items()}))
+def queues(aws: Aws, urls: dict[str, str]) -> AwsSettings:
+    wakes = aws("sqs").create_queue(QueueName=f"wakes-{new_id()}")["QueueUrl"]
+    return AwsSettings(wakes_queue_url=wakes, **{f"queue_{priority}": url for priority, url in urls.items()})
+
+
+@pytest.fixture
+def queue(stores: Stores, queues: AwsSettings) -> StartQueue:
+    return SqsStartQueue(stores.queue, queues)
 
 
 @pytest.mark.parametrize("priority", Priority)
@@ -65,9 +72,28 @@ async def test_a_taken_request_is_a_message_on_the_queue_of_its_priority(aws: Aw
     assert sent == {each: [request] * 2 if each == priority.name.lower() else [] for each in urls}
 
 
-async def test_a_blob_is_an_object_under_its_key(aws: Aws, blobs: ObjectBlobs):
-    await blobs.put("p/e/1", orjson.dumps({"n": 1}))
+async def test_a_blob_is_an_object_under_its_key_behind_the_prefix(aws: Aws):
+    bucket = f"blobs-{new_id()}"
+    aws("s3").create_bucket(Bucket=bucket)
 
-    assert await blobs.get("p/e/1") == b'{"n":1}'
-    (found,) = await blobs.list("p/e", 10)
-    assert (found.key, found.bytes) == ("p/e/1", 7)
+    for url, key in ((f"s3://{bucket}", "p/e/1"), (f"s3://{bucket}/blobs/", "blobs/p/e/1")):
+        await S3Blobs(url).put("p/e/1", url.encode())
+        assert aws("s3").get_object(Bucket=bucket, Key=key)["Body"].read() == url.encode()
+
+
+async def test_more_than_a_page_of_blobs_is_listed_and_deleted(aws: Aws, blobs: S3Blobs, monkeypatch):
+    monkeypatch.setattr(module, "MOST_AT_ONCE", 2)
+    for number in range(5):
+        await blobs.put(f"p/e/{number}", b"1")
+
+    assert [each.key for each in await blobs.list("p/e", 3)] == ["p/e/0", "p/e/1", "p/e/2"]
+    await blobs.delete("p/e")
+    assert await blobs.list("p", 10) == []
+
+
+async def test_a_bucket_that_is_not_there_says_so():
+    nowhere = S3Blobs(f"s3://none-{new_id()}")
+
+    for asked in (nowhere.put("a", b"1"), nowhere.get("a"), nowhere.list("a", 1), nowhere.delete("a")):
+        with pytest.raises(StoreUnavailable, match="NoSuchBucket"):
+            await asked

@@ -1,10 +1,16 @@
 """Events on the deployed bus: published by the API and by others, and by executions that end."""
 
 import json
+from collections.abc import AsyncIterator
 from typing import Any
+
+import pytest
 
 from shared.ids import new_id
 from tests.localstack.deployment import PREFIX, Api, Deployment, until
+
+LISTENING: list[str] = []
+"""Triggers of the test that runs."""
 
 
 async def listener(api: Api, name: str, pattern: dict[str, Any], output: str, given: Any = None) -> dict[str, Any]:
@@ -14,7 +20,16 @@ async def listener(api: Api, name: str, pattern: dict[str, Any], output: str, gi
     config = {"pattern": pattern} | ({} if given is None else {"input": given})
     answer = await api.http.post(f"api/workflows/{made['id']}/triggers", json={"type": "event", "config": config})
     assert answer.status_code == 201, answer.text
+    LISTENING.append(answer.json()["id"])
     return made
+
+
+@pytest.fixture(autouse=True)
+async def _nobody_listens_afterwards(api: Api) -> AsyncIterator[None]:
+    """Where somebody does, each start of the tests to come is told on the bus as well."""
+    yield
+    while LISTENING:
+        await api.http.delete(f"api/triggers/{LISTENING.pop()}")
 
 
 async def ran(api: Api, workflow: dict[str, Any], count: int) -> list[dict[str, Any]]:

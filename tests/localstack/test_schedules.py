@@ -4,8 +4,6 @@ send is sent here, to where it would send it."""
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import pytest
-
 from tests.localstack.deployment import PREFIX, Api, Deployment, until
 from tests.triggers.source import source_server
 
@@ -79,31 +77,74 @@ async def test_a_schedule_is_kept_in_step_and_each_fire_time_runs_once(api: Api,
     assert len(await ran(api, made, 1)) == 1
 
 
-@pytest.mark.parametrize(
-    ("kind", "config", "code"),
-    [
-        ("schedule", {"cron": "0 9 * * *", "overlap": "queue"}, "not_implemented"),
-        ("polling", {"interval_seconds": 90}, "request.parameter_invalid"),
-    ],
-)
-async def test_what_eventbridge_scheduler_cannot_do_is_refused(api: Api, kind: str, config: dict[str, Any], code: str):
+async def test_a_fire_time_cancels_the_run_before_it_where_the_trigger_says_so(api: Api, deployment: Deployment):
+    now = datetime.now(UTC).replace(microsecond=0)
+    seconds = f"{{% $input.time = '{now.strftime('%Y-%m-%dT%H:%M:%S.000Z')}' ? 300 : 1 %}}"
+    wait = {"id": "a", "type": "delay", "config": {"seconds": seconds}}
+    made = await api.active({"name": "overlapping", "nodes": [wait], "edges": [], "output": 1})
+    config = {"rate": {"value": 1, "unit": "hours"}, "overlap": "cancel_previous"}
+    answer = await api.http.post(f"api/workflows/{made['id']}/triggers", json={"type": "schedule", "config": config})
+    assert answer.status_code == 201, answer.text
+    (schedule,) = schedules(deployment, answer.json()["id"])
+
+    async def reached(wanted: list[str]) -> None:
+        async def look() -> bool:
+            found = (await api.get(f"api/executions?workflow_id={made['id']}"))["items"]
+            return [each["status"] for each in sorted(found, key=lambda each: each["id"])] == wanted
+
+        await until(look, 90)
+
+    fire(deployment, schedule, now)
+    await reached(["running"])
+    fire(deployment, schedule, now + timedelta(seconds=1))
+    await reached(["cancelled", "succeeded"])
+
+
+async def test_what_eventbridge_scheduler_cannot_say_is_refused(api: Api):
     node = {"id": "a", "type": "transform", "config": {"output": 1}}
-    made = await api.active({"name": f"refused-{kind}", "nodes": [node], "edges": [], "output": "{% $a %}"})
+    made = await api.active({"name": "refused", "nodes": [node], "edges": [], "output": "{% $a %}"})
     source = {"type": "http", "url": "http://127.0.0.1:1"}
-    whole = config if kind == "schedule" else config | {"source": source, "detect": {"by": "hash"}}
+    config = {"interval_seconds": 90, "source": source, "detect": {"by": "hash"}}
 
-    answer = await api.http.post(f"api/workflows/{made['id']}/triggers", json={"type": kind, "config": whole})
+    answer = await api.http.post(f"api/workflows/{made['id']}/triggers", json={"type": "polling", "config": config})
 
-    assert answer.json()["code"] == code, answer.text
+    assert answer.json()["code"] == "request.parameter_invalid", answer.text
     assert (await api.get(f"api/workflows/{made['id']}/triggers"))["items"] == []
+
+
+async def test_a_run_that_has_to_wait_for_the_one_before_begins_when_that_has_ended(api: Api, deployment: Deployment):
+    nodes = [
+        {"id": "b", "type": "delay", "config": {"seconds": 2}},
+        {"id": "a", "type": "transform", "config": {"output": "{% $input.time %}"}},
+    ]
+    document = {"name": "in-turn", "nodes": nodes, "edges": [{"from": "b", "to": "a"}], "output": "{% $a %}"}
+    made = await api.active(document)
+    trigger = {"type": "schedule", "config": {"rate": {"value": 1, "unit": "minutes"}, "overlap": "queue"}}
+    answer = await api.http.post(f"api/workflows/{made['id']}/triggers", json=trigger)
+    (schedule,) = schedules(deployment, answer.json()["id"])
+    now = datetime.now(UTC).replace(microsecond=0)
+
+    fire(deployment, schedule, now)
+
+    async def running() -> bool:
+        return bool((await api.get(f"api/executions?workflow_id={made['id']}"))["items"])
+
+    await until(running)
+    fire(deployment, schedule, now + timedelta(seconds=1))
+    assert len(await ran(api, made, 2)) == 2
+    found = (await api.get(f"api/executions?workflow_id={made['id']}"))["items"]
+    first, second = sorted(found, key=lambda each: each["created_at"])
+    assert first["completed_at"] < second["started_at"]
+    await api.http.delete(f"api/triggers/{answer.json()['id']}")
 
 
 async def test_a_poll_starts_an_execution_for_each_new_item(api: Api, deployment: Deployment):
     async with source_server() as source:
-        source.document = [{"id": 1}, {"id": 2}]
+        source.document = {"items": [{"id": 1}, {"id": 2}], "more": "x" * 300_000}  # is put aside for its size
         config = {
             "interval_seconds": 60,
             "source": {"type": "http", "url": source.url},
+            "items": "{% $response.body.items %}",
             "detect": {"by": "ids", "id": "{% $item.id %}"},
             "first_poll": {"policy": "emit_all"},
         }

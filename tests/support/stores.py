@@ -1,6 +1,6 @@
 """Every store of one database, and records to put in."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ from shared.adapters.postgres.bulk import PostgresBulkRuns
 from shared.adapters.postgres.completions import PostgresTaskCompletions
 from shared.adapters.postgres.connections import PostgresConnections
 from shared.adapters.postgres.dead_letters import PostgresDeadLetters
-from shared.adapters.postgres.engine import create_engine
+from shared.adapters.postgres.engine import Pooled, create_engine
 from shared.adapters.postgres.event_archive import PostgresEventArchive, PostgresEventReplays
 from shared.adapters.postgres.events import PostgresEvents, PostgresEventTriggers
 from shared.adapters.postgres.executions import PostgresExecutions
@@ -36,11 +36,56 @@ from shared.adapters.postgres.workflows import PostgresWorkflows
 from shared.adapters.redis.circuits import RedisCircuits
 from shared.adapters.redis.live_feed import RedisLiveFeed
 from shared.adapters.redis.rate_limits import RedisRateLimits
-from shared.executions.records import StartRequest
+from shared.errors import StoreUnavailable
+from shared.executions.records import StartRequest, Watch
 from shared.identity.signing_in import Access
 from shared.ids import new_id
+from shared.ports import Wakes
+from shared.ports.events import EventBus
 from shared.settings import DEFAULT_PROJECT_ID
+from shared.triggers.events.records import Event, Published
 from shared.workflow.records import Workflow, WorkflowStatus, WorkflowVersion
+
+
+@dataclass
+class Woken(Wakes):
+    """Keeps when somebody is to look."""
+
+    times: list[datetime | None] = field(default_factory=list)
+
+    schedules: list[tuple[str, datetime | None, datetime | None]] = field(default_factory=list)
+
+    async def look(self, at: datetime | None = None) -> None:
+        self.times.append(at)
+
+    async def look_at_schedule(
+        self, project_id: str, trigger_id: str, fire_time: datetime | None = None, at: datetime | None = None
+    ) -> None:
+        self.schedules.append((trigger_id, fire_time, at))
+
+
+@dataclass
+class KeptWatches:
+    """Keeps what is to be looked at later."""
+
+    asked: list[Watch] = field(default_factory=list)
+
+    async def later(self, watch: Watch) -> None:
+        self.asked.append(watch)
+
+
+@dataclass
+class KeptBus(EventBus):
+    """Keeps what is published, unless it is `away`."""
+
+    published: list[Event] = field(default_factory=list)
+    away: bool = False
+
+    async def publish(self, event: Event) -> Published:
+        if self.away:
+            raise StoreUnavailable("away")
+        self.published.append(event)
+        return Published(event.id)
 
 
 @dataclass(frozen=True)
@@ -114,9 +159,9 @@ def open_stores(postgres_url: str, redis_url: str, encryption_keys: str, blob_fo
         blobs=ObjectBlobs(blob_folder.as_uri()),
         approvals=PostgresApprovals(engine),
         audit=PostgresAudit(engine),
-        connections=PostgresConnections(engine),
-        turns=PostgresAgentTurns(engine),
-        memory=PostgresAgentMemory(engine),
+        connections=PostgresConnections(Pooled(engine)),
+        turns=PostgresAgentTurns(Pooled(engine)),
+        memory=PostgresAgentMemory(Pooled(engine)),
         access=access_of(engine, secrets),
         trigger_states=PostgresTriggerStates(engine),
         bulk_runs=PostgresBulkRuns(engine),
@@ -133,7 +178,7 @@ def open_stores(postgres_url: str, redis_url: str, encryption_keys: str, blob_fo
         redis=redis,
         circuits=RedisCircuits(redis),
         limits=RedisRateLimits(redis),
-        values=PostgresKeyValues(engine),
+        values=PostgresKeyValues(Pooled(engine)),
     )
 
 

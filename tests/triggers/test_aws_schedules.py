@@ -11,7 +11,7 @@ from shared.adapters.aws import schedules as module
 from shared.adapters.aws.schedules import SCHEDULED_TIME, Schedules, wanted_of
 from shared.adapters.aws.settings import AwsSettings
 from shared.adapters.aws.triggers import AwsTriggers
-from shared.errors import InvalidParameter, NotImplementedYet, StoreUnavailable
+from shared.errors import InvalidParameter, StoreUnavailable
 from shared.ids import new_id
 from shared.settings import DEFAULT_PROJECT_ID
 from shared.triggers.due import too_late
@@ -101,7 +101,6 @@ def test_an_interval_of_whole_minutes_is_a_rate(seconds: int, expression: str):
     [
         (trigger(TriggerType.POLLING, interval_seconds=90, **POLL), InvalidParameter),
         (trigger(TriggerType.POLLING, interval_seconds=30, **POLL), InvalidParameter),
-        (trigger(cron="0 9 * * *", overlap="queue"), NotImplementedYet),
     ],
 )
 async def test_what_cannot_be_said_is_refused_before_anything_is_stored(

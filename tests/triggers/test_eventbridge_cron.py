@@ -13,7 +13,6 @@ from croniter import croniter
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shared.errors import NotImplementedYet
 from shared.triggers.eventbridge_cron import eventbridge_crons, eventbridge_expressions
 from shared.triggers.schedule import ScheduleTriggerConfig
 
@@ -142,19 +141,3 @@ def test_expressions(config, expected):
 
     assert (found.expression, found.timezone) == (expected, "Europe/Berlin")
     assert (found.start, found.end) == (datetime(2025, 12, 31, 23, tzinfo=UTC), None)
-
-
-@pytest.mark.parametrize(
-    ("config", "words"),
-    [
-        ({"overlap": "queue"}, "config.overlap 'queue'"),
-        ({"window": {"days": ["mon"], "outside": "defer"}}, "config.window.outside 'defer'"),
-    ],
-)
-def test_what_needs_a_second_look_is_refused(config, words):
-    made = ScheduleTriggerConfig.model_validate({"cron": "0 9 * * *", **config})
-
-    with pytest.raises(NotImplementedYet, match="Not built on AWS yet") as caught:
-        eventbridge_expressions(made)
-
-    assert words in caught.value.message

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from functions.schedule import core
+from functions.schedule.arrivals import Arrivals
 from functions.schedule.core import LEASE
 from local.scheduler import Scheduler, Timed
 from local.wiring_schedules import scheduler
@@ -20,7 +21,7 @@ from shared.ports import TaskCall
 from shared.triggers.records import Trigger, TriggerType
 from shared.triggers.schedule import ScheduleTriggerConfig
 from shared.workflow.records import Workflow, WorkflowStatus
-from tests.support.stores import Stores, new_workflow
+from tests.support.stores import KeptBus, Stores, Woken, new_workflow
 
 T0 = datetime(2026, 3, 2, 12, 30, tzinfo=UTC)
 
@@ -40,6 +41,7 @@ class Bench:
 
     def __init__(self, stores: Stores, workflow: Workflow) -> None:
         self.stores, self.workflow, self.clock = stores, workflow, ManualClock(T0)
+        self.woken = Woken()
         self.scheduler = self.another()
 
     def another(self):
@@ -50,6 +52,10 @@ class Bench:
     def deps(self) -> core.Deps:
         s = self.stores
         return core.Deps(s.triggers, s.trigger_states, s.trigger_runs, s.workflows, s.executions, s.queue, self.clock)
+
+    @property
+    def arrivals(self) -> Arrivals:
+        return Arrivals(self.deps, self.woken)
 
     async def schedule(self, **config: Any) -> Trigger:
         stored = ScheduleTriggerConfig.model_validate(config).model_dump(mode="json", by_alias=True, exclude_none=True)
@@ -245,7 +251,7 @@ async def test_what_cannot_be_cancelled_lets_a_fire_time_pass(stores: Stores):
     await stores.workflows.create(workflow, version)
     bench = Bench(stores, workflow)
     trigger = await bench.schedule(cron="0 * * * *", overlap="cancel_previous")
-    deps = replace(bench.deps, executions=AwsExecutions(stores.executions, None))
+    deps = replace(bench.deps, executions=AwsExecutions(stores.executions, None, stores.progress, KeptBus(), Woken()))
     first = await core.fire(deps, trigger, T0)
     change = StatusChange(ExecutionStatus.RUNNING, bench.clock.now())
     await stores.journal.write(first.execution_id, trigger.project_id, (), change)
@@ -346,9 +352,9 @@ async def test_a_slow_trigger_keeps_no_other_waiting(bench: Bench):
 async def test_what_eventbridge_scheduler_sends_starts_the_same_run(bench: Bench):
     trigger = await bench.schedule(cron="0 * * * *", window={"days": ["mon"], "outside": "skip"})
     await bench.until(T0 + timedelta(hours=1))
-    again = await core.on_event(bench.deps, trigger.project_id, trigger.id, T0 + timedelta(minutes=30))
-    outside = await core.on_event(bench.deps, trigger.project_id, trigger.id, T0 + timedelta(days=1))
-    unknown = await core.on_event(bench.deps, trigger.project_id, new_id(), T0)
+    again = await bench.arrivals.on_event(trigger.project_id, trigger.id, T0 + timedelta(minutes=30))
+    outside = await bench.arrivals.on_event(trigger.project_id, trigger.id, T0 + timedelta(days=1))
+    unknown = await bench.arrivals.on_event(trigger.project_id, new_id(), T0)
 
     assert [each.outcome for each in (again, outside, unknown)] == ["duplicate", "skipped", "skipped"]
 
@@ -359,7 +365,7 @@ async def test_a_fire_time_of_eventbridge_is_remembered_and_its_refusals_pause_t
     for hour in range(3):
         at = T0 + timedelta(hours=hour)
         bench.clock.advance((at - bench.clock.now()).total_seconds())
-        outcomes.append((await core.on_event(bench.deps, trigger.project_id, trigger.id, at)).outcome)
+        outcomes.append((await bench.arrivals.on_event(trigger.project_id, trigger.id, at)).outcome)
 
     assert outcomes == ["refused", "refused", "skipped"], "then it is switched off"
     letters = await bench.stores.dead_letters.list(trigger.project_id, trigger_id=trigger.id)

@@ -41,8 +41,8 @@ def _deps() -> AgentDeps:
     return AgentDeps(
         settings.default_model,
         environment={**os.environ, **model_keys()},
-        turns=PostgresAgentTurns(services.engine()),
-        memory=PostgresAgentMemory(services.engine()),
+        turns=PostgresAgentTurns(services.database()),
+        memory=PostgresAgentMemory(services.database()),
         mcp=McpTools(requester, services.connections()),
         feed=RedisLiveFeed(services.redis_url()),
         tracing=services.tracing(),

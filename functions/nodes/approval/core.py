@@ -11,7 +11,7 @@ from shared.clock import Clock
 from shared.connections.kinds import Credentials
 from shared.errors import NodeBug, NodeStoreUnavailable, StoreUnavailable
 from shared.ids import derived_id
-from shared.ports import ApprovalStore, SecretBox
+from shared.ports import ApprovalRequests, SecretBox
 from shared.workflow.definition import ApprovalConfig
 from shared.workflow.node_call import NodeCall, NodeResult
 from shared.workflow.node_config import config_of
@@ -23,7 +23,7 @@ ESCALATED = "escalated"
 class ApprovalDeps:
     """What the core needs of the world."""
 
-    approvals: ApprovalStore
+    approvals: ApprovalRequests
     secrets: SecretBox
     clock: Clock
 

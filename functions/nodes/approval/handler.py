@@ -14,7 +14,7 @@ from shared.workflow.node_call import NodeCall, NodeResult
 @observed
 def handler(event: dict[str, Any], context: object) -> dict[str, Any]:  # noqa: ARG001 - Lambda's interface
     """A NodeCall with a task token in; that it returns only says that the approval is kept."""
-    return services.invoke(event, _run)
+    return services.invoke(event, _run, only_blobs=True)
 
 
 async def _run(call: NodeCall, *, credentials: Credentials | None = None) -> NodeResult:
@@ -23,6 +23,7 @@ async def _run(call: NodeCall, *, credentials: Credentials | None = None) -> Nod
 
 @cache
 def _deps() -> ApprovalDeps:
-    from shared.adapters.postgres.approvals import PostgresApprovals  # noqa: PLC0415 - loaded with the first event
+    # Loaded with the first event.
+    from shared.adapters.postgres.approval_requests import PostgresApprovalRequests  # noqa: PLC0415
 
-    return ApprovalDeps(PostgresApprovals(services.engine()), services.secrets(), SystemClock())
+    return ApprovalDeps(PostgresApprovalRequests(services.database()), services.secrets(), SystemClock())

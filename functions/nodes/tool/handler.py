@@ -36,11 +36,11 @@ def _stores() -> ToolServices | None:
     from shared.adapters.aws.starts import SqsStartQueue  # noqa: PLC0415
     from shared.adapters.postgres.queue import PostgresQueue  # noqa: PLC0415
     from shared.adapters.postgres.values import PostgresKeyValues  # noqa: PLC0415
-    from shared.adapters.postgres.workflows import PostgresWorkflows  # noqa: PLC0415
+    from shared.adapters.postgres.workflow_reader import PostgresWorkflowReader  # noqa: PLC0415
     from shared.clock import SystemClock  # noqa: PLC0415
     from shared.executions.starting import WorkflowStarts  # noqa: PLC0415
 
-    here, engine = stage(), services.engine()
+    here, database = stage(), services.database()
     queue = SqsStartQueue(PostgresQueue(here.settings.require_database_url()), here.aws)
-    starts = WorkflowStarts(PostgresWorkflows(engine), queue, SystemClock())
-    return ToolServices(services.blobs(), PostgresKeyValues(engine), starts)
+    starts = WorkflowStarts(PostgresWorkflowReader(database), queue, SystemClock())
+    return ToolServices(services.blobs(), PostgresKeyValues(database), starts)

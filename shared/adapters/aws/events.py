@@ -14,12 +14,13 @@ import orjson
 from botocore.exceptions import ClientError
 
 from shared.adapters.aws.client import call, client, code_of
-from shared.errors import InvalidParameter, NotImplementedYet, StoreUnavailable
+from shared.adapters.aws.repeating import Repeating
+from shared.errors import InvalidParameter, StoreUnavailable
 from shared.ids import is_id, new_id
 from shared.ports.events import EventBus, EventReplays
 from shared.settings import DEFAULT_PROJECT_ID
 from shared.triggers.events.records import OWN_SOURCES, Event, Published
-from shared.triggers.events.replays import Replay
+from shared.triggers.events.replays import Replay, ReplayStatus
 
 MAX_ENTRIES = 10
 MAX_BYTES = 256 * 1024
@@ -120,16 +121,28 @@ def _bytes(entry: dict[str, Any]) -> int:
     return 14 + sum(len(text.encode()) for text in texts)
 
 
-class NoReplays:
-    """Reads as `rows` does, and refuses new ones."""
+class AwsReplays:
+    """EventReplays as the API asks them: a machine for each shows its events, page by page. It is started before the
+    row is written, so that no replay lies there that nobody works on."""
 
-    def __init__(self, rows: EventReplays) -> None:
+    def __init__(self, rows: EventReplays, machine: Repeating) -> None:
         self._rows = rows
+        self._machine = machine
 
     async def create(self, replay: Replay) -> Replay:
-        """Raises NotImplementedYet."""
-        del replay
-        raise NotImplementedYet("Events are not replayed on AWS yet; they are on the local stage.")
+        """Keeps the replay, and has it done; the one of this name that says the same goes on, should its machine have
+        given up.
+
+        Raises:
+            Conflict: as the rows say.
+            StoreUnavailable: nothing was begun, or it is not known; the same may be asked for again.
+        """
+        await self._machine.start(replay.id, replay.project_id)
+        kept = await self._rows.create(replay)
+        if kept.id != replay.id and kept.status is ReplayStatus.RUNNING:
+            await self._machine.start(kept.id, kept.project_id, by=replay.id[-12:])
+        return kept
 
     def __getattr__(self, name: str) -> Any:
+        """What is only read, and a cancel, which the next page heeds."""
         return getattr(self._rows, name)

@@ -11,10 +11,14 @@ from typing import Protocol
 from shared.adapters.aws.machines import Machines
 from shared.clock import Clock, SystemClock, iso
 from shared.errors import Conflict
+from shared.executions.ending import wake_those_that_wait
 from shared.executions.nested import is_express
+from shared.executions.progress import Told
 from shared.executions.records import Execution, ExecutionStatus, HistoryEvent, StatusChange
 from shared.identity.principal import acting_project
-from shared.ports import Completions, ExecutionStore, Page
+from shared.ports import Completions, ExecutionStore, Page, Wakes
+from shared.ports.events import EventBus
+from shared.triggers.events.lifecycle import Change, event_of_change
 
 LOG_LATE = timedelta(seconds=60)
 """After the end of an express execution: so long the rest of its log may still be on its way."""
@@ -30,12 +34,22 @@ class Rows(ExecutionStore, Protocol):
         """Raises Conflict where `request_redrive` would; changes nothing."""
 
 
+class Ends(Protocol):
+    async def ended(self, project_id: str, execution_id: str) -> Told | None:
+        """The execution once it has ended."""
+
+
 class AwsExecutions(ExecutionStore):
     """An ExecutionStore whose rows are in `rows`."""
 
-    def __init__(self, rows: Rows, machines: Machines, clock: Clock | None = None) -> None:
+    def __init__(
+        self, rows: Rows, machines: Machines, ends: Ends, bus: EventBus, wakes: Wakes, *, clock: Clock | None = None
+    ) -> None:
         self._rows = rows
         self._machines = machines
+        self._ends = ends
+        self._bus = bus
+        self._wakes = wakes
         self._clock = clock or SystemClock()
 
     async def get(self, project_id: str, execution_id: str) -> Execution | None:
@@ -66,21 +80,38 @@ class AwsExecutions(ExecutionStore):
         return await self._machines.history(execution.workflow_id, execution_id, after=after, limit=limit)
 
     async def request_cancel(self, project_id: str, execution_id: str, at: datetime) -> ExecutionStatus | None:
-        """Marks it, then stops it; `complete` records the end when Step Functions tells of it.
+        """Marks it, then stops it; `complete` records the end when Step Functions tells of it. Of one that never began
+        nobody but this tells; cancelling it once more tells it once more, under the same id.
 
         Raises:
             Conflict: it is express, and runs.
         """
-        execution = await self._rows.get(project_id, execution_id)
-        express = execution is not None and await self._is_express(execution)
-        if express and execution is not None and execution.status is ExecutionStatus.RUNNING:
-            raise _unstoppable(execution)
+        await self._ensure_stoppable(await self._rows.get(project_id, execution_id))
         had = await self._rows.request_cancel(project_id, execution_id, at)
-        if execution is not None and had is ExecutionStatus.RUNNING:
-            if express:  # it began just now
-                raise _unstoppable(execution)
+        execution = await self._rows.get(project_id, execution_id)
+        if execution is None:
+            return had
+        if had is ExecutionStatus.RUNNING:
+            await self._ensure_stoppable(execution)  # it may have begun just now
             await self._machines.stop(execution.workflow_id, execution_id, "Cancelled on request.")
+        elif execution.status is ExecutionStatus.CANCELLED and execution.started_at is None:
+            await self._tell(project_id, execution_id, at)
         return had
+
+    async def _ensure_stoppable(self, execution: Execution | None) -> None:
+        if execution is None or execution.status is not ExecutionStatus.RUNNING:
+            return
+        if await self._is_express(execution):
+            raise _unstoppable(execution)
+
+    async def _tell(self, project_id: str, execution_id: str, now: datetime) -> None:
+        told = await self._ends.ended(project_id, execution_id)
+        if told is None or told.execution.completed_at is None:
+            return
+        await wake_those_that_wait(told, self._wakes)  # it may have been let begin, and others wait for its place
+        if told.depth is not None:
+            change = Change(told.execution, ExecutionStatus.CANCELLED, told.execution.completed_at, told.depth)
+            await self._bus.publish(event_of_change(change, now))
 
     async def request_redrive(self, project_id: str, execution_id: str, at: datetime) -> ExecutionStatus | None:
         """Lets Step Functions go on from where the execution failed, then says in its row that it runs.
@@ -98,8 +129,7 @@ class AwsExecutions(ExecutionStore):
         return await self._rows.request_redrive(project_id, execution_id, at)
 
     async def _is_express(self, execution: Execution) -> bool:
-        mode = await self._rows.mode(execution.project_id, execution.id)
-        return mode is not None and is_express(mode, execution.context)
+        return is_express(await self._rows.mode(execution.project_id, execution.id), execution.context)
 
 
 def _unbroken(events: Sequence[HistoryEvent], after: int) -> Sequence[HistoryEvent]:

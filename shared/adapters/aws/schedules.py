@@ -37,7 +37,7 @@ class Schedules:
         self._settings = settings
 
     async def keep(self, trigger: Trigger) -> None:
-        """Raises NotImplementedYet, InvalidParameter and StoreUnavailable; keeping it once more is safe."""
+        """Raises InvalidParameter and StoreUnavailable; keeping it once more is safe."""
         wanted = wanted_of(trigger)
         for number, each in enumerate(wanted):
             await self._put(self._named(trigger.id, number) | self._shared(trigger) | each)
@@ -81,7 +81,6 @@ def wanted_of(trigger: Trigger) -> list[dict[str, Any]]:
     """When the trigger's schedules fire, as CreateSchedule takes it; none where nothing is to come.
 
     Raises:
-        NotImplementedYet: the config needs somebody who looks again later.
         InvalidParameter: EventBridge cannot say it.
     """
     try:

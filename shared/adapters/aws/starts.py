@@ -2,7 +2,7 @@
 
 The API writes the row of the execution first, which makes a repeated key start nothing twice and lets the caller read
 what it started. The webhook receiver has no use for the database: it only sends the message, and `dispatch` writes the
-row.
+row. What limits may hold up is `admit`'s: requests with a ticket of flow control, and rows that have to wait.
 """
 
 from dataclasses import asdict, replace
@@ -14,8 +14,9 @@ from botocore.exceptions import ClientError
 
 from shared.adapters.aws.client import call, client, code_of
 from shared.adapters.aws.settings import AwsSettings
+from shared.adapters.aws.wakes import SqsWakes
 from shared.errors import IdempotencyMismatch, MalformedRequest, RequestTooLarge, StoreUnavailable
-from shared.executions.records import Accepted, Priority, StartRequest
+from shared.executions.records import Accepted, FlowTicket, Priority, StartRequest
 from shared.ports import StartQueue
 from shared.ports.ingest import IngestCache
 
@@ -34,6 +35,7 @@ class SqsStartQueue(StartQueue):
     def __init__(self, rows: StartQueue, settings: AwsSettings) -> None:
         self._rows = rows
         self._settings = settings
+        self._wakes = SqsWakes(settings)
 
     async def submit(self, request: StartRequest) -> Accepted:
         """Takes the request.
@@ -44,11 +46,14 @@ class SqsStartQueue(StartQueue):
         Raises:
             RequestTooLarge: the request is larger than a state machine takes.
             StoreUnavailable: the database or SQS does not answer; sending it again with its key is safe.
-            IdempotencyMismatch, NotFound, QueueFull, MalformedRequest: as the rows say.
+            IdempotencyMismatch, NotFound, QueueFull, MalformedRequest, FlowRateLimited: as the rows say.
         """
         ensure_fits(request)
         accepted = await self._rows.submit(request)
-        await send(replace(request, execution_id=accepted.execution_id), self._settings)
+        if request.flow is None and accepted.admitted:
+            await send(replace(request, execution_id=accepted.execution_id), self._settings)
+        else:
+            await self._wakes.look()
         return accepted
 
 
@@ -110,8 +115,10 @@ def ensure_fits(request: StartRequest) -> None:
 
 
 async def send(request: StartRequest, settings: AwsSettings) -> None:
-    """Puts the request on the queue of its priority. Raises StoreUnavailable."""
-    url = getattr(settings, f"queue_{request.priority.name.lower()}")
+    """Puts the request on the queue of its priority; with a ticket on that of `admit`, which goes by what the ticket
+    says. Raises StoreUnavailable."""
+    name = "wakes_queue_url" if request.flow is not None else f"queue_{request.priority.name.lower()}"
+    url = getattr(settings, name)
     try:
         await call(client("sqs").send_message, QueueUrl=url, MessageBody=encode(request).decode())
     except ClientError as error:
@@ -126,5 +133,6 @@ def encode(request: StartRequest) -> bytes:
 def decode(body: str) -> StartRequest:
     """A message as the request. Raises ValueError, KeyError or TypeError for what is none."""
     fields: dict[str, Any] = orjson.loads(body)
-    created_at = datetime.fromisoformat(fields["created_at"])
-    return StartRequest(**{**fields, "created_at": created_at, "priority": Priority(fields["priority"])})
+    typed = {"created_at": datetime.fromisoformat(fields["created_at"]), "priority": Priority(fields["priority"])}
+    flow = fields.get("flow")
+    return StartRequest(**{**fields, **typed, "flow": None if flow is None else FlowTicket(**flow)})

@@ -21,8 +21,7 @@ class AwsTriggers:
         self._schedules = schedules
 
     async def create(self, trigger: Trigger, webhook: WebhookRegistration | None) -> None:
-        """Raises NotImplementedYet and InvalidParameter for what EventBridge cannot say, StoreUnavailable, and as the
-        rows do."""
+        """Raises InvalidParameter for what EventBridge cannot say, StoreUnavailable, and as the rows do."""
         if trigger.type in TYPES:
             await self._schedules.keep(trigger)
         await self._rows.create(trigger, webhook)

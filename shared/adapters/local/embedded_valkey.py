@@ -7,6 +7,7 @@ outlives a SIGKILL of ours. Nothing is written to disk: Valkey holds what may be
 import contextlib
 import signal
 import socket
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,10 +24,11 @@ _STOP_SECONDS = 5.0
 
 
 class EmbeddedValkey:
-    """One server with its socket in `folder`."""
+    """One server with its socket in `folder`. `settings` are added to its own, as tests do that want a cluster."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, settings: Mapping[str, str] | None = None) -> None:
         self._folder = folder.absolute()
+        self._settings = settings or {}
         self._log = self._folder / "valkey.log"
         self._lock = FolderLock(self._folder / "valkey.lock", self._folder)
         self._socket: SocketFolder | None = None
@@ -83,6 +85,7 @@ class EmbeddedValkey:
             "maxmemory": MAX_MEMORY,
             "maxmemory-policy": "volatile-lru",
             "loglevel": "warning",
+            **self._settings,
         }
         options = [word for name, value in settings.items() for word in (f"--{name}", value)]
         process = launch((_program(), *options), log=self._log, end_signal=signal.SIGTERM)

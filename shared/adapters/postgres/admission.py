@@ -10,7 +10,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from shared.adapters.postgres.engine import transaction
 from shared.ports import Admission
 
-_LOCK = text("SELECT pg_try_advisory_xact_lock(hashtext('millrace admission'))")
+_TRY = text("SELECT pg_try_advisory_xact_lock(hashtext('millrace admission'))")
+_LOCK = text("SELECT pg_advisory_xact_lock(hashtext('millrace admission'))")
 
 # `workflow` steps from one workflow with waiting executions to the next along the index, however many wait. The limit
 # of a workflow is that of its newest version. `nth` is the place of a candidate in its project.
@@ -58,12 +59,17 @@ _MOST = 1_000
 class PostgresAdmission(Admission):
     """Lets those begin for which there is room."""
 
-    def __init__(self, engine: AsyncEngine) -> None:
+    def __init__(self, engine: AsyncEngine, *, waits: bool = False) -> None:
+        """`waits`: until no other process admits, for who does not look again by itself: what has ended since the other
+        one looked would go unseen."""
         self._engine = engine
+        self._waits = waits
 
     async def admit(self) -> int:
-        """How many were admitted; none where another process is at it."""
+        """How many were admitted; none where another process is at it, unless this one waits for it."""
         async with transaction(self._engine) as connection:
-            if not await connection.scalar(_LOCK):
+            if self._waits:
+                await connection.execute(_LOCK)
+            elif not await connection.scalar(_TRY):
                 return 0
             return (await connection.execute(_ADMIT, {"most": _MOST})).rowcount

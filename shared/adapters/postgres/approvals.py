@@ -1,22 +1,20 @@
 """ApprovalStore on PostgreSQL."""
 
 from collections.abc import Sequence
-from dataclasses import asdict
 from typing import Any
 
 from sqlalchemy import Row, and_, select, update
-from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from shared.adapters.postgres.approval_requests import PostgresApprovalRequests
 from shared.adapters.postgres.cursor import decode_cursor, page
-from shared.adapters.postgres.engine import transaction
+from shared.adapters.postgres.engine import Pooled, transaction
 from shared.adapters.postgres.tables import approvals
 from shared.approvals.records import Approval, ApprovalStatus, Decision
 from shared.ids import is_id
 from shared.ports import ApprovalStore, Page
 
 _c = approvals.c
-_UNDECIDED = {"approved": None, "decided_by": None, "decided_at": None, "comment": None, "form": None}
 
 
 class PostgresApprovals(ApprovalStore):
@@ -24,19 +22,11 @@ class PostgresApprovals(ApprovalStore):
 
     def __init__(self, engine: AsyncEngine) -> None:
         self._engine = engine
+        self._requests = PostgresApprovalRequests(Pooled(engine))
 
     async def ask(self, approval: Approval) -> None:
         """Keeps a new approval, or asks one that is there again under another token."""
-        row = {key: value for key, value in asdict(approval).items() if key != "decision"}
-        new = insert(approvals).values({**row, "delivered": False})
-        again = {key: new.excluded[key] for key in row if key not in ("id", "project_id", "created_at")}
-        statement = new.on_conflict_do_update(
-            index_elements=[_c.id],
-            set_={**again, **_UNDECIDED, "delivered": False},
-            where=_c.token_digest != new.excluded.token_digest,
-        )
-        async with transaction(self._engine) as connection:
-            await connection.execute(statement)
+        await self._requests.ask(approval)
 
     async def get(self, project_id: str | None, approval_id: str) -> Approval | None:
         if not is_id(approval_id):

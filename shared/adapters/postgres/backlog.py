@@ -198,8 +198,9 @@ def _completion(row: Row[Any]) -> TaskCompletion:
     return TaskCompletion(str(row.execution_id), row.token, row.kind, row.at, row.output, row.error, row.cause)
 
 
-def _pending(row: Row[Any], history: Sequence[HistoryEvent], completions: Sequence[TaskCompletion]) -> PendingExecution:
-    request = StartRequest(
+def request_of(row: Row[Any]) -> StartRequest:
+    """What a row of workflow_executions was asked for; without its ticket of flow control."""
+    return StartRequest(
         execution_id=str(row.id),
         project_id=str(row.project_id),
         workflow_id=str(row.workflow_id),
@@ -212,8 +213,11 @@ def _pending(row: Row[Any], history: Sequence[HistoryEvent], completions: Sequen
         request_digest=row.request_digest,
         priority=Priority(row.priority),
     )
+
+
+def _pending(row: Row[Any], history: Sequence[HistoryEvent], completions: Sequence[TaskCompletion]) -> PendingExecution:
     return PendingExecution(
-        request,
+        request_of(row),
         ExecutionStatus(row.status),
         cancel_requested=row.cancel_requested_at is not None,
         history=history,

@@ -11,13 +11,13 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from shared.adapters.postgres.cursor import decode_cursor, page
 from shared.adapters.postgres.engine import transaction
-from shared.adapters.postgres.executions import cancelling, redrivable, redriven_values
+from shared.adapters.postgres.executions import cancelling, durable, redrivable, redriven_values
 from shared.adapters.postgres.tables import bulk_runs, workflow_executions
 from shared.bulk.records import BulkRun
 from shared.errors import IdempotencyMismatch
 from shared.executions.records import ExecutionStatus, Priority
 from shared.ids import is_id
-from shared.ports import BulkItem, BulkRuns, Page
+from shared.ports import BulkItem, BulkRows, Page
 
 LEASE = timedelta(minutes=1)
 
@@ -27,7 +27,7 @@ _FIELDS = tuple(_b[name] for name in BulkRun.__dataclass_fields__)
 _FAILED = (ExecutionStatus.FAILED.value, ExecutionStatus.TIMED_OUT.value)
 
 
-class PostgresBulkRuns(BulkRuns):
+class PostgresBulkRuns(BulkRows):
     """A row for each bulk run; its executions are a range of the primary key of executions."""
 
     def __init__(self, engine: AsyncEngine) -> None:
@@ -88,10 +88,11 @@ class PostgresBulkRuns(BulkRuns):
             rows = await connection.execute(query.order_by(_e.id).limit(limit))
             return [BulkItem(row[0], ExecutionStatus(row[1]), *row[2:]) for row in rows]
 
-    async def claim(self, worker: str) -> BulkRun | None:
+    async def claim(self, worker: str, *, only: str | None = None) -> BulkRun | None:
         """One that has something left to do and that nobody feeds, the oldest first."""
         free = or_(_b.claimed_until.is_(None), _b.claimed_until <= func.now())
-        picked = select(_b.id).where(~_b.closed, free).order_by(_b.id).limit(1).with_for_update(skip_locked=True)
+        wanted = select(_b.id).where(~_b.closed, free, *((_b.id == only,) if only is not None else ()))
+        picked = wanted.order_by(_b.id).limit(1).with_for_update(skip_locked=True)
         taken = update(bulk_runs).where(_b.id == picked.scalar_subquery())
         taken = taken.values(worker=worker, claimed_until=func.now() + LEASE)
         async with transaction(self._engine) as connection:
@@ -138,6 +139,31 @@ class PostgresBulkRuns(BulkRuns):
         failed = update(workflow_executions).where(_ours(bulk), _e.status.in_(_FAILED), redrivable(at))
         async with transaction(self._engine) as connection:
             return (await connection.execute(failed.values(redriven_values()))).rowcount
+
+    async def reopen(self, bulk_id: str) -> None:
+        """Shows it as running, unless it was cancelled."""
+        ended = update(bulk_runs).where(_b.id == bulk_id, _b.cancel_requested_at.is_(None))
+        async with transaction(self._engine) as connection:
+            await connection.execute(ended.values(closed=False))
+
+    async def redrivable_count(self, bulk: BulkRun, at: datetime) -> int:
+        """How many `redrive_failed` would let go on."""
+        query = select(func.count()).where(_ours(bulk), _e.status.in_(_FAILED), redrivable(at))
+        async with transaction(self._engine) as connection:
+            return (await connection.execute(query)).scalar_one()
+
+    async def redrivable(self, bulk: BulkRun, at: datetime, *, after: int, limit: int) -> Sequence[str]:
+        """Ids of these, in order of the inputs."""
+        query = select(_e.id).where(_ours(bulk, after), _e.status.in_(_FAILED), redrivable(at))
+        async with transaction(self._engine) as connection:
+            return (await connection.execute(query.order_by(_e.id).limit(limit))).scalars().all()
+
+    async def to_stop(self, bulk: BulkRun, *, limit: int) -> Sequence[str]:
+        """Ids of those that run, are to be cancelled and can be stopped: express ones end by themselves."""
+        running = (_e.status == ExecutionStatus.RUNNING.value, _e.cancel_requested_at.is_not(None), durable())
+        query = select(_e.id).where(_ours(bulk), *running).order_by(_e.id).limit(limit)
+        async with transaction(self._engine) as connection:
+            return (await connection.execute(query)).scalars().all()
 
 
 def _ours(bulk: BulkRun, after: int = -1) -> ColumnElement[bool]:

@@ -1,6 +1,7 @@
 """DeadLetters on PostgreSQL."""
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Row, and_, func, select, update
@@ -8,11 +9,12 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from shared.adapters.postgres.cursor import decode_cursor, page
 from shared.adapters.postgres.engine import transaction
+from shared.adapters.postgres.failures import keep_failures
 from shared.adapters.postgres.tables import dead_letters
 from shared.ids import is_id
 from shared.ports import Page
 from shared.ports.events import DeadLetters
-from shared.triggers.dead_letters import DeadLetter, LetterStatus, Stage
+from shared.triggers.dead_letters import DeadLetter, LetterStatus, Stage, Undelivered
 
 _d = dead_letters.c
 
@@ -49,6 +51,11 @@ class PostgresDeadLetters(DeadLetters):
         async with transaction(self._engine) as connection:
             rows = (await connection.execute(query.order_by(_d.id.desc()).limit(limit + 1))).all()
         return page(rows, limit, _letter)
+
+    async def keep(self, undelivered: Undelivered, now: datetime) -> None:
+        """Keeps one failure, once however often it is told. Raises StoreUnavailable."""
+        async with transaction(self._engine) as connection:
+            await keep_failures(connection, [undelivered], now)
 
     async def get(self, project_id: str, letter_id: str) -> DeadLetter | None:
         if not is_id(letter_id):

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from typing import cast
 
 import orjson
 import sqlalchemy
@@ -9,7 +10,8 @@ from sqlalchemy import URL, Engine, NullPool, exc, make_url
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from shared.adapters.postgres.driver import CONNECT_SECONDS, conninfo, driver_errors, unavailable
-from shared.adapters.postgres.tenancy import confine
+from shared.adapters.postgres.session import Connection, Database
+from shared.adapters.postgres.tenancy import confinement
 
 POOL_SIZE = 10
 
@@ -47,8 +49,21 @@ async def transaction(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
     """
     with store_errors():
         async with engine.begin() as connection:
-            await confine(connection)
+            if (confined := confinement()) is not None:
+                await connection.exec_driver_sql(*confined)
             yield connection
+
+
+class Pooled(Database):
+    """An engine's connections, for adapters whose statements a small Lambda runs without SQLAlchemy."""
+
+    def __init__(self, engine: AsyncEngine) -> None:
+        self._engine = engine
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[Connection]:
+        async with transaction(self._engine) as connection:
+            yield cast("Connection", (await connection.get_raw_connection()).driver_connection)
 
 
 @contextmanager

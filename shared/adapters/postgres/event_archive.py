@@ -104,12 +104,12 @@ class PostgresEventReplays(EventReplays):
         async with transaction(self._engine) as connection:
             await connection.execute(change.values(status=ReplayStatus.CANCELLED.value, completed_at=at))
 
-    async def claim(self, now: datetime, *, lease: timedelta) -> Replay | None:
-        """A running replay that no live process holds; the oldest first."""
+    async def claim(self, now: datetime, *, lease: timedelta, only: str | None = None) -> Replay | None:
+        """A running replay that no live process holds; the oldest first, or, if so, the one of the id `only`."""
         free = or_(_r.claimed_until.is_(None), _r.claimed_until <= now)
         picked = (
             select(_r.id)
-            .where(_r.status == ReplayStatus.RUNNING.value, free)
+            .where(_r.status == ReplayStatus.RUNNING.value, free, *((_r.id == only,) if only is not None else ()))
             .order_by(_r.id)
             .limit(1)
             .with_for_update(skip_locked=True)

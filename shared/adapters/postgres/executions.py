@@ -199,14 +199,17 @@ def _ensure_redrivable(row: Any, at: datetime) -> None:
     raise Conflict(f"The execution '{row.id}' cannot be redriven: {reason}.", status=status.value)
 
 
+def durable() -> ColumnElement[bool]:
+    """Whether an execution's version is not express, so that Step Functions can stop it and let it go on."""
+    versions = workflow_versions.c
+    same = (versions.workflow_id == _c.workflow_id, versions.version == _c.version)
+    return exists().where(*same, versions.mode != "express")
+
+
 def redrivable(at: datetime) -> ColumnElement[bool]:
     """Whether an execution that has failed can go on: the rules of _ensure_redrivable, for many at once."""
-    versions = workflow_versions.c
-    standard = exists().where(
-        versions.workflow_id == _c.workflow_id, versions.version == _c.version, versions.mode != "express"
-    )
     too_long = exists().where(execution_events.c.execution_id == _c.id, execution_events.c.id > MAX_REDRIVABLE_EVENTS)
-    return and_(standard, ~too_long, _c.completed_at > at - REDRIVABLE_FOR)
+    return and_(durable(), ~too_long, _c.completed_at > at - REDRIVABLE_FOR)
 
 
 def redriven_values() -> dict[str, Any]:

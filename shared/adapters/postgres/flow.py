@@ -63,6 +63,16 @@ _WORK = text(
     LIMIT :most
     """
 )
+# In the clock of the caller, by which the rest was written as well.
+_NEXT = text(
+    """
+    SELECT least(
+        (SELECT min(due_at) FROM flow_entries WHERE state IN ('held', 'waiting')),
+        (SELECT CAST(:now AS timestamptz) FROM flow_entries AS b JOIN workflow_executions AS e ON e.id = b.execution_id
+         WHERE b.state = 'begun' AND e.completed_at IS NOT NULL LIMIT 1)
+    )
+    """
+)
 
 
 class PostgresFlow:
@@ -98,6 +108,7 @@ class PostgresFlow:
             async with transaction(self._engine) as connection:
                 await lock(connection, key.name)
                 now = self._clock.now()
+                await _forget_due(connection, key, now)
                 before = await load(connection, key, control, now)
                 after, decisions = decide(control, before, now)
                 await _write(connection, (before, after), decisions, now=now)
@@ -105,6 +116,13 @@ class PostgresFlow:
                 begun += sum(each.action is Action.BEGUN for each in decisions)
         await self._prune(now)
         return begun
+
+    async def next_at(self) -> datetime | None:
+        """When `advance` will have something to do, though nothing arrives or ends; not after now where it has already,
+        None where nothing is foreseen. Raises StoreUnavailable."""
+        async with transaction(self._engine) as connection:
+            found: datetime | None = await connection.scalar(_NEXT, {"now": self._clock.now()})
+        return found
 
     async def _take(
         self, connection: AsyncConnection, request: StartRequest, ticket: FlowTicket, control: FlowControl
@@ -157,9 +175,11 @@ def _refused(control: FlowControl, decision: Decision, now: datetime) -> FlowRat
 
 async def _earlier(connection: AsyncConnection, request: StartRequest) -> Accepted | None:
     """What the same request came to before. Raises IdempotencyMismatch."""
-    same = select(_e.id).where(_e.id == request.execution_id)
-    if (await connection.execute(same)).one_or_none() is not None:
-        return Accepted(request.execution_id, admitted=False)
+    came = select(_e.id).where(_e.id == request.execution_id)
+    merged_before = select(_a.execution_id).where(_a.id == request.execution_id)
+    stands = (await connection.execute(came.union_all(merged_before).limit(1))).scalar_one_or_none()
+    if stands is not None:
+        return Accepted(str(stands), admitted=False)
     if request.idempotency_key is None:
         return None
     started = select(_e.id, _e.request_digest).where(
@@ -274,6 +294,12 @@ async def _write(
         await set_(id_, state="begun", begun_at=now, due_at=None)
     if begun:
         await connection.execute(_BEGIN, {"ids": begun})
+
+
+async def _forget_due(connection: AsyncConnection, key: Key, now: datetime) -> None:
+    """The time to look has come for those that wait; where concurrency holds them up, the end of another one counts."""
+    waits = (key.matches(), _f.state == "waiting", _f.due_at <= now)
+    await connection.execute(update(flow_entries).where(*waits).values(due_at=None))
 
 
 async def _look_again(connection: AsyncConnection, control: FlowControl, state: FlowState, now: datetime) -> None:

@@ -6,7 +6,8 @@ from uuid import UUID
 
 from shared.adapters.postgres.driver import driver_errors
 from shared.adapters.postgres.session import Connection, Session
-from shared.executions.records import Execution, ExecutionStatus, Standing
+from shared.executions.progress import Standing, Told
+from shared.executions.records import Execution, ExecutionStatus
 from shared.ids import is_id
 
 _PATIENCE_SECONDS = 3.0
@@ -15,8 +16,11 @@ COLUMNS = """e.id, e.project_id, e.workflow_id, w.name, e.version, e.status, e.t
        e.created_at, e.started_at, e.completed_at"""
 """Of workflow_executions as `e` and workflows as `w`; `execution_of` reads them."""
 
+# Whether it may begin is said as it is to the workers of the local stage: nobody claims it before that time.
 _STANDING = """
-SELECT w.name, e.status, v.mode, e.started_at FROM workflows AS w
+SELECT w.name, e.status, coalesce(e.claimable_at <= now(), false), EXISTS (
+    SELECT FROM triggers AS t WHERE t.project_id = w.project_id AND t.type = 'event' AND t.is_active
+), v.mode, e.started_at FROM workflows AS w
 LEFT JOIN workflow_executions AS e ON e.project_id = w.project_id AND e.id = %s
 LEFT JOIN workflow_versions AS v ON v.workflow_id = w.id AND v.version = e.version
 WHERE w.project_id = %s AND w.id = %s
@@ -25,7 +29,7 @@ WHERE w.project_id = %s AND w.id = %s
 _EXISTS = "SELECT FROM workflow_executions WHERE project_id = %s AND id = %s"
 
 # An execution that is nested in one without a row is nested in one that has not ended either.
-_ENDED = f"""
+_CHANGED = f"""
 SELECT {COLUMNS}, (
     WITH RECURSIVE up (context, known, steps) AS (
         SELECT e.context, true, 0
@@ -37,10 +41,14 @@ SELECT {COLUMNS}, (
     )
     SELECT CASE WHEN bool_and(known AND steps <= 32)
                 THEN max(coalesce((context #>> '{{trigger,depth}}')::integer, 0)) END FROM up
+), e.admission IS NOT NULL OR EXISTS (SELECT FROM flow_entries AS f WHERE f.execution_id = e.id), EXISTS (
+    SELECT FROM triggers AS t
+    WHERE t.id = e.trigger_id AND t.type = 'schedule' AND t.is_active AND t.config ->> 'overlap' = 'queue'
 )
 FROM workflow_executions AS e JOIN workflows AS w ON w.id = e.workflow_id
-WHERE e.project_id = %s AND e.id = %s AND e.completed_at IS NOT NULL
+WHERE e.project_id = %s AND e.id = %s
 """  # noqa: S608 - of constants
+_ENDED, _BEGUN = f"{_CHANGED} AND e.completed_at IS NOT NULL", f"{_CHANGED} AND e.started_at IS NOT NULL"
 
 
 class PostgresProgress:
@@ -50,23 +58,26 @@ class PostgresProgress:
         self._session = Session(url, patience_seconds=_PATIENCE_SECONDS)
 
     async def standing(self, project_id: str, workflow_id: str, execution_id: str) -> Standing | None:
-        """How it is with an execution, also of a workflow that was deleted; None of one that is not there. Raises
-        StoreUnavailable."""
+        """Also of a workflow that was deleted; None of one that is not there. Raises StoreUnavailable."""
         if not all(map(is_id, (project_id, workflow_id, execution_id))):
             return None
         row = await self._one(_STANDING, execution_id, project_id, workflow_id)
-        return None if row is None else Standing(row[0], row[1] and ExecutionStatus(row[1]), *row[2:])
+        if row is None:
+            return None
+        name, status, *more = row
+        return Standing(name, None if status is None else ExecutionStatus(status), *more)
 
     async def exists(self, project_id: str, execution_id: str) -> bool:
         """Whether the execution has a row. Raises StoreUnavailable."""
         return await self._one(_EXISTS, project_id, execution_id) is not None
 
-    async def ended(self, project_id: str, execution_id: str) -> tuple[Execution, int | None] | None:
-        """The execution, without its input, once it has ended; and how many executions, each started by an event of
-        the one before, led to it or to those that it is nested in: None where one of those has no row, or there are
-        more than 32. Raises StoreUnavailable."""
-        row = await self._one(_ENDED, project_id, execution_id)
-        return None if row is None else (execution_of(row[:-1]), row[-1])
+    async def ended(self, project_id: str, execution_id: str) -> Told | None:
+        """The execution once it has ended. Raises StoreUnavailable."""
+        return _told(await self._one(_ENDED, project_id, execution_id))
+
+    async def begun(self, project_id: str, execution_id: str) -> Told | None:
+        """The execution once it is recorded as begun; it may have ended since. Raises StoreUnavailable."""
+        return _told(await self._one(_BEGUN, project_id, execution_id))
 
     async def close(self) -> None:
         """Closes the connection."""
@@ -78,6 +89,13 @@ class PostgresProgress:
 
         with driver_errors():
             return await self._session.run(work)
+
+
+def _told(row: Sequence[Any] | None) -> Told | None:
+    if row is None:
+        return None
+    *columns, depth, limited, queued_for = row
+    return Told(execution_of(columns), depth, limited, queued_for)
 
 
 def execution_of(row: Sequence[Any]) -> Execution:

@@ -1,42 +1,51 @@
-"""WebhookSamples on PostgreSQL."""
+"""WebhookSamples on PostgreSQL, without SQLAlchemy: the Lambda of webhooks has it."""
 
 from collections.abc import Sequence
 from dataclasses import asdict
+from typing import Any
 
-from sqlalchemy import and_, delete, insert, select
-from sqlalchemy.ext.asyncio import AsyncEngine
-
-from shared.adapters.postgres.engine import transaction
-from shared.adapters.postgres.tables import webhook_samples
+from shared.adapters.postgres.rows import document, rows
+from shared.adapters.postgres.session import Database
 from shared.ports.samples import WebhookSamples
 from shared.triggers.samples import MOST_SAMPLES, WebhookSample
 
-_s = webhook_samples.c
+_INSERT = """
+INSERT INTO webhook_samples (id, project_id, trigger_id, received_at, delivery, outcome, input, problem)
+VALUES (%(id)s, %(project_id)s, %(trigger_id)s, %(received_at)s, %(delivery)s, %(outcome)s, %(input)s, %(problem)s)
+"""
+_FORGET = f"""
+DELETE FROM webhook_samples WHERE trigger_id = %(trigger_id)s AND id NOT IN (
+    SELECT id FROM webhook_samples WHERE trigger_id = %(trigger_id)s ORDER BY id DESC LIMIT {MOST_SAMPLES}
+)
+"""  # noqa: S608 - of a constant
+_LIST = "SELECT * FROM webhook_samples WHERE project_id = %s AND trigger_id = %s ORDER BY id DESC"
+_CLEAR = "DELETE FROM webhook_samples WHERE project_id = %s AND trigger_id = %s"
 
 
 class PostgresWebhookSamples(WebhookSamples):
     """A few rows for each webhook."""
 
-    def __init__(self, engine: AsyncEngine) -> None:
-        self._engine = engine
+    def __init__(self, database: Database) -> None:
+        self._database = database
 
     async def keep(self, sample: WebhookSample) -> None:
         """Keeps it, and of its webhook the newest only."""
-        newest = select(_s.id).where(_s.trigger_id == sample.trigger_id).order_by(_s.id.desc()).limit(MOST_SAMPLES)
-        older = and_(_s.trigger_id == sample.trigger_id, _s.id.not_in(newest))
-        async with transaction(self._engine) as connection:
-            await connection.execute(insert(webhook_samples).values(asdict(sample)))
-            await connection.execute(delete(webhook_samples).where(older))
+        documents = {name: document(getattr(sample, name)) for name in ("delivery", "input", "problem")}
+        async with self._database.transaction() as connection:
+            await connection.execute(_INSERT, asdict(sample) | documents)
+            await connection.execute(_FORGET, {"trigger_id": sample.trigger_id})
 
     async def list(self, project_id: str, trigger_id: str) -> Sequence[WebhookSample]:
         """Newest first."""
-        query = select(webhook_samples).where(_s.project_id == project_id, _s.trigger_id == trigger_id)
-        async with transaction(self._engine) as connection:
-            rows = await connection.execute(query.order_by(_s.id.desc()))
-            return [WebhookSample(**row._asdict()) for row in rows]
+        async with self._database.transaction() as connection:
+            return [_sample(each) for each in await rows(connection, _LIST, (project_id, trigger_id))]
 
     async def clear(self, project_id: str, trigger_id: str) -> None:
         """Removes those of the webhook."""
-        ours = (_s.project_id == project_id, _s.trigger_id == trigger_id)
-        async with transaction(self._engine) as connection:
-            await connection.execute(delete(webhook_samples).where(*ours))
+        async with self._database.transaction() as connection:
+            await connection.execute(_CLEAR, (project_id, trigger_id))
+
+
+def _sample(found: Any) -> WebhookSample:
+    ids = {name: str(getattr(found, name)) for name in ("id", "project_id", "trigger_id")}
+    return WebhookSample(**found._asdict() | ids)

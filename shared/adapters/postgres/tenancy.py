@@ -10,8 +10,6 @@ until the end of the transaction, so that a pooled connection carries neither ov
 from dataclasses import asdict
 
 import orjson
-from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from shared.identity.principal import Actor, acting, acting_project
 
@@ -20,22 +18,20 @@ PROJECT_SETTING = "millrace.project_id"
 
 ACTOR_SETTING = "millrace.actor"
 
-_NAME = f"set_config('{ACTOR_SETTING}', :actor, true)"
-_CONFINE = f"set_config('{PROJECT_SETTING}', :project_id, true), set_config('role', '{APP_ROLE}', true)"
-_NAMED = text(f"SELECT {_NAME}")
-_CONFINED = text(f"SELECT {_NAME}, {_CONFINE}")
+_NAMED = f"SELECT set_config('{ACTOR_SETTING}', %s, true)"
+_CONFINED = f"{_NAMED}, set_config('{PROJECT_SETTING}', %s, true), set_config('role', '{APP_ROLE}', true)"
 
 
-async def confine(connection: AsyncConnection) -> None:
-    """Shows this transaction the acting project's rows only, and names who acts to the audit log.
+def confinement() -> tuple[str, tuple[str, ...]] | None:
+    """The statement, with its parameters, that shows a transaction the acting project's rows only, and names who acts
+    to the audit log.
 
     Without an acting project every row shows; with nobody acting, the log names the platform itself.
     """
     project_id, actor = acting_project.get(), acting.get()
     if project_id is not None:
-        await connection.execute(_CONFINED, {"actor": _text(actor), "project_id": project_id})
-    elif actor is not None:
-        await connection.execute(_NAMED, {"actor": _text(actor)})
+        return _CONFINED, (_text(actor), project_id)
+    return None if actor is None else (_NAMED, (_text(actor),))
 
 
 def _text(actor: Actor | None) -> str:

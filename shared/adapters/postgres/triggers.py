@@ -4,14 +4,14 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
-from sqlalchemy import ARRAY, ColumnElement, Row, Select, Text, and_, any_, bindparam, delete, insert, select, update
+from sqlalchemy import ColumnElement, Row, and_, delete, insert, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from shared.adapters.postgres.cursor import decode_cursor, page
-from shared.adapters.postgres.engine import transaction
-from shared.adapters.postgres.group_commit import GroupCommit
-from shared.adapters.postgres.tables import triggers, webhook_registrations, workflow_versions, workflows
+from shared.adapters.postgres.engine import Pooled, transaction
+from shared.adapters.postgres.tables import triggers, webhook_registrations
+from shared.adapters.postgres.webhook_targets import PostgresWebhookTargets, registration_of
 from shared.errors import Conflict
 from shared.ids import is_id
 from shared.ports import Page, TriggerStore
@@ -23,7 +23,7 @@ class PostgresTriggers(TriggerStore):
 
     def __init__(self, engine: AsyncEngine) -> None:
         self._engine = engine
-        self._targets: GroupCommit[str, WebhookTarget | None] = GroupCommit(self._find_targets)
+        self._targets = PostgresWebhookTargets(Pooled(engine))
 
     async def create(self, trigger: Trigger, webhook: WebhookRegistration | None) -> None:
         """Keeps both in one transaction. Raises Conflict where the webhook's path is taken."""
@@ -76,7 +76,7 @@ class PostgresTriggers(TriggerStore):
         query = query.order_by(webhook_registrations.c.id.desc()).limit(limit + 1)
         async with transaction(self._engine) as connection:
             rows = (await connection.execute(query)).all()
-        return page(rows, limit, _registration)
+        return page(rows, limit, registration_of)
 
     async def webhook_of(self, project_id: str, trigger_id: str) -> WebhookRegistration | None:
         if not is_id(trigger_id):
@@ -85,53 +85,11 @@ class PostgresTriggers(TriggerStore):
         query = select(webhook_registrations).where(columns.project_id == project_id, columns.trigger_id == trigger_id)
         async with transaction(self._engine) as connection:
             row = (await connection.execute(query)).one_or_none()
-        return None if row is None else _registration(row)
+        return None if row is None else registration_of(row)
 
     async def target(self, path: str) -> WebhookTarget | None:
-        """What a delivery to `path` would start, deleted and paused workflows included.
-
-        Deliveries that come while a query runs share the next one, so each sees what was stored before it came.
-        """
-        return None if "\0" in path else await self._targets.submit(path)
-
-    async def _find_targets(self, paths: Sequence[str]) -> Sequence[WebhookTarget | None]:
-        async with transaction(self._engine) as connection:
-            rows = await connection.execute(_TARGETS, {"paths": list(set(paths))})
-            found = {row.path: _target(row) for row in rows}
-        return [found.get(path) for path in paths]
-
-
-def _targets_query() -> Select[Any]:
-    newest = and_(workflow_versions.c.workflow_id == workflows.c.id, workflow_versions.c.version == workflows.c.version)
-    columns = (
-        workflows.c.status.label("workflow_status"),
-        workflows.c.name.label("workflow_name"),
-        workflow_versions.c.version,
-        workflow_versions.c.input_schema,
-        workflow_versions.c.mode,
-        workflow_versions.c.flow_control,
-    )
-    return (
-        select(webhook_registrations, *columns)
-        .join_from(webhook_registrations, workflows, workflows.c.id == webhook_registrations.c.workflow_id)
-        .join(workflow_versions, newest)
-        .where(webhook_registrations.c.path == any_(bindparam("paths", type_=ARRAY(Text))))
-    )
-
-
-_TARGETS = _targets_query()
-
-
-def _target(row: Row[Any]) -> WebhookTarget:
-    return WebhookTarget(
-        registration=_registration(row),
-        workflow_status=row.workflow_status,
-        workflow_name=row.workflow_name,
-        version=row.version,
-        input_schema=row.input_schema,
-        mode=row.mode,
-        flow_control=row.flow_control,
-    )
+        """What a delivery to `path` would start, deleted and paused workflows included."""
+        return await self._targets.target(path)
 
 
 def _update_registration(webhook: WebhookRegistration) -> Any:
@@ -164,18 +122,4 @@ def _trigger(row: Row[Any]) -> Trigger:
         is_active=row.is_active,
         created_at=row.created_at,
         updated_at=row.updated_at,
-    )
-
-
-def _registration(row: Row[Any]) -> WebhookRegistration:
-    return WebhookRegistration(
-        id=row.id,
-        project_id=row.project_id,
-        workflow_id=row.workflow_id,
-        trigger_id=row.trigger_id,
-        path=row.path,
-        secret=row.secret,
-        config=row.config,
-        is_active=row.is_active,
-        created_at=row.created_at,
     )

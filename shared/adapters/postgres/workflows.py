@@ -2,17 +2,16 @@
 
 from dataclasses import asdict
 from datetime import datetime
-from typing import Any
 
-from sqlalchemy import ColumnElement, Row, and_, insert, select, update
+from sqlalchemy import ColumnElement, and_, insert, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from shared.adapters.postgres.cursor import decode_cursor, page
-from shared.adapters.postgres.engine import transaction
+from shared.adapters.postgres.engine import Pooled, transaction
 from shared.adapters.postgres.tables import workflow_versions, workflows
+from shared.adapters.postgres.workflow_reader import PostgresWorkflowReader, workflow_of
 from shared.errors import Conflict, NameTaken
-from shared.ids import is_id
 from shared.ports import Page, WorkflowStore
 from shared.workflow.records import Workflow, WorkflowStatus, WorkflowVersion
 
@@ -22,6 +21,7 @@ class PostgresWorkflows(WorkflowStore):
 
     def __init__(self, engine: AsyncEngine) -> None:
         self._engine = engine
+        self._reader = PostgresWorkflowReader(Pooled(engine))
 
     async def create(self, workflow: Workflow, version: WorkflowVersion) -> None:
         """Keeps a new workflow with its first version. Raises NameTaken."""
@@ -34,16 +34,11 @@ class PostgresWorkflows(WorkflowStore):
 
     async def get(self, project_id: str, workflow_id: str) -> Workflow | None:
         """The workflow, deleted ones included."""
-        if not is_id(workflow_id):
-            return None
-        return await self._one(_key(project_id, workflow_id))
+        return await self._reader.get(project_id, workflow_id)
 
     async def find(self, project_id: str, name: str) -> Workflow | None:
         """The workflow of this name that is not deleted."""
-        if "\0" in name:
-            return None
-        alive = workflows.c.status != WorkflowStatus.DELETED.value
-        return await self._one(workflows.c.project_id == project_id, workflows.c.name == name, alive)
+        return await self._reader.find(project_id, name)
 
     async def list(
         self, project_id: str, *, status: WorkflowStatus | None = None, limit: int = 50, cursor: str | None = None
@@ -57,7 +52,7 @@ class PostgresWorkflows(WorkflowStore):
             query = query.where(workflows.c.id < decode_cursor(cursor))
         async with transaction(self._engine) as connection:
             rows = (await connection.execute(query.order_by(workflows.c.id.desc()).limit(limit + 1))).all()
-        return page(rows, limit, _workflow)
+        return page(rows, limit, workflow_of)
 
     async def update(self, workflow: Workflow, version: WorkflowVersion | None) -> None:
         """Stores the fields of `workflow` except its status, and adds `version` in the same transaction.
@@ -90,16 +85,7 @@ class PostgresWorkflows(WorkflowStore):
 
     async def version(self, workflow_id: str, version: int) -> WorkflowVersion | None:
         """One compiled version, whatever the project."""
-        columns = workflow_versions.c
-        query = select(workflow_versions).where(columns.workflow_id == workflow_id, columns.version == version)
-        async with transaction(self._engine) as connection:
-            row = (await connection.execute(query)).one_or_none()
-        return None if row is None else _version(row)
-
-    async def _one(self, *conditions: ColumnElement[bool]) -> Workflow | None:
-        async with transaction(self._engine) as connection:
-            row = (await connection.execute(select(workflows).where(*conditions))).one_or_none()
-        return None if row is None else _workflow(row)
+        return await self._reader.version(workflow_id, version)
 
 
 async def _add_version(connection: AsyncConnection, version: WorkflowVersion) -> None:
@@ -122,31 +108,4 @@ def _translated(error: IntegrityError, name: str) -> Exception:
         return error
     return NameTaken(
         f"Another workflow of this project is named '{name}'. Choose another name, or update that one.", name=name
-    )
-
-
-def _workflow(row: Row[Any]) -> Workflow:
-    return Workflow(
-        id=row.id,
-        project_id=row.project_id,
-        name=row.name,
-        description=row.description,
-        status=WorkflowStatus(row.status),
-        definition=row.definition,
-        version=row.version,
-        created_at=row.created_at,
-        updated_at=row.updated_at,
-    )
-
-
-def _version(row: Row[Any]) -> WorkflowVersion:
-    return WorkflowVersion(
-        workflow_id=row.workflow_id,
-        project_id=row.project_id,
-        version=row.version,
-        definition=row.definition,
-        asl=row.asl,
-        source_map=row.source_map,
-        digest=row.digest,
-        created_at=row.created_at,
     )

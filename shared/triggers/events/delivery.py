@@ -8,7 +8,7 @@ from shared.clock import Clock
 from shared.errors import LoopSuspected, RequestError, TooManyRequests
 from shared.executions.records import Accepted
 from shared.executions.start import Origin, Startable, start
-from shared.ports import StartQueue, WorkflowStore
+from shared.ports import StartQueue, WorkflowReader
 from shared.triggers.dead_letters import Stage, Undelivered
 from shared.triggers.events.index import Listener
 from shared.triggers.events.pattern import compile_pattern
@@ -24,7 +24,7 @@ log = logging.getLogger(__name__)
 class Targets:
     """What triggers start, each workflow read once for all events of a batch."""
 
-    def __init__(self, workflows: WorkflowStore) -> None:
+    def __init__(self, workflows: WorkflowReader) -> None:
         self._workflows = workflows
         self._reading: dict[str, asyncio.Task[Startable]] = {}
 

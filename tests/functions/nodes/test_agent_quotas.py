@@ -13,6 +13,7 @@ from sqlalchemy import select
 
 from functions.nodes.agent.core import AgentDeps
 from shared.adapters.postgres.agents import PostgresAgentTurns
+from shared.adapters.postgres.engine import Pooled
 from shared.adapters.postgres.tables import model_usage
 from shared.errors import ModelQuotaUsedUp
 from shared.identity.records import DEFAULT_ORGANISATION_ID, Project
@@ -63,7 +64,7 @@ async def set_quotas(stores: Stores) -> AsyncIterator[SetQuotas]:
 
 
 def turns_of(stores: Stores, day: int) -> PostgresAgentTurns:
-    return PostgresAgentTurns(stores.engine, lambda: datetime.now(UTC) + timedelta(days=100 * day))
+    return PostgresAgentTurns(Pooled(stores.engine), lambda: datetime.now(UTC) + timedelta(days=100 * day))
 
 
 @pytest.mark.parametrize("quota", [(PER_TURN + 1, 2), (PER_TURN, 1)])
@@ -115,7 +116,7 @@ async def test_of_turns_at_once_those_under_way_end_and_later_ones_do_not_begin(
 
 
 async def test_a_turn_that_is_kept_several_times_counts_once(stores: Stores):
-    turns, run = PostgresAgentTurns(stores.engine), AgentRun(new_id(), new_id(), "n", "")
+    turns, run = PostgresAgentTurns(Pooled(stores.engine)), AgentRun(new_id(), new_id(), "n", "")
     taken = AgentTurnRecord(0, [], {}, {"usage": {"input_tokens": 3, "output_tokens": 4}, "cost_usd": 0.5})
 
     await asyncio.gather(*(turns.keep(run, taken) for _ in range(5)))

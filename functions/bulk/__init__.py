@@ -1,0 +1,1 @@
+"""The Lambda that does the steps of bulk runs."""

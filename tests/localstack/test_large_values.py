@@ -1,0 +1,80 @@
+"""What no state machine carries, through every function that puts it aside or takes it up: files and long texts."""
+
+import base64
+import json
+from typing import Any
+
+from tests.localstack.deployment import Api, until
+from tests.support.openai_server import OpenAIServer, said
+
+LONG = 300_000
+"""Bytes; more than 200 kB are put aside."""
+
+
+async def kept(api: Api, execution_id: str, ticket: dict[str, Any]) -> Any:
+    """What a claim check in an output stands for."""
+    return await api.get(f"api/executions/{execution_id}/blobs/{ticket['$blob']['sha256']}")
+
+
+async def test_a_file_comes_to_a_webhook_and_goes_on_to_a_service_byte_for_byte(api: Api, echo: str):
+    nodes = [
+        {"id": "send", "type": "webhook", "config": {"url": f"http://{echo}/", "body": "{% $input.body.base64 %}"}},
+        {"id": "about", "type": "transform", "config": {"output": "{% $input.body.content_type %}"}},
+    ]
+    edges = [{"from": "send", "to": "about"}]
+    made = await api.active(
+        {"name": "files", "nodes": nodes, "edges": edges, "output": ["{% $about %}", "{% $send %}"]}
+    )
+    config = {"verification": {"scheme": "none"}, "delivery_id_header": "X-Delivery"}
+    trigger = await api.http.post(f"api/workflows/{made['id']}/triggers", json={"type": "webhook", "config": config})
+    path, file = f"webhooks/{trigger.json()['webhook']['path']}", bytes(range(256)) * (LONG // 256)
+    headers = {"Content-Type": "application/pdf", "X-Delivery": "d-1"}
+
+    first, again = [await api.http.post(path, content=file, headers=headers) for _ in range(2)]
+
+    assert (first.status_code, again.status_code) == (202, 202), first.text
+    assert (first.json()["duplicate"], again.json()["duplicate"]) == (False, True)
+    execution = await api.delivered(first.json()["execution_id"])
+    assert execution["status"] == "succeeded", execution
+    content_type, answer = execution["output"]
+    assert content_type == "application/pdf"
+    echoed = await kept(api, execution["id"], answer["body"])
+    assert base64.b64decode(echoed["body"]) == file
+
+
+async def test_a_long_text_goes_from_an_agent_to_another_and_to_a_person(api: Api, models: OpenAIServer):
+    text = "x" * LONG
+    models.answers += [said(text), said("Read.")]
+    nodes = [
+        {"id": "write", "type": "agent", "config": {"model": "openai:tested-model", "prompt": "Write."}},
+        {"id": "read", "type": "agent", "config": {"model": "openai:tested-model", "prompt": "{% $write %}"}},
+        {"id": "show", "type": "approval", "config": {"title": "{% $read %}", "description": "{% $write %}"}},
+    ]
+    edges = [{"from": "write", "to": "read"}, {"from": "read", "to": "show"}]
+    made = await api.active({"name": "long-texts", "nodes": nodes, "edges": edges, "output": "{% $write %}"})
+    execution_id = await api.start(made, {})
+
+    async def asked() -> Any:
+        return (await api.get(f"api/approvals?execution_id={execution_id}"))["items"]
+
+    (approval,) = await until(asked)
+    assert (approval["title"], approval["description"]) == ("Read.", text)
+    assert text in json.dumps(models.messages), "the second agent was told what stands behind the claim check"
+    await api.http.post(f"api/approvals/{approval['id']}/decide", json={"by": "ada", "approved": True})
+    execution = await api.ended(execution_id)
+    assert execution["status"] == "succeeded", execution
+    assert await kept(api, execution_id, execution["output"]) == text
+
+
+async def test_a_tool_starts_a_workflow(api: Api):
+    node = {"id": "a", "type": "transform", "config": {"output": "{% $input.n * 2 %}"}}
+    started = await api.active({"name": "started", "nodes": [node], "edges": [], "output": "{% $a %}"})
+    arguments = {"workflow": "started", "input": {"n": 21}}
+    starting = {"id": "a", "type": "tool", "config": {"tool": "workflow.start", "arguments": arguments}}
+    made = await api.active({"name": "starting", "nodes": [starting], "edges": [], "output": "{% $a.execution_id %}"})
+
+    execution = await api.ended(await api.start(made, {}))
+
+    assert execution["status"] == "succeeded", execution
+    other = await api.delivered(execution["output"])
+    assert (other["workflow_id"], other["output"]) == (started["id"], 42)

@@ -60,6 +60,8 @@ class Publisher(Protocol):
         asl: dict[str, Any],
         callees: Mapping[str, Callee],
         turn: Any = None,
+        *,
+        express: bool,
     ) -> None:
         """Publishes one version, which runs the `callees` by their names; again changes nothing. Without a turn it
         takes one."""

@@ -78,7 +78,8 @@ async def publish(deps: Deps, workflow: Workflow) -> None:
     version = await deps.workflows.version(workflow.id, workflow.version) if deps.publisher else None
     if deps.publisher is not None and version is not None:
         called = await callees(deps, workflow, version.asl)
-        await deps.publisher.publish(workflow.id, version.version, version.asl, called)
+        express = _is_express(version)
+        await deps.publisher.publish(workflow.id, version.version, version.asl, called, express=express)
 
 
 async def _stored(
@@ -93,7 +94,12 @@ async def _stored(
     called = await callees(deps, workflow, version.asl)  # what cannot be published is not stored
     turn = await deps.publisher.reserve(version.version)
     await store(workflow, version)
-    return await deps.publisher.publish(workflow.id, version.version, version.asl, called, turn)
+    express = _is_express(version)
+    return await deps.publisher.publish(workflow.id, version.version, version.asl, called, turn, express=express)
+
+
+def _is_express(version: WorkflowVersion) -> bool:
+    return bool(version.definition.get("settings", {}).get("mode") == "express")
 
 
 def _version(workflow: Workflow, compiled: CompiledWorkflow) -> WorkflowVersion:

@@ -113,8 +113,8 @@ async def _go_on(deps: Deps, bulk: BulkRun, execution_id: str) -> None:
 
 
 async def _stopped(deps: Deps, bulk: BulkRun) -> Answer:
-    """Stops those that run and are to be cancelled; `complete` writes down that they ended. Those that never began may
-    have had places that others wait for."""
+    """Stops those that run and are to be cancelled; `complete` writes down that they ended. Nobody can stop express
+    ones, which end within five minutes. Those that never began may have had places that others wait for."""
     if bulk.cancel_requested_at is not None:
         await deps.wakes.look()
     ids = await deps.rows.to_stop(bulk, limit=_STOPPED_AT_ONCE)

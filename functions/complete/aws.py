@@ -5,6 +5,8 @@ from shared.adapters.aws.events import EventBridgeBus
 from shared.adapters.aws.machines import Machines
 from shared.adapters.aws.settings import stage
 from shared.adapters.aws.wakes import SqsWakes
+from shared.adapters.aws.watches import Watches
+from shared.adapters.postgres.express import PostgresExpressHistories
 from shared.adapters.postgres.journal import PostgresJournal
 from shared.adapters.postgres.progress import PostgresProgress
 from shared.adapters.postgres.queue import PostgresQueue
@@ -23,6 +25,8 @@ def from_environment() -> CompleteDeps:
         journal=PostgresJournal(url),
         rows=PostgresQueue(url, max_queued=_NO_LIMIT),
         progress=PostgresProgress(url),
+        histories=PostgresExpressHistories(url),
+        watches=Watches(here.aws.watches_queue_url),
         bus=EventBridgeBus(here.aws.event_bus),
         wakes=SqsWakes(here.aws),
         clock=SystemClock(),

@@ -2,15 +2,17 @@
 
 import asyncio
 import logging
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Protocol
 
 import orjson
 
 from shared.clock import Clock
 from shared.executions.ending import wake_those_that_wait
-from shared.executions.progress import Told
-from shared.executions.records import ExecutionStatus, StartRequest, StatusChange
+from shared.executions.progress import Standing, Told
+from shared.executions.records import Execution, ExecutionStatus, HistoryEvent, StartRequest, StatusChange, Watch
 from shared.ports import Journal, StartQueue, Wakes
 from shared.ports.events import EventBus
 from shared.triggers.events.lifecycle import Change, event_of_change
@@ -32,11 +34,25 @@ class Describer(Protocol):
 
 
 class Progress(Protocol):
+    async def standing(self, project_id: str, workflow_id: str, execution_id: str) -> Standing | None:
+        """How it is with the execution; None of a workflow that is not there."""
+
     async def exists(self, project_id: str, execution_id: str) -> bool:
         """Whether the execution has a row."""
 
     async def ended(self, project_id: str, execution_id: str) -> Told | None:
         """The execution once it has ended."""
+
+
+class Histories(Protocol):
+    async def write(self, execution_id: str, arn: str, events: Sequence[HistoryEvent]) -> str | None:
+        """Keeps events of a run of an express execution, again changes nothing; the execution's project. None where
+        another run of it was heard of first, or there is no such execution."""
+
+
+class Watcher(Protocol):
+    async def later(self, watch: Watch) -> None:
+        """Has an express execution looked at later."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +61,8 @@ class CompleteDeps:
     journal: Journal
     rows: StartQueue
     progress: Progress
+    histories: Histories
+    watches: Watcher
     bus: EventBus
     wakes: Wakes
     clock: Clock
@@ -77,9 +95,40 @@ async def complete(event: dict[str, Any], deps: CompleteDeps) -> Ended | None:
     started = given["execution"]
     if not await deps.progress.exists(started["project_id"], started["id"]):
         await _take_in(given, found, deps)
-    await _record(started["id"], started["project_id"], found, deps)
-    await _tell(started["id"], started["project_id"], deps)
+    change = change_of(status, found["stopDate"], found)
+    await end(started["id"], started["project_id"], change, deps, began=found["startDate"])
     return Ended(status, (found["stopDate"] - found["startDate"]).total_seconds() * 1_000)
+
+
+async def end(
+    execution_id: str, project_id: str, change: StatusChange, deps: CompleteDeps, *, began: datetime | None = None
+) -> Execution | None:
+    """Records an end, and when it `began` where that is known: together, so that it is one statement, since `dispatch`
+    may not have come to write it. Then tells the end of the execution, which is the first that was recorded.
+
+    Returns:
+        the execution, or None where it is not there.
+
+    Raises:
+        StoreUnavailable: the database, a queue or the bus does not answer; again changes nothing.
+    """
+    changes = [change] if began is None else [StatusChange(ExecutionStatus.RUNNING, began), change]
+    await asyncio.gather(*(deps.journal.write(execution_id, project_id, (), each) for each in changes))
+    told = await deps.progress.ended(project_id, execution_id)
+    if told is None:  # deleted since
+        return None
+    await wake_those_that_wait(told, deps.wakes)
+    await _publish(told, deps)
+    return told.execution
+
+
+async def _publish(told: Told, deps: CompleteDeps) -> None:
+    execution = told.execution
+    if told.depth is None or execution.completed_at is None:
+        log.info("an end is not published: a loop through it could not be told")
+        return
+    change = Change(execution, execution.status, execution.completed_at, told.depth)
+    await deps.bus.publish(event_of_change(change, deps.clock.now()))
 
 
 async def _take_in(given: dict[str, Any], found: dict[str, Any], deps: CompleteDeps) -> None:
@@ -102,27 +151,8 @@ async def _take_in(given: dict[str, Any], found: dict[str, Any], deps: CompleteD
     await deps.rows.submit(request)
 
 
-async def _record(execution_id: str, project_id: str, found: dict[str, Any], deps: CompleteDeps) -> None:
-    """Together, so that it is one statement: `dispatch` may not have come to write when it began."""
-    changes = (StatusChange(ExecutionStatus.RUNNING, found["startDate"]), _change(STATUS[found["status"]], found))
-    await asyncio.gather(*(deps.journal.write(execution_id, project_id, (), change) for change in changes))
-
-
-async def _tell(execution_id: str, project_id: str, deps: CompleteDeps) -> None:
-    told = await deps.progress.ended(project_id, execution_id)
-    if told is None:  # deleted since
-        return
-    await wake_those_that_wait(told, deps.wakes)
-    execution = told.execution
-    if told.depth is None or execution.completed_at is None:
-        log.info("an end is not published: a loop through it could not be told")
-        return
-    change = Change(execution, execution.status, execution.completed_at, told.depth)
-    await deps.bus.publish(event_of_change(change, deps.clock.now()))
-
-
-def _change(status: ExecutionStatus, found: dict[str, Any]) -> StatusChange:
-    at = found["stopDate"]
+def change_of(status: ExecutionStatus, at: datetime, found: Mapping[str, Any]) -> StatusChange:
+    """An end, of which `found` says `output`, or `error` and `cause`, as Step Functions does."""
     if status is ExecutionStatus.SUCCEEDED:
         return StatusChange(status, at, result=orjson.loads(found["output"]))
     if status is ExecutionStatus.CANCELLED:

@@ -8,6 +8,7 @@ from shared.adapters.aws.machines import Machines
 from shared.adapters.aws.settings import stage
 from shared.adapters.aws.starts import send
 from shared.adapters.aws.wakes import SqsWakes
+from shared.adapters.aws.watches import Watches
 from shared.adapters.postgres.journal import PostgresJournal
 from shared.adapters.postgres.progress import PostgresProgress
 from shared.adapters.postgres.queue import PostgresQueue
@@ -28,6 +29,7 @@ def from_environment() -> DispatchDeps:
         machines=Machines(here.aws),
         wakes=SqsWakes(here.aws),
         forward=partial(send, settings=here.aws),
+        watches=Watches(here.aws.watches_queue_url),
         bus=EventBridgeBus(here.aws.event_bus),
         clock=SystemClock(),
     )

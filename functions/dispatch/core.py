@@ -13,8 +13,9 @@ from typing import Protocol
 
 from shared.clock import Clock
 from shared.errors import IdempotencyMismatch, NotFound
+from shared.executions.nested import is_express
 from shared.executions.progress import Standing, Told
-from shared.executions.records import ExecutionStatus, StartRequest, StatusChange, machine_input
+from shared.executions.records import ExecutionStatus, StartRequest, StatusChange, Watch, machine_input
 from shared.ports import Journal, StartQueue, Wakes
 from shared.ports.events import EventBus
 from shared.triggers.events.lifecycle import Change, event_of_change
@@ -23,8 +24,10 @@ log = logging.getLogger(__name__)
 
 
 class Starter(Protocol):
-    async def start(self, workflow_id: str, version: int, execution_id: str, input_: dict[str, object]) -> None:
-        """Starts an execution of this name; again changes nothing."""
+    async def start(
+        self, workflow_id: str, version: int, execution_id: str, input_: dict[str, object], *, express: bool
+    ) -> None:
+        """Starts an execution of this name; again changes nothing, unless it is express."""
 
 
 class Progress(Protocol):
@@ -35,12 +38,18 @@ class Progress(Protocol):
         """The execution once it is recorded as begun."""
 
 
+class Watcher(Protocol):
+    async def later(self, watch: Watch) -> None:
+        """Has an express execution looked at later, in case its log never tells of its end."""
+
+
 @dataclass(frozen=True, slots=True)
 class DispatchDeps:
     progress: Progress
     rows: StartQueue
     journal: Journal
     machines: Starter
+    watches: Watcher
     wakes: Wakes
     forward: Callable[[StartRequest], Awaitable[None]]
     """Of a request with a ticket of flow control, to whoever goes by it."""
@@ -53,7 +62,8 @@ async def dispatch(request: StartRequest, deps: DispatchDeps) -> bool:
     whether it did.
 
     A request that comes twice starts nothing twice: Step Functions keeps names, and a row that has ended keeps its end.
-    Nor does it tell anybody twice, since the event of a beginning always has the same id.
+    An express execution may be started twice, where this ends between its start and the note in its row that it began.
+    Nobody is told of it twice, since the event of a beginning always has the same id.
 
     Raises:
         NotFound: the workflow, its version or the execution is not there.
@@ -76,15 +86,18 @@ async def dispatch(request: StartRequest, deps: DispatchDeps) -> bool:
         await deps.wakes.look()
         return False
     if starts:
-        await _start(request, found.workflow_name, deps)
+        await _start(request, found, deps)
     if found.listened:
         await _publish(request, deps)
     return starts
 
 
-async def _start(request: StartRequest, workflow_name: str, deps: DispatchDeps) -> None:
-    given, began = machine_input(request, workflow_name), deps.clock.now()  # its end may be told before we go on
-    await deps.machines.start(request.workflow_id, request.version, request.execution_id, given)
+async def _start(request: StartRequest, found: Standing, deps: DispatchDeps) -> None:
+    given, began = machine_input(request, found.workflow_name), deps.clock.now()  # its end may be told before we go on
+    express = is_express(found.mode, request.context)
+    if express:
+        await deps.watches.later(Watch(request.project_id, request.workflow_id, request.execution_id))
+    await deps.machines.start(request.workflow_id, request.version, request.execution_id, given, express=express)
     change = StatusChange(ExecutionStatus.RUNNING, began)
     await deps.journal.write(request.execution_id, request.project_id, (), change)
 

@@ -15,7 +15,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict
 
 from shared.clock import Clock, iso
-from shared.errors import Gone, RequestError, WorkflowInactive
+from shared.errors import Conflict, Gone, RequestError, WorkflowInactive
 from shared.executions.start import start
 from shared.ports import (
     ClaimedTrigger,
@@ -209,8 +209,11 @@ async def _held(deps: Deps, trigger: Trigger, config: ScheduleTriggerConfig, at:
     if not unfinished:
         return None
     if config.overlap == "cancel_previous":
-        for run in unfinished:
-            await deps.executions.request_cancel(trigger.project_id, run.execution_id, deps.clock.now())
+        try:
+            for run in unfinished:
+                await deps.executions.request_cancel(trigger.project_id, run.execution_id, deps.clock.now())
+        except Conflict as error:  # express, on AWS
+            return Fired(fire_time=at, outcome="skipped", reason=error.message)
         return None
     reason = f"The execution {unfinished[0].execution_id} that this trigger started before has not ended."
     return Fired(fire_time=at, outcome="skipped" if config.overlap == "skip" else "waiting", reason=reason)

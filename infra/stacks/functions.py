@@ -2,6 +2,7 @@
 
 import aws_cdk as cdk
 from aws_cdk import aws_iam as iam
+from aws_cdk import aws_lambda_destinations as lambda_destinations
 from aws_cdk.aws_lambda_event_sources import SqsEventSource
 from constructs import Construct
 
@@ -42,11 +43,12 @@ _BLOBS = {
 """What a function does with blobs."""
 _SEALING = ("api", "webhook", "housekeeping", *NODES)
 _INBOXES = {
-    "event": "events",
-    "complete": "ends",
-    "schedule": "fires",
-    "poll": "polls",
-    "admit": "wakes",
+    "events": "event",
+    "ends": "complete",
+    "watches": "complete",
+    "fires": "schedule",
+    "polls": "poll",
+    "wakes": "admit",
     "housekeeping": "housekeeping",
 }
 _AT_ONCE = {"admit": 5}
@@ -120,13 +122,18 @@ class FunctionsStack(cdk.Stack):
             **{f"MILLRACE_{name.upper()}_MACHINE_ARN": arn for name, arn in self.repeating.items()},
             "MILLRACE_MACHINE_PREFIX": prefix,
             "MILLRACE_MACHINE_ROLE_ARN": self.machine_role_arn,
-            "MILLRACE_MACHINE_LOG_GROUP_ARN": self.format_arn(
-                service="logs",
-                resource="log-group",
-                resource_name=f"/aws/vendedlogs/states/{prefix}",
-                arn_format=cdk.ArnFormat.COLON_RESOURCE_NAME,
-            ),
+            "MILLRACE_MACHINE_LOG_GROUP_ARN": self._machine_logs(prefix),
+            "MILLRACE_EXPRESS_LOG_GROUP_ARN": self._machine_logs(f"{prefix}-express"),
         }
+
+    def _machine_logs(self, name: str) -> str:
+        arn: str = self.format_arn(
+            service="logs",
+            resource="log-group",
+            resource_name=f"/aws/vendedlogs/states/{name}",
+            arn_format=cdk.ArnFormat.COLON_RESOURCE_NAME,
+        )
+        return arn
 
     def _models(self) -> dict[str, str]:
         given = {
@@ -182,7 +189,7 @@ class FunctionsStack(cdk.Stack):
                 SqsEventSource(queue, batch_size=_BATCH[priority], report_batch_item_failures=True)
             )
 
-        for function, inbox in _INBOXES.items():
+        for inbox, function in _INBOXES.items():
             size = 1 if function == "poll" else 10  # a slow source keeps no other waiting
             self.all[function].lambda_function.add_event_source(
                 SqsEventSource(
@@ -199,6 +206,11 @@ class FunctionsStack(cdk.Stack):
         self.all["api"].allow(["sqs:SendMessage"], [messaging.inboxes["housekeeping"].queue_arn])
         for publisher in ("api", "dispatch", "complete", "schedule"):
             self.all[publisher].allow(["events:PutEvents"], [messaging.bus.event_bus_arn])
+        for watcher in ("dispatch", "complete"):
+            self.all[watcher].allow(["sqs:SendMessage"], [messaging.inboxes["watches"].queue_arn])
+        # What CloudWatch Logs hands over has no queue in front of it; what fails waits in one then.
+        late = lambda_destinations.SqsDestination(messaging.inboxes["ends"])
+        self.all["complete"].lambda_function.configure_async_invoke(retry_attempts=0, on_failure=late)
 
     def _scheduling(self, messaging: MessagingStack) -> None:
         """Triggers that go by the clock: the API makes their schedules, `schedule` and `poll` do their work."""

@@ -16,10 +16,10 @@ from infra.config import Environment
 from infra.constructs.queue import dead_letters
 
 PRIORITIES = ("high", "normal", "low")
-INBOXES = {"events": 60, "ends": 60, "fires": 60, "polls": 120, "wakes": 60, "housekeeping": 300}
+INBOXES = {"events": 60, "ends": 60, "watches": 60, "fires": 60, "polls": 120, "wakes": 60, "housekeeping": 300}
 """What rules, schedules and functions fill, and how many seconds the function may take for a batch: events of the bus,
-ends of machines, fire times of schedules, polls that are due, reasons to look whether something may begin, what nobody
-asks for."""
+ends of machines, express executions to be looked at, fire times of schedules, polls that are due, reasons to look
+whether something may begin, what nobody asks for."""
 DISPATCH_SECONDS = 30
 """How long `dispatch` may take for a batch; AWS asks for six times that before a message shows up again."""
 _ENDS = ["SUCCEEDED", "FAILED", "TIMED_OUT", "ABORTED"]
@@ -51,6 +51,7 @@ class MessagingStack(cdk.Stack):
         self.scheduler_role = self._scheduler_role(environment)
         self.variables = {
             **{f"MILLRACE_QUEUE_{priority.upper()}": queue.queue_url for priority, queue in self.queues.items()},
+            "MILLRACE_WATCHES_QUEUE_URL": self.inboxes["watches"].queue_url,
             "MILLRACE_WAKES_QUEUE_URL": self.inboxes["wakes"].queue_url,
             "MILLRACE_QUEUE_HOUSEKEEPING": self.inboxes["housekeeping"].queue_url,
             "MILLRACE_EVENT_BUS": self.bus.event_bus_name,

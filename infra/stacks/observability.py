@@ -16,7 +16,7 @@ from infra.stacks.orchestration import OrchestrationStack
 
 _FIVE_MINUTES = cdk.Duration.minutes(5)
 _NODES_WITH_WORK = ("agent", "approval", "http", "tool")
-_HELD_BACK = {"wakes": 900, "fires": 900}
+_HELD_BACK = {"wakes": 900, "fires": 900, "watches": 900}
 """Seconds for which messages may be meant to wait, by the queue's name."""
 
 

@@ -2,6 +2,7 @@
 
 import aws_cdk as cdk
 from aws_cdk import aws_iam as iam
+from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_logs as logs
 from constructs import Construct
 
@@ -45,13 +46,8 @@ class OrchestrationStack(cdk.Stack):
         messaging: MessagingStack,
     ) -> None:
         super().__init__(scope, name)
-        group = logs.LogGroup(
-            self,
-            "Machines",
-            log_group_name=f"/aws/vendedlogs/states/{environment.prefix}",
-            retention=retention(environment.log_days),
-            removal_policy=cdk.RemovalPolicy.RETAIN if environment.retain else cdk.RemovalPolicy.DESTROY,
-        )
+        group = self._log_group("Machines", environment.prefix, environment)
+        self._histories(functions, self._log_group("Express", f"{environment.prefix}-express", environment))
         self.repeating = {
             name: repeating(
                 self,
@@ -96,6 +92,36 @@ class OrchestrationStack(cdk.Stack):
             ([*_LOG_DELIVERY, *_TRACES], ["*"]),
         ]
         return [iam.PolicyStatement(actions=actions, resources=resources) for actions, resources in allowed]
+
+    def _log_group(self, construct: str, name: str, environment: Environment) -> logs.LogGroup:
+        return logs.LogGroup(
+            self,
+            construct,
+            log_group_name=f"/aws/vendedlogs/states/{name}",
+            retention=retention(environment.log_days),
+            removal_policy=cdk.RemovalPolicy.RETAIN if environment.retain else cdk.RemovalPolicy.DESTROY,
+        )
+
+    def _histories(self, functions: FunctionsStack, express: logs.LogGroup) -> None:
+        """Hands the log of EXPRESS machines to `complete`, all of it: it is the history of their executions."""
+        complete = functions.all["complete"].lambda_function
+        allowed = lambda_.CfnPermission(
+            self,
+            "ExpressMayInvoke",
+            action="lambda:InvokeFunction",
+            function_name=complete.function_arn,
+            principal="logs.amazonaws.com",
+            source_account=self.account,
+            source_arn=express.log_group_arn,
+        )
+        subscription = logs.CfnSubscriptionFilter(
+            self,
+            "ExpressHistories",
+            destination_arn=complete.function_arn,
+            filter_pattern="",
+            log_group_name=express.log_group_name,
+        )
+        subscription.add_dependency(allowed)
 
     def _boundary(self, environment: Environment, nodes: list[str], messaging: MessagingStack) -> iam.ManagedPolicy:
         """Whatever a machine's role is given one day, it can never do more than this."""

@@ -1,8 +1,9 @@
-"""The end of a nested execution, as the task of the execution that started it and waits for it sees it.
+"""Nested executions: where they run, and their end as the task of the execution that waits for it sees it.
 
 Source: https://docs.aws.amazon.com/step-functions/latest/dg/connect-stepfunctions.html
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 import orjson
@@ -11,6 +12,12 @@ from shared.executions.records import ExecutionStatus, StartRequest, StatusChang
 
 TASK_FAILED = "States.TaskFailed"
 _STATUS = {ExecutionStatus.CANCELLED: "ABORTED"}
+
+
+def is_express(mode: str | None, context: Mapping[str, Any]) -> bool:
+    """Whether an execution of a version of this mode runs on an EXPRESS machine on AWS. One that is nested in another
+    does not: whoever waits for it has to be able to ask Step Functions about it. `mode` is None where it has no row."""
+    return mode == "express" and "parent" not in context
 
 
 def completion_of(

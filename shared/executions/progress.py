@@ -1,6 +1,7 @@
 """What whoever starts and ends executions asks about them."""
 
 from dataclasses import dataclass
+from datetime import datetime
 
 from shared.executions.records import Execution, ExecutionStatus
 
@@ -16,6 +17,9 @@ class Standing:
     """False while a limit holds it up, and where it has no row."""
     listened: bool
     """Whether a trigger of the project listens to events."""
+    mode: str | None
+    """`durable` or `express`, as its version is; None where it has no row."""
+    started_at: datetime | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -133,6 +133,15 @@ class TaskCompletion:
     cause: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """An express execution on AWS that is looked at later, in case nobody ever tells of its end."""
+
+    project_id: str
+    workflow_id: str
+    execution_id: str
+
+
 def machine_input(request: StartRequest, workflow_name: str) -> dict[str, Any]:
     """The input that every state machine is started with: the author's input, and who and what this execution is.
 

@@ -81,4 +81,5 @@ class BulkRows(BulkRuns, Protocol):
         """Ids of these executions, in order of the inputs, behind the index `after`."""
 
     async def to_stop(self, bulk: BulkRun, *, limit: int) -> Sequence[str]:
-        """Ids of its executions that run and that are to be cancelled."""
+        """Ids of its executions that run, that are to be cancelled and that can be stopped: an express one ends by
+        itself."""

@@ -72,7 +72,7 @@ class Prices(BaseModel):
         """Dollars."""
         if mode != "express":
             return (amounts[TRANSITIONS] - 1 + self.transitions_at_start) * self.usd("transition")
-        seconds = ceil(amounts.get(SECONDS, 0) * 10) / 10
+        seconds = ceil(round(amounts.get(SECONDS, 0) * 10, 6)) / 10  # 0.1 + 0.2 is a little more than 0.3
         gb_seconds = seconds * ceil(self.assumptions.express_memory_mb / 64) * 64 / 1024
         return self.usd("express_request") + gb_seconds * self.usd("express_gb_second")
 

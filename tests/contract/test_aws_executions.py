@@ -1,5 +1,5 @@
 """Redriving and cancelling on Step Functions, over the real database. The emulator cannot redrive, so that its client
-stands in."""
+stands in; what express executions logged is in tests/functions/test_express_logs.py."""
 
 from dataclasses import replace
 from types import SimpleNamespace
@@ -27,6 +27,7 @@ class StepFunctions:
 
     def __init__(self) -> None:
         self.redriven: list[dict[str, Any]] = []
+        self.stopped: list[str] = []
         self.refuses: str | None = None
 
     def redrive_execution(self, **given: Any) -> dict[str, Any]:
@@ -34,6 +35,10 @@ class StepFunctions:
             raise ClientError({"Error": {"Code": self.refuses}, "ResponseMetadata": {"HTTPStatusCode": 400}}, "Redrive")
         self.redriven.append(given)
         return {"redriveDate": SystemClock().now()}
+
+    def stop_execution(self, **given: Any) -> dict[str, Any]:
+        self.stopped.append(given["executionArn"])
+        return {"stopDate": SystemClock().now()}
 
 
 @pytest.fixture
@@ -135,3 +140,60 @@ async def test_cancelling_what_has_ended_tells_nothing(stores, executions, bus):
     await executions.request_cancel(DEFAULT_PROJECT_ID, execution_id, SystemClock().now())
 
     assert bus.published == []
+
+
+async def begun(stores: Stores, mode: str, **context: Any) -> str:
+    """The id of an execution that runs."""
+    workflow, version = new_workflow(definition={"settings": {"mode": mode}})
+    await stores.workflows.create(workflow, version)
+    request = new_request(workflow, context={"trigger": {"type": "manual"}, "correlation_id": "c", **context})
+    await stores.queue.submit(request)
+    change = StatusChange(ExecutionStatus.RUNNING, SystemClock().now())
+    await stores.journal.write(request.execution_id, DEFAULT_PROJECT_ID, (), change)
+    return request.execution_id
+
+
+async def test_an_express_execution_that_runs_is_not_cancelled_and_not_marked(stores, executions, aws):
+    execution_id = await begun(stores, "express")
+
+    with pytest.raises(Conflict, match=r"cannot stop what an EXPRESS machine has begun.*mode: durable"):
+        await executions.request_cancel(DEFAULT_PROJECT_ID, execution_id, SystemClock().now())
+
+    assert aws.stopped == []
+    with pytest.raises(Conflict, match="cannot be redriven: it is running"):
+        await executions.request_redrive(DEFAULT_PROJECT_ID, execution_id, SystemClock().now())
+
+
+async def test_an_express_execution_that_waits_to_begin_is_cancelled(stores, executions, aws):
+    workflow, version = new_workflow(definition={"settings": {"mode": "express"}})
+    await stores.workflows.create(workflow, version)
+    request = new_request(workflow)
+    await stores.queue.submit(request)
+
+    had = await executions.request_cancel(DEFAULT_PROJECT_ID, request.execution_id, SystemClock().now())
+
+    found = await stores.executions.get(DEFAULT_PROJECT_ID, request.execution_id)
+    assert (had, found.status, aws.stopped) == (ExecutionStatus.QUEUED, ExecutionStatus.CANCELLED, [])
+
+
+@pytest.mark.parametrize(
+    ("mode", "context"), [("durable", {}), ("express", {"parent": {"execution_id": new_id(), "wait": True}})]
+)
+async def test_what_runs_on_a_standard_machine_is_stopped(stores, executions, aws, mode, context):
+    execution_id = await begun(stores, mode, **context)
+
+    await executions.request_cancel(DEFAULT_PROJECT_ID, execution_id, SystemClock().now())
+
+    (arn,) = aws.stopped
+    assert arn.endswith(f":{execution_id}")
+
+
+async def test_an_express_execution_that_failed_is_started_again_not_redriven(stores, executions, aws):
+    execution_id = await begun(stores, "express")
+    change = StatusChange(ExecutionStatus.FAILED, SystemClock().now(), error={"name": "Boom", "cause": ""})
+    await stores.journal.write(execution_id, DEFAULT_PROJECT_ID, (), change)
+
+    with pytest.raises(Conflict, match="express; start it again"):
+        await executions.request_redrive(DEFAULT_PROJECT_ID, execution_id, SystemClock().now())
+
+    assert aws.redriven == []

@@ -88,9 +88,9 @@ class World:
     async def row(self, bulk_id: str) -> BulkRun | None:
         return await self.stores.bulk_runs.get(DEFAULT_PROJECT_ID, bulk_id)
 
-    async def started(self, count: int, key: str | None = None, **query: Any) -> dict[str, Any]:
+    async def started(self, count: int, key: str | None = None, mode: str = "durable", **query: Any) -> dict[str, Any]:
         """A bulk run of so many inputs, as the API answers."""
-        workflow = await self.doors.workflow()
+        workflow = await self.doors.workflow(settings={"mode": mode})
         headers = {"Idempotency-Key": key} if key else {}
         target = f"/api/workflows/{workflow['id']}/bulk"
         answer = await self.doors.api.post(target, json=[{"n": n} for n in range(count)], params=query, headers=headers)
@@ -236,6 +236,35 @@ async def test_a_cancel_stops_those_of_a_run_that_was_handed_over_as_a_whole(wor
 
     assert (await world.shown(bulk["id"]))["counts"]["cancelled"] == 5
     assert None in world.woken.times, "those that never began may have had places"
+
+
+async def test_a_cancel_leaves_express_executions_to_end_by_themselves(world: World, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(core, "_STOPPED_AT_ONCE", 5)
+    world.hang = True
+    bulk = await world.started(30, mode="express", max_in_flight=10)
+    await world.function(world.aws.started[bulk["id"]])
+    await world.doors.api.post(f"/api/bulk/{bulk['id']}/cancel")
+
+    await world.run(world.other(bulk["id"]))
+
+    assert world.aws.stopped == []
+    assert (await world.shown(bulk["id"]))["status"] == "cancelling"
+    world.hang = False
+    await world.go_on(await world.row(bulk["id"]))
+    ended = await world.shown(bulk["id"])
+    assert (ended["status"], ended["submitted"], ended["counts"]["succeeded"]) == ("cancelled", 10, 10)
+
+
+async def test_express_executions_that_failed_are_started_anew_not_retried(world: World):
+    world.failing = {0}
+    bulk = await world.started(2, mode="express")
+    await world.run(bulk["id"])
+
+    answer = await world.doors.api.post(f"/api/bulk/{bulk['id']}/retry")
+
+    assert_problem(answer, 409, "resource.conflict")
+    assert "the workflow is express. Start those inputs in a new bulk run." in answer.json()["detail"]
+    assert set(world.aws.started) == {bulk["id"]}
 
 
 async def test_what_failed_goes_on_where_step_functions_has_not_forgotten_it(world: World):

@@ -15,7 +15,7 @@ from shared.errors import StoreUnavailable
 from shared.executions.records import ExecutionStatus, StartRequest, machine_input
 from shared.ids import new_id
 from shared.settings import DEFAULT_PROJECT_ID
-from tests.support.stores import KeptBus, Stores, Woken, new_request, new_workflow
+from tests.support.stores import KeptBus, KeptWatches, Stores, Woken, new_request, new_workflow
 
 SAMPLE = orjson.loads((Path(__file__).parents[2] / "events" / "execution-ended.json").read_bytes())
 
@@ -47,9 +47,8 @@ async def request_(stores: Stores) -> StartRequest:
 def deps(stores: Stores, bus: KeptBus, request: StartRequest, **found: Any) -> CompleteDeps:
     given = {"status": "SUCCEEDED", "output": '{"n": 1}', "startDate": BEGAN, "stopDate": BEGAN + timedelta(seconds=4)}
     described = given | {"input": orjson.dumps(machine_input(request, "w")).decode()} | found
-    return CompleteDeps(
-        Described(described), stores.journal, stores.queue, stores.progress, bus, Woken(), SystemClock()
-    )
+    rows = (stores.journal, stores.queue, stores.progress, stores.express)
+    return CompleteDeps(Described(described), *rows, KeptWatches(), bus, Woken(), SystemClock())
 
 
 BEGAN = SystemClock().now() - timedelta(seconds=5)

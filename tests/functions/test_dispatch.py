@@ -6,26 +6,33 @@ from typing import Any
 import pytest
 
 from functions.dispatch.core import DispatchDeps, dispatch
+from shared.adapters.postgres.journal import PostgresJournal
 from shared.clock import SystemClock
 from shared.errors import NotFound, StoreUnavailable
-from shared.executions.records import ExecutionStatus, FlowTicket, StartRequest
+from shared.executions.records import ExecutionStatus, FlowTicket, StartRequest, Watch
 from shared.ids import new_id
 from shared.settings import DEFAULT_PROJECT_ID
 from shared.workflow.records import Workflow
-from tests.support.stores import KeptBus, Stores, Woken, new_request, new_workflow
+from tests.support.stores import KeptBus, KeptWatches, Stores, Woken, new_request, new_workflow
 
 
 @dataclass
 class Machines:
-    """Keeps names, as Step Functions does; one that is `busy` starts nothing."""
+    """Keeps names, as Step Functions does but for express ones; one that is `busy` starts nothing."""
 
     started: dict[str, Any] = field(default_factory=dict)
+    express: list[str] = field(default_factory=list)
     busy: bool = False
 
-    async def start(self, workflow_id: str, version: int, execution_id: str, input_: dict[str, object]) -> None:
+    async def start(
+        self, workflow_id: str, version: int, execution_id: str, input_: dict[str, object], *, express: bool
+    ) -> None:
         if self.busy:
             raise StoreUnavailable("busy")
-        self.started.setdefault(execution_id, input_)
+        if express:
+            self.express.append(execution_id)
+        else:
+            self.started.setdefault(execution_id, input_)
 
 
 @pytest.fixture
@@ -44,6 +51,7 @@ def deps(stores: Stores, machines: Machines) -> DispatchDeps:
         rows=stores.queue,
         journal=stores.journal,
         machines=machines,
+        watches=KeptWatches(),
         wakes=Woken(),
         forward=nowhere,
         bus=KeptBus(),
@@ -65,6 +73,7 @@ async def test_a_request_without_a_row_gets_one_and_starts_once(stores, deps, ma
         await dispatch(request, deps)
 
     assert list(machines.started) == [request.execution_id]
+    assert deps.watches.asked == [], "Step Functions tells of its end"
     assert machines.started[request.execution_id]["input"] == {"n": 1}
     found = await stores.executions.get(DEFAULT_PROJECT_ID, request.execution_id)
     assert found.status is ExecutionStatus.RUNNING
@@ -111,6 +120,58 @@ async def test_what_was_cancelled_before_it_began_does_not_start(stores, deps, m
     await dispatch(request, deps)
 
     assert machines.started == {}
+
+
+@dataclass
+class Forgetful:
+    """A journal that is away when the start is noted."""
+
+    journal: PostgresJournal
+    away: bool = True
+
+    async def write(self, *change: Any) -> None:
+        if self.away:
+            raise StoreUnavailable("away")
+        await self.journal.write(*change)
+
+
+async def test_an_express_execution_starts_on_its_own_machine_once_its_row_says_so(stores, deps, machines):
+    workflow, version = new_workflow(definition={"settings": {"mode": "express"}})
+    await stores.workflows.create(workflow, version)
+    request = new_request(workflow)
+
+    for _ in range(3):
+        await dispatch(request, deps)
+
+    assert (machines.express, machines.started) == ([request.execution_id], {})
+    assert deps.watches.asked == [Watch(DEFAULT_PROJECT_ID, workflow.id, request.execution_id)]
+
+
+async def test_an_express_execution_whose_start_was_not_noted_starts_again(stores, deps, machines):
+    workflow, version = new_workflow(definition={"settings": {"mode": "express"}})
+    await stores.workflows.create(workflow, version)
+    request, journal = new_request(workflow), Forgetful(stores.journal)
+    with pytest.raises(StoreUnavailable):
+        await dispatch(request, replace(deps, journal=journal))
+    journal.away = False
+
+    await dispatch(request, replace(deps, journal=journal))
+
+    assert machines.express == [request.execution_id] * 2, "at least once"
+
+
+async def test_an_express_execution_that_a_limit_holds_up_is_watched_once_it_begins(stores, deps, machines):
+    workflow, version = new_workflow(definition={"settings": {"mode": "express", "max_concurrency": 1}})
+    await stores.workflows.create(workflow, version)
+    request = new_request(workflow)
+
+    assert not await dispatch(request, deps)
+    assert (machines.express, deps.watches.asked, deps.wakes.times) == ([], [], [None])
+    await stores.admission.admit()
+
+    assert await dispatch(request, deps)
+    assert machines.express == [request.execution_id]
+    assert [each.execution_id for each in deps.watches.asked] == [request.execution_id]
 
 
 async def test_a_version_that_is_not_there_is_told(deps, machines, workflow):

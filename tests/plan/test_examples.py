@@ -9,6 +9,8 @@ import pytest
 from shared.ports import TaskFailed
 from statemachines.compiler import CompiledWorkflow
 from statemachines.plan import children_of
+from statemachines.plan.amounts import SECONDS, Amounts
+from statemachines.plan.prices import price_list
 from tests.plan.runs import EXAMPLES, Counting, Scripted, between, compiled, entered, planner, record
 
 ISSUE = {"body": json.loads((EXAMPLES.parent / "events" / "github-issues-opened.json").read_text())}
@@ -188,3 +190,15 @@ nodes:
     assert found.lambda_calls == {"http": 5} == plan.worst.lambda_calls
     assert plan.worst.events >= len(recorded.history) == plan.best.events
     assert plan.child_events["rows"] >= max(map(len, recorded.children))
+
+
+@pytest.mark.parametrize(
+    ("seconds", "billed"), [(0.0, 0.0), (0.01, 0.1), (0.1 + 0.2, 0.3), (0.31, 0.4), (299.95, 300.0)]
+)
+def test_an_express_execution_pays_for_its_start_and_each_tenth_of_a_second_of_64_mb(seconds: float, billed: float):
+    prices = price_list()
+
+    found = prices.step_functions(Amounts({SECONDS: seconds}), "express")
+
+    assert prices.assumptions.express_memory_mb == 64
+    assert found == pytest.approx(0.000001 + billed * 64 / 1024 * 0.00001667, rel=1e-12)

@@ -28,7 +28,7 @@ from shared.adapters.postgres.admission import PostgresAdmission
 from shared.adapters.postgres.beginnings import PostgresBeginnings
 from shared.adapters.postgres.flow import PostgresFlow
 from shared.clock import ManualClock
-from tests.support.stores import KeptBus, Stores
+from tests.support.stores import KeptBus, KeptWatches, Stores
 
 SETTINGS = AwsSettings(queue_high="starts", queue_normal="starts", queue_low="starts", wakes_queue_url="wakes")
 
@@ -103,8 +103,10 @@ class Cloud:
             clock=self.clock,
         )
         world = m(self)
-        self.dispatch = DispatchDeps(s.progress, m(s.queue), m(s.journal), world, queue, send, m(self.bus), self.clock)
-        self.complete = CompleteDeps(world, m(s.journal), s.queue, s.progress, m(self.bus), queue, self.clock)
+        told = {"journal": m(s.journal), "bus": m(self.bus), "wakes": queue, "clock": self.clock}
+        told |= {"progress": s.progress, "machines": world, "watches": KeptWatches()}
+        self.dispatch = DispatchDeps(rows=m(s.queue), forward=send, **told)
+        self.complete = CompleteDeps(rows=s.queue, histories=s.express, **told)
 
     def mortal(self, call: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
         async def called(*args: Any, **kwargs: Any) -> Any:
@@ -135,9 +137,12 @@ class Cloud:
     def change_message_visibility(self, **given: Any) -> dict[str, Any]:
         return {}
 
-    # What Machines does.
+    # What Machines does of STANDARD ones.
 
-    async def start(self, workflow_id: str, version: int, execution_id: str, input_: dict[str, Any]) -> None:
+    async def start(
+        self, workflow_id: str, version: int, execution_id: str, input_: dict[str, Any], *, express: bool
+    ) -> None:
+        assert not express
         self.machines.setdefault(execution_id, Machine(workflow_id, execution_id, input_, self.clock.now()))
         running = sum(each.workflow_id == workflow_id for each in self.running())
         self.most[workflow_id] = max(running, self.most.get(workflow_id, 0))

@@ -24,6 +24,7 @@ from shared.adapters.postgres.engine import Pooled, create_engine
 from shared.adapters.postgres.event_archive import PostgresEventArchive, PostgresEventReplays
 from shared.adapters.postgres.events import PostgresEvents, PostgresEventTriggers
 from shared.adapters.postgres.executions import PostgresExecutions
+from shared.adapters.postgres.express import PostgresExpressHistories
 from shared.adapters.postgres.journal import PostgresJournal
 from shared.adapters.postgres.lifecycle import PostgresLifecycle
 from shared.adapters.postgres.progress import PostgresProgress
@@ -36,7 +37,7 @@ from shared.adapters.redis.circuits import RedisCircuits
 from shared.adapters.redis.live_feed import RedisLiveFeed
 from shared.adapters.redis.rate_limits import RedisRateLimits
 from shared.errors import StoreUnavailable
-from shared.executions.records import StartRequest
+from shared.executions.records import StartRequest, Watch
 from shared.identity.signing_in import Access
 from shared.ids import new_id
 from shared.ports import Wakes
@@ -61,6 +62,16 @@ class Woken(Wakes):
         self, project_id: str, trigger_id: str, fire_time: datetime | None = None, at: datetime | None = None
     ) -> None:
         self.schedules.append((trigger_id, fire_time, at))
+
+
+@dataclass
+class KeptWatches:
+    """Keeps what is to be looked at later."""
+
+    asked: list[Watch] = field(default_factory=list)
+
+    async def later(self, watch: Watch) -> None:
+        self.asked.append(watch)
 
 
 @dataclass
@@ -110,6 +121,7 @@ class Stores:
     event_triggers: PostgresEventTriggers
     lifecycle: PostgresLifecycle
     progress: PostgresProgress
+    express: PostgresExpressHistories
     redis: Redis
     circuits: RedisCircuits
     limits: RedisRateLimits
@@ -122,6 +134,7 @@ class Stores:
         await self.events.close()
         await self.lifecycle.close()
         await self.progress.close()
+        await self.express.close()
         await self.feed.close()
         await self.redis.aclose()
         await self.engine.dispose()
@@ -161,6 +174,7 @@ def open_stores(postgres_url: str, redis_url: str, encryption_keys: str, blob_fo
         event_triggers=PostgresEventTriggers(engine),
         lifecycle=PostgresLifecycle(postgres_url),
         progress=PostgresProgress(postgres_url),
+        express=PostgresExpressHistories(postgres_url),
         redis=redis,
         circuits=RedisCircuits(redis),
         limits=RedisRateLimits(redis),

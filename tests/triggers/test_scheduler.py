@@ -12,6 +12,7 @@ from functions.schedule.arrivals import Arrivals
 from functions.schedule.core import LEASE
 from local.scheduler import Scheduler, Timed
 from local.wiring_schedules import scheduler
+from shared.adapters.aws.executions import AwsExecutions
 from shared.clock import ManualClock, iso
 from shared.errors import StoreUnavailable
 from shared.executions.records import ExecutionStatus, StatusChange
@@ -20,7 +21,7 @@ from shared.ports import TaskCall
 from shared.triggers.records import Trigger, TriggerType
 from shared.triggers.schedule import ScheduleTriggerConfig
 from shared.workflow.records import Workflow, WorkflowStatus
-from tests.support.stores import Stores, Woken, new_workflow
+from tests.support.stores import KeptBus, Stores, Woken, new_workflow
 
 T0 = datetime(2026, 3, 2, 12, 30, tzinfo=UTC)
 
@@ -242,6 +243,25 @@ async def test_overlap_cancel_previous(bench: Bench):
 
     listed = await bench.stores.executions.list(bench.workflow.project_id, workflow_id=bench.workflow.id)
     assert [each.status.value for each in listed.items] == ["queued", "cancelled", "cancelled"]
+
+
+async def test_what_cannot_be_cancelled_lets_a_fire_time_pass(stores: Stores):
+    """Express executions on AWS, while they run."""
+    workflow, version = new_workflow(definition={"settings": {"mode": "express"}})
+    await stores.workflows.create(workflow, version)
+    bench = Bench(stores, workflow)
+    trigger = await bench.schedule(cron="0 * * * *", overlap="cancel_previous")
+    deps = replace(bench.deps, executions=AwsExecutions(stores.executions, None, stores.progress, KeptBus(), Woken()))
+    first = await core.fire(deps, trigger, T0)
+    change = StatusChange(ExecutionStatus.RUNNING, bench.clock.now())
+    await stores.journal.write(first.execution_id, trigger.project_id, (), change)
+
+    second = await core.fire(deps, trigger, T0 + timedelta(hours=1))
+    await bench.finish()
+    third = await core.fire(deps, trigger, T0 + timedelta(hours=2))
+
+    assert [each.outcome for each in (first, second, third)] == ["started", "skipped", "started"]
+    assert "cannot be cancelled" in second.reason
 
 
 async def test_pausing_stops_and_resuming_makes_up_for_nothing(bench: Bench):

@@ -1,5 +1,8 @@
 """State machines of published workflows: one machine a workflow, one version and one alias a version of it.
 
+A version whose mode is `express` has a second one of the type EXPRESS, since a machine cannot change its type. Its
+executions have no history to read, no end to hear of and no names that are theirs alone: express_logs.py.
+
 The alias `v3` stands for version 3 of the workflow whatever number Step Functions gave it, so that nothing has to be
 looked up to start one. Step Functions keeps a hundred aliases of a machine; the oldest goes when a new one comes.
 Sources: https://docs.aws.amazon.com/step-functions/latest/dg/concepts-state-machine-version.html,
@@ -18,6 +21,8 @@ from shared.errors import Conflict
 from shared.executions.records import HistoryEvent
 
 _PAGE = 1000
+_EXPRESS = "-express"
+"""Behind the name of a workflow's machine: the one of the type EXPRESS."""
 
 
 class Machines:
@@ -29,12 +34,15 @@ class Machines:
         _, partition, _, _, account, *_ = settings.machine_role_arn.split(":")
         self._arn = f"arn:{partition}:states:{self._client.meta.region_name}:{account}"
 
-    async def start(self, workflow_id: str, version: int, execution_id: str, input_: dict[str, Any]) -> None:
-        """Starts an execution of this name; one that was started before is left as it is, running or ended."""
+    async def start(
+        self, workflow_id: str, version: int, execution_id: str, input_: dict[str, Any], *, express: bool = False
+    ) -> None:
+        """Starts an execution of this name; one that was started before is left as it is, running or ended. An
+        `express` one is started once more: EXPRESS machines keep no names."""
         try:
             await call(
                 self._client.start_execution,
-                stateMachineArn=f"{self.arn_of(workflow_id)}:v{version}",
+                stateMachineArn=f"{self.arn_of(workflow_id, express=express)}:v{version}",
                 name=execution_id,
                 input=orjson.dumps(input_).decode(),
             )
@@ -93,9 +101,10 @@ class Machines:
             page["nextToken"] = answer["nextToken"]
         return found[:limit]
 
-    def arn_of(self, workflow_id: str) -> str:
+    def arn_of(self, workflow_id: str, *, express: bool = False) -> str:
         """The machine of a workflow, whether it is there or not."""
-        return f"{self._arn}:stateMachine:{self._settings.machine_prefix}-{workflow_id}"
+        name = f"{self._settings.machine_prefix}-{workflow_id}{_EXPRESS if express else ''}"
+        return f"{self._arn}:stateMachine:{name}"
 
     def _execution(self, workflow_id: str, execution_id: str) -> str:
         return f"{self._arn}:execution:{self._settings.machine_prefix}-{workflow_id}:{execution_id}"

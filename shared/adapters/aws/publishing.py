@@ -55,56 +55,69 @@ class StepFunctionsPublisher:
         asl: dict[str, Any],
         callees: Mapping[str, Callee],
         turn: Turn | None = None,
+        *,
+        express: bool = False,
     ) -> None:
         """Makes the machine startable as `version`; again for what is published already changes nothing.
 
-        Express workflows run as STANDARD ones: an EXPRESS machine has no history to read and no events of its end.
+        An `express` version is startable on both machines: as a nested execution it runs on the STANDARD one.
 
         Raises:
             PublishingBusy: too many publications; what this one has done already, the next try finds done.
         """
-        options = self._options(version, asl, callees)
+        shared = self._options(version, asl, callees)
+        wanted = {self._machines.arn_of(workflow_id): shared | _standard(self._settings)}
+        if express:
+            wanted[self._machines.arn_of(workflow_id, express=True)] = shared | _express(self._settings)
+        digest = hashlib.sha256(orjson.dumps(wanted)).hexdigest()
         arn = self._machines.arn_of(workflow_id)
-        digest = hashlib.sha256(orjson.dumps(options)).hexdigest()
         if turn is None and await self._queue.published(arn) == digest:
             return
         turn = turn or await self.reserve(version)
+        if version > MAX_ALIASES:
+            await self._forget(turn, workflow_id, version - MAX_ALIASES)
+        for machine, options in wanted.items():
+            await self._startable(turn, machine, version, options)
+        await self._queue.remember(arn, digest)
+
+    async def _startable(self, turn: Turn, arn: str, version: int, options: dict[str, Any]) -> None:
         made = await (self._created if version == 1 else self._updated)(turn, arn, options)
         if "stateMachineVersionArn" not in made:  # nothing changed, so creating it again made no version
             made = await turn.call(self._client.publish_state_machine_version, stateMachineArn=arn)
         await self._point(turn, arn, f"v{version}", made["stateMachineVersionArn"])
-        if version > MAX_ALIASES:
-            oldest = f"{arn}:v{version - MAX_ALIASES}"
-            await turn.call(self._client.delete_state_machine_alias, stateMachineAliasArn=oldest)
-        await self._queue.remember(arn, digest)
+
+    async def _forget(self, turn: Turn, workflow_id: str, version: int) -> None:
+        """Removes the aliases of an old version, which may not have been express; Step Functions keeps a hundred of a
+        machine, so that it comes before the new one."""
+        for express in (False, True):
+            alias = f"{self._machines.arn_of(workflow_id, express=express)}:v{version}"
+            try:
+                await turn.call(self._client.delete_state_machine_alias, stateMachineAliasArn=alias)
+            except ClientError as error:
+                if code_of(error) != "ResourceNotFound":
+                    raise
 
     def _options(self, version: int, asl: dict[str, Any], callees: Mapping[str, Callee]) -> dict[str, Any]:
-        group = f"{self._settings.machine_log_group_arn}:*"
         return {
             "definition": self._resolved(asl, callees),
             "roleArn": self._settings.machine_role_arn,
             "publish": True,
             "versionDescription": f"workflow version {version}",
             "tracingConfiguration": {"enabled": True},
-            "loggingConfiguration": {
-                "level": "ERROR",
-                "includeExecutionData": False,
-                "destinations": [{"cloudWatchLogsLogGroup": {"logGroupArn": group}}],
-            },
         }
 
     async def _created(self, turn: Turn, arn: str, options: dict[str, Any]) -> dict[str, Any]:
         create, name = self._client.create_state_machine, arn.rpartition(":")[2]
         try:
-            return await turn.call(create, name=name, type="STANDARD", **options)
+            return await turn.call(create, name=name, **options)
         except ClientError as error:
             if code_of(error) not in ("StateMachineAlreadyExists", "ConflictException"):
                 raise
-        return await turn.call(self._client.update_state_machine, stateMachineArn=arn, **options)
+        return await turn.call(self._client.update_state_machine, stateMachineArn=arn, **_changeable(options))
 
     async def _updated(self, turn: Turn, arn: str, options: dict[str, Any]) -> dict[str, Any]:
         try:
-            return await turn.call(self._client.update_state_machine, stateMachineArn=arn, **options)
+            return await turn.call(self._client.update_state_machine, stateMachineArn=arn, **_changeable(options))
         except ClientError as error:
             if code_of(error) != "StateMachineDoesNotExist":  # no version before this one was published
                 raise
@@ -130,6 +143,29 @@ class StepFunctionsPublisher:
             text = text.replace(f"${{WorkflowId:{name}}}", callee.workflow_id)
             text = text.replace(f'"${{WorkflowVersion:{name}}}"', str(callee.version))
         return self._settings.resolved(text)
+
+
+def _standard(settings: AwsSettings) -> dict[str, Any]:
+    """Of a STANDARD machine, whose history Step Functions keeps: errors are logged, without payloads."""
+    return {"type": "STANDARD", "loggingConfiguration": _logging(settings.machine_log_group_arn, everything=False)}
+
+
+def _express(settings: AwsSettings) -> dict[str, Any]:
+    """Of an EXPRESS one, whose log is its history."""
+    return {"type": "EXPRESS", "loggingConfiguration": _logging(settings.express_log_group_arn, everything=True)}
+
+
+def _logging(group_arn: str, *, everything: bool) -> dict[str, Any]:
+    return {
+        "level": "ALL" if everything else "ERROR",
+        "includeExecutionData": everything,
+        "destinations": [{"cloudWatchLogsLogGroup": {"logGroupArn": f"{group_arn}:*"}}],
+    }
+
+
+def _changeable(options: dict[str, Any]) -> dict[str, Any]:
+    """A machine keeps its type."""
+    return {name: value for name, value in options.items() if name != "type"}
 
 
 _ALIAS = "create_state_machine_alias"

@@ -24,6 +24,7 @@ class AwsSettings(BaseSettings):
     queue_low: str = ""
     wakes_queue_url: str = ""
     queue_housekeeping: str = ""
+    watches_queue_url: str = ""
     event_bus: str = ""
     schedule_group: str = ""
     scheduler_role_arn: str = ""
@@ -38,6 +39,8 @@ class AwsSettings(BaseSettings):
     publish_burst: int = Field(default=80, ge=1)
     """Calls in a row of each operation that publishing needs: of a bucket of 100, a fifth is left to others."""
     publish_per_second: float = Field(default=1.0, gt=0)
+    express_log_group_arn: str = ""
+    """Where EXPRESS machines log all that happens; `complete` gets it from there."""
     agent_function_arn: str = ""
     approval_function_arn: str = ""
     http_function_arn: str = ""

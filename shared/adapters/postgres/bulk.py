@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from shared.adapters.postgres.cursor import decode_cursor, page
 from shared.adapters.postgres.engine import transaction
-from shared.adapters.postgres.executions import cancelling, redrivable, redriven_values
+from shared.adapters.postgres.executions import cancelling, durable, redrivable, redriven_values
 from shared.adapters.postgres.tables import bulk_runs, workflow_executions
 from shared.bulk.records import BulkRun
 from shared.errors import IdempotencyMismatch
@@ -163,8 +163,8 @@ class PostgresBulkRuns(BulkRows):
             return (await connection.execute(query.order_by(_e.id).limit(limit))).scalars().all()
 
     async def to_stop(self, bulk: BulkRun, *, limit: int) -> Sequence[str]:
-        """Ids of those that run and are to be cancelled."""
-        running = (_e.status == ExecutionStatus.RUNNING.value, _e.cancel_requested_at.is_not(None))
+        """Ids of those that run, are to be cancelled and can be stopped: express ones end by themselves."""
+        running = (_e.status == ExecutionStatus.RUNNING.value, _e.cancel_requested_at.is_not(None), durable())
         query = select(_e.id).where(_ours(bulk), *running).order_by(_e.id).limit(limit)
         async with transaction(self._engine) as connection:
             return (await connection.execute(query)).scalars().all()

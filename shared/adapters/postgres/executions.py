@@ -95,6 +95,17 @@ class PostgresExecutions(ExecutionStore):
             rows = await connection.execute(query.order_by(events.id).limit(limit))
         return [HistoryEvent(*row) for row in rows]
 
+    async def mode(self, project_id: str, execution_id: str) -> str | None:
+        """`durable` or `express`, as its version is; None where there is no such execution."""
+        if not is_id(execution_id):
+            return None
+        versions = workflow_versions.c
+        ours = (_c.project_id == project_id, _c.id == execution_id)
+        same = and_(versions.workflow_id == _c.workflow_id, versions.version == _c.version)
+        async with transaction(self._engine) as connection:
+            found = await connection.execute(select(versions.mode).join(workflow_executions, same).where(*ours))
+            return found.scalar_one_or_none()
+
     async def ensure_redrivable(self, project_id: str, execution_id: str, at: datetime) -> None:
         """Raises Conflict where `request_redrive` would; changes nothing."""
         if is_id(execution_id):
@@ -192,14 +203,17 @@ def _ensure_redrivable(row: Any, at: datetime) -> None:
     raise Conflict(f"The execution '{row.id}' cannot be redriven: {reason}.", status=status.value)
 
 
+def durable() -> ColumnElement[bool]:
+    """Whether an execution's version is not express, so that Step Functions can stop it and let it go on."""
+    versions = workflow_versions.c
+    same = (versions.workflow_id == _c.workflow_id, versions.version == _c.version)
+    return exists().where(*same, versions.mode != "express")
+
+
 def redrivable(at: datetime) -> ColumnElement[bool]:
     """Whether an execution that has failed can go on: the rules of _ensure_redrivable, for many at once."""
-    versions = workflow_versions.c
-    standard = exists().where(
-        versions.workflow_id == _c.workflow_id, versions.version == _c.version, versions.mode != "express"
-    )
     too_long = exists().where(execution_events.c.execution_id == _c.id, execution_events.c.id > MAX_REDRIVABLE_EVENTS)
-    return and_(standard, ~too_long, _c.completed_at > at - REDRIVABLE_FOR)
+    return and_(durable(), ~too_long, _c.completed_at > at - REDRIVABLE_FOR)
 
 
 def redriven_values() -> dict[str, Any]:

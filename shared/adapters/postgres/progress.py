@@ -20,8 +20,9 @@ COLUMNS = """e.id, e.project_id, e.workflow_id, w.name, e.version, e.status, e.t
 _STANDING = """
 SELECT w.name, e.status, coalesce(e.claimable_at <= now(), false), EXISTS (
     SELECT FROM triggers AS t WHERE t.project_id = w.project_id AND t.type = 'event' AND t.is_active
-) FROM workflows AS w
+), v.mode, e.started_at FROM workflows AS w
 LEFT JOIN workflow_executions AS e ON e.project_id = w.project_id AND e.id = %s
+LEFT JOIN workflow_versions AS v ON v.workflow_id = w.id AND v.version = e.version
 WHERE w.project_id = %s AND w.id = %s
 """
 
@@ -63,8 +64,8 @@ class PostgresProgress:
         row = await self._one(_STANDING, execution_id, project_id, workflow_id)
         if row is None:
             return None
-        name, status, may_begin, listened = row
-        return Standing(name, None if status is None else ExecutionStatus(status), may_begin, listened)
+        name, status, *more = row
+        return Standing(name, None if status is None else ExecutionStatus(status), *more)
 
     async def exists(self, project_id: str, execution_id: str) -> bool:
         """Whether the execution has a row. Raises StoreUnavailable."""

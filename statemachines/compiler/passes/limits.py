@@ -8,7 +8,6 @@ import json
 
 from statemachines.asl.limits import (
     MAX_DEFINITION_BYTES,
-    MAX_EXPRESS_SECONDS,
     MAX_NESTED_SCOPES,
     MAX_STATE_NAME_CHARACTERS,
 )
@@ -51,23 +50,9 @@ def limits(compilation: Compilation) -> None:
                 allowed=MAX_STATE_NAME_CHARACTERS,
                 fix="Shorten the node's id.",
             )
-    _express(compilation)
     if not compilation.failed:
         history(compilation)
         payloads(compilation)
-
-
-def _express(compilation: Compilation) -> None:
-    settings = compilation.settings
-    if settings.mode == "express" and settings.timeout_seconds > MAX_EXPRESS_SECONDS:
-        compilation.warn(
-            "limit.express_timeout",
-            "settings.timeout_seconds",
-            f"An express execution ends after {MAX_EXPRESS_SECONDS} seconds, whatever `timeout_seconds` says.",
-            value=settings.timeout_seconds,
-            allowed=MAX_EXPRESS_SECONDS,
-            fix=f"Set at most {MAX_EXPRESS_SECONDS}, or use `mode: durable`.",
-        )
 
 
 def _nesting(machine: Machine) -> int:

@@ -10,6 +10,7 @@ Sequences are lowered from their end, so that every state knows the name of the 
 import json
 from typing import TypeAlias
 
+from statemachines.asl.limits import MAX_EXPRESS_SECONDS
 from statemachines.asl.model import Machine, Rule, State
 from statemachines.compiler.compilation import Compilation
 from statemachines.compiler.model import (
@@ -58,9 +59,15 @@ class _Lowering:
         return {
             "Comment": f"Compiled by Millrace from the workflow '{self.compilation.name}'.",
             "QueryLanguage": "JSONata",
-            "TimeoutSeconds": self.compilation.settings.timeout_seconds,
+            "TimeoutSeconds": self._seconds(),
             **machine,
         }
+
+    def _seconds(self) -> int:
+        settings = self.compilation.settings
+        if settings.mode == "express":
+            return min(settings.timeout_seconds, MAX_EXPRESS_SECONDS)
+        return settings.timeout_seconds
 
     def graph(self, graph: Graph, end_name: str, end: State) -> Walk[Machine]:
         """The states of one graph; `end` gives its result."""

@@ -22,9 +22,19 @@ _DURABLE = "use `settings.mode: durable`."
 
 
 def express(compilation: Compilation) -> None:
-    """Checks the nodes of a workflow whose mode is `express`."""
-    if compilation.settings.mode != "express":
+    """Checks the settings and nodes of a workflow whose mode is `express`."""
+    settings = compilation.settings
+    if settings.mode != "express":
         return
+    if "timeout_seconds" in settings.model_fields_set and settings.timeout_seconds > MAX_EXPRESS_SECONDS:
+        compilation.error(
+            "limit.express_timeout",
+            "settings.timeout_seconds",
+            f"An express execution ends after {MAX_EXPRESS_SECONDS} seconds, whatever `timeout_seconds` says.",
+            value=settings.timeout_seconds,
+            allowed=MAX_EXPRESS_SECONDS,
+            fix=f"Set at most {MAX_EXPRESS_SECONDS}, or {_DURABLE}",
+        )
     for node in compilation.nodes.values():
         for code, field, message, fix in _mistakes(node):
             compilation.error(code, f"{node.path}.{field}", message, node=node.id, fix=fix)

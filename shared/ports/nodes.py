@@ -103,6 +103,9 @@ class BlobStore(Protocol):
     async def get(self, key: str) -> bytes | None:
         """None where there is nothing. Raises StoreUnavailable."""
 
+    async def link(self, key: str) -> str | None:
+        """A URL from which whoever has it gets the blob, for some minutes; None where the store gives none."""
+
     async def list(self, prefix: str, limit: int) -> Sequence[BlobInfo]:
         """Those whose key begins with `prefix` (whole path segments), by key. Raises StoreUnavailable."""
 

@@ -5,6 +5,7 @@ from itertools import islice
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Header, Path, Query, Response
+from fastapi.responses import RedirectResponse
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 from pydantic import AwareDatetime
 
@@ -30,6 +31,10 @@ async def _found(execution_id: Id, deps: Wired) -> Execution:
         raise NotFound(f"There is no execution '{execution_id}'. GET /api/executions lists those that are.")
     return execution
 
+
+MAX_ANSWER_BYTES = 4_000_000
+"""A Lambda answers with at most 6 MB.
+Source: https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html"""
 
 LastEventId = Annotated[
     int, Header(alias="Last-Event-ID", ge=0, lt=2**31, description="Where a broken stream goes on.")
@@ -100,7 +105,11 @@ async def redrive_execution(execution_id: Id, deps: Wired) -> Redriven:
 @router.get(
     "/{execution_id}/blobs/{sha256}",
     dependencies=[requires("executions:read")],
-    responses={**documented(404), 200: {"content": {"application/json": {}}, "description": "The value, as JSON."}},
+    responses={
+        **documented(404),
+        200: {"content": {"application/json": {}}, "description": "The value, as JSON."},
+        307: {"description": "On AWS, above 4 MB: where it is fetched without credentials, for 5 minutes."},
+    },
     response_class=Response,
 )
 async def get_blob(
@@ -109,9 +118,12 @@ async def get_blob(
     deps: Wired,
 ) -> Response:
     """What a claim check of this execution (`{"$blob": {…}}` in an output) stands for."""
-    data = await deps.blobs.get(f"{execution.project_id}/{execution.id}/{sha256}")
+    key = f"{execution.project_id}/{execution.id}/{sha256}"
+    data = await deps.blobs.get(key)
     if data is None:
         raise NotFound(f"The execution {execution.id} has no blob '{sha256}'.")
+    if len(data) > MAX_ANSWER_BYTES and (url := await deps.blobs.link(key)) is not None:
+        return RedirectResponse(url, 307, headers={"Cache-Control": "no-store"})
     return Response(data, media_type="application/json")
 
 

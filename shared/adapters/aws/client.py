@@ -18,11 +18,15 @@ class Throttled(StoreUnavailable):
 
 _CONFIG = Config(connect_timeout=5, read_timeout=20, retries={"mode": "standard", "max_attempts": 4})
 
+_SIGNED = Config(signature_version="s3v4")
+"""Links to objects under a key of KMS need it, and botocore's are of the version before.
+Source: https://docs.aws.amazon.com/AmazonS3/latest/userguide/UsingKMSEncryption.html"""
+
 
 @cache
 def client(service: str) -> Any:
     """The client of a service; region, credentials and endpoint come from the environment."""
-    return boto3.client(service, config=_CONFIG)
+    return boto3.client(service, config=_CONFIG.merge(_SIGNED) if service == "s3" else _CONFIG)
 
 
 async def call(operation: Callable[..., Any], **parameters: Any) -> dict[str, Any]:

@@ -44,6 +44,10 @@ class Environment:
     """In five minutes; the web application firewall blocks an address above that."""
     node_concurrency: int | None = None
     """Reserved concurrency of each node function; None leaves it to the account."""
+    publish_burst: int = 80
+    """Publications at once; Step Functions takes a hundred calls of each operation, of which others get a fifth."""
+    publish_per_second: float = 1
+    """After that; raise both with the quotas."""
     edge: bool = True
     """WAF and CloudFront."""
     alarm_email: str | None = None
@@ -91,6 +95,8 @@ ENVIRONMENTS: Mapping[str, Environment] = {
         retain=False,
         own_stores=False,
         nat_gateways=0,
+        publish_burst=1_000,  # it throttles nobody
+        publish_per_second=1_000,
         edge=False,
     ),
 }

@@ -6,7 +6,6 @@ Several processes may dispatch from one database: an event is one dispatcher's a
 import asyncio
 import contextlib
 import logging
-from datetime import datetime, timedelta
 
 from functions.event import core as event
 from functions.event import replays
@@ -16,7 +15,6 @@ from shared.ports.events import EventBus
 from shared.triggers.events.records import Event, Published
 
 _LOOK_SECONDS = 0.5
-_FORGET_EVERY = timedelta(hours=1)
 
 log = logging.getLogger(__name__)
 
@@ -29,7 +27,6 @@ class Dispatcher:
         self._replaying = replaying
         self._listeners = event.Listeners(deps.triggers)
         self._wanted = asyncio.Event()
-        self._forgot: datetime | None = None
 
     def look(self) -> None:
         """Looks now rather than in half a second."""
@@ -41,17 +38,10 @@ class Dispatcher:
             self._wanted.clear()
             try:
                 await self.drain()
-                await self._forget()
             except StoreUnavailable as error:
                 log.warning("events cannot be read; trying again", extra={"reason": error.message})
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._wanted.wait(), _LOOK_SECONDS)
-
-    async def _forget(self) -> None:
-        now = self._deps.clock.now()
-        if self._forgot is None or now - self._forgot >= _FORGET_EVERY:
-            self._forgot = now
-            await event.forget(self._replaying.archive, now)
 
     async def drain(self) -> int:
         """Dispatches all that waits; how many events there were. Raises StoreUnavailable."""

@@ -1,24 +1,28 @@
-"""What the stage removes because it is old enough."""
+"""The stage's own housekeeping; several processes may."""
 
 import asyncio
-import contextlib
 import logging
-from datetime import timedelta
 
-from shared.clock import Clock
+from functions.housekeeping.core import Deps, Work, do
 from shared.errors import StoreUnavailable
-from shared.ports.audit import AuditLog
 
-_EVERY_SECONDS = 6 * 3600
+_EVERY_SECONDS = 60
+"""An approval that was decided and not told keeps its execution waiting."""
+_REMOVE_EVERY = 6 * 60
+"""Every sixth hour."""
 
 log = logging.getLogger(__name__)
 
 
-async def prune_audit_log(audit: AuditLog, clock: Clock, retention_days: int) -> None:
-    """Removes entries older than `retention_days`, now and every six hours; several processes may."""
+async def keep_house(deps: Deps) -> None:
+    """Removes what is old enough now and every six hours, and looks after decisions every minute, until cancelled."""
+    rounds = 0
     while True:
-        with contextlib.suppress(StoreUnavailable):
-            pruned = await audit.prune(clock.now() - timedelta(days=retention_days))
-            if pruned:
-                log.info("old entries of the audit log were removed", extra={"entries": pruned})
+        work = Work.DECISIONS if rounds % _REMOVE_EVERY else Work.DAILY
+        try:
+            await do(work, deps)
+        except StoreUnavailable as error:
+            log.warning("housekeeping failed; trying again", extra={"work": work.value, "reason": error.message})
+        else:
+            rounds += 1
         await asyncio.sleep(_EVERY_SECONDS)

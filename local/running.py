@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
 
+from functions.housekeeping import core as housekeeping
 from functions.nodes.agent import core as agent
 from functions.nodes.agent.mcp_tools import McpTools
 from functions.nodes.approval import core as approval
@@ -15,7 +16,7 @@ from functions.nodes.tool import core as tool
 from functions.nodes.tool.registry import ToolServices
 from local.bulk import feed_bulk_runs
 from local.events import LocalEvents
-from local.housekeeping import prune_audit_log
+from local.housekeeping import keep_house
 from local.machines import Machines
 from local.nested import NestedExecutions
 from local.put_events import PutEvents
@@ -29,12 +30,10 @@ from shared.adapters.http.client import GuardedClient
 from shared.adapters.http.oauth2 import OAuth2Grants
 from shared.adapters.postgres.flow import PostgresFlow
 from shared.adapters.redis.result_cache import RedisResultCache
-from shared.approvals.deciding import tell_all
 from shared.bulk.feeding import Feeding
 from shared.clock import SystemClock
 from shared.connections.resolve import Connections
 from shared.egress import EgressPolicy
-from shared.errors import StoreUnavailable
 from shared.executions.starting import WorkflowStarts
 from shared.executions.task_tokens import TaskTokens
 from shared.ids import new_id
@@ -45,9 +44,6 @@ from statemachines.interpreter import Interpreter
 
 PARK_AFTER = timedelta(seconds=5)
 """Executions that only wait, and for longer than this, leave memory."""
-
-
-_TELL_EVERY_SECONDS = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,24 +97,27 @@ def start(stack: AsyncExitStack, settings: Settings, stores: Stores, name: str) 
     task = asyncio.create_task(worker.run(), name="worker")
     stack.push_async_callback(worker.stop)
     stack.push_async_callback(_ended, task)
-    stack.push_async_callback(_ended, asyncio.create_task(_tell_decisions(stores, completions), name="decisions"))
     feeding = Feeding(stores.bulk_runs, stores.workflows, stores.blobs, queue, clock, worker.name)
     stack.push_async_callback(_ended, asyncio.create_task(feed_bulk_runs(feeding), name="bulk runs"))
     timed = scheduler(stores.engine, runner=runner, blobs=stores.blobs, queue=queue, clock=clock)
     stack.push_async_callback(_ended, asyncio.create_task(timed.run(), name="scheduler"))
     events.attach(listening := dispatcher(stores, queue=queue, clock=clock))
     stack.push_async_callback(_ended, asyncio.create_task(listening.run(), name="dispatcher"))
-    pruning = prune_audit_log(stores.audit, clock, settings.audit_retention_days)
-    stack.push_async_callback(_ended, asyncio.create_task(pruning, name="retention"))
+    keeping = keep_house(_housekeeping(settings, stores, completions))
+    stack.push_async_callback(_ended, asyncio.create_task(keeping, name="housekeeping"))
     return Running(worker, queue, completions, tokens, runner, events)
 
 
-async def _tell_decisions(stores: Stores, completions: LocalTaskCompletions) -> None:
-    """A process may have ended between keeping a decision on an approval and telling its execution."""
-    while True:
-        with contextlib.suppress(StoreUnavailable):
-            await tell_all(approvals=stores.approvals, completions=completions, secrets=stores.secrets)
-        await asyncio.sleep(_TELL_EVERY_SECONDS)
+def _housekeeping(settings: Settings, stores: Stores, completions: LocalTaskCompletions) -> housekeeping.Deps:
+    return housekeeping.Deps(
+        audit=stores.audit,
+        archive=stores.archive,
+        approvals=stores.approvals,
+        completions=completions,
+        secrets=stores.secrets,
+        clock=SystemClock(),
+        audit_kept=timedelta(days=settings.audit_retention_days),
+    )
 
 
 def _functions(

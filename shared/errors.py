@@ -18,6 +18,7 @@ MillraceError
 │   │   ├── NameTaken             another workflow of the project has this name
 │   │   └── IdempotencyMismatch   the key was used before with another request
 │   ├── TooManyRequests           (retryable) a limit of how much is taken in
+│   │   ├── PublishingBusy        (retryable) Step Functions makes no more machines for now
 │   │   └── QueueFull             (retryable) as many executions wait as the queue may hold
 │   │       └── QuotaUsedUp       (retryable) as many executions started today as the project may
 │   ├── FlowRateLimited           (retryable) the workflow's own rate limit refuses an arrival
@@ -136,6 +137,10 @@ class FlowRateLimited(RequestError):
 
 class FlowExpressionFailed(RequestError):
     code = "flow.expression_failed"
+
+
+class PublishingBusy(TooManyRequests):
+    code = "publishing.busy"
 
 
 class QueueFull(TooManyRequests):

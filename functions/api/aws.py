@@ -7,6 +7,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from functions.api.deps import Deps
+from shared.adapters.aws.approvals import RemindedApprovals
 from shared.adapters.aws.blobs import S3Blobs
 from shared.adapters.aws.bulk import AwsBulkRuns
 from shared.adapters.aws.completions import StepFunctionsCompletions
@@ -14,9 +15,10 @@ from shared.adapters.aws.events import AwsReplays, EventBridgeBus
 from shared.adapters.aws.executions import AwsExecutions
 from shared.adapters.aws.lambdas import LambdaTasks
 from shared.adapters.aws.machines import Machines
+from shared.adapters.aws.publishing import StepFunctionsPublisher
 from shared.adapters.aws.repeating import Repeating
 from shared.adapters.aws.schedules import Schedules
-from shared.adapters.aws.settings import Stage, stage
+from shared.adapters.aws.settings import AwsSettings, Stage, stage
 from shared.adapters.aws.starts import SqsStartQueue
 from shared.adapters.aws.triggers import AwsTriggers
 from shared.adapters.aws.wakes import SqsWakes
@@ -41,6 +43,7 @@ from shared.adapters.postgres.triggers import PostgresTriggers
 from shared.adapters.postgres.workflows import PostgresWorkflows
 from shared.adapters.redis.circuits import RedisCircuits
 from shared.adapters.redis.live_feed import RedisLiveFeed
+from shared.adapters.redis.publish_queue import RedisPublishQueue
 from shared.adapters.redis.rate_limits import RedisRateLimits
 from shared.adapters.tokens import JwtTokens
 from shared.approvals.links import ApprovalLinks
@@ -71,11 +74,14 @@ def _wired(here: Stage, secrets: FernetBox, blob_url: str) -> Deps:
     url, redis_url = here.settings.require_database_url(), here.settings.require_redis_url()
     engine, redis, machines = create_engine(url, pool_size=2), Redis.from_url(redis_url), Machines(here.aws)
     bus = EventBridgeBus(here.aws.event_bus)
+    # What a request may have written itself, and what must not be yesterday's, is never read from the copy.
+    reader = create_engine(here.reader_url.get_secret_value(), pool_size=2) if here.reader_url else engine
+    executions = PostgresExecutions(engine, reader)
     return Deps(
         workflows=PostgresWorkflows(engine),
         triggers=AwsTriggers(PostgresTriggers(engine), Schedules(here.aws)),
         trigger_states=PostgresTriggerStates(engine),
-        executions=AwsExecutions(PostgresExecutions(engine), machines, PostgresProgress(url), bus, SqsWakes(here.aws)),
+        executions=AwsExecutions(executions, machines, PostgresProgress(url), bus, SqsWakes(here.aws)),
         queue=SqsStartQueue(PostgresStarts(url, engine, SystemClock(), max_queued=here.settings.max_queued), here.aws),
         feed=RedisLiveFeed(redis_url),
         secrets=secrets,
@@ -85,23 +91,27 @@ def _wired(here: Stage, secrets: FernetBox, blob_url: str) -> Deps:
         connections=PostgresConnections(Pooled(engine)),
         completions=StepFunctionsCompletions(),
         tokens=TaskTokens(secrets.derive("task tokens")),
-        approvals=PostgresApprovals(engine),
+        approvals=RemindedApprovals(PostgresApprovals(engine), here.aws.queue_housekeeping),
         approval_links=ApprovalLinks(secrets.derive("approval links")),
         samples=PostgresWebhookSamples(Pooled(engine)),
         circuits=RedisCircuits(redis),
         events=bus,
-        archive=PostgresEventArchive(engine),
-        replays=AwsReplays(PostgresEventReplays(engine), Repeating(here.aws.replay_machine_arn)),
-        dead_letters=PostgresDeadLetters(engine),
-        bulk_runs=AwsBulkRuns(PostgresBulkRuns(engine), Repeating(here.aws.bulk_machine_arn)),
+        archive=PostgresEventArchive(engine, reader),
+        replays=AwsReplays(PostgresEventReplays(engine, reader), Repeating(here.aws.replay_machine_arn)),
+        dead_letters=PostgresDeadLetters(engine, reader),
+        bulk_runs=AwsBulkRuns(PostgresBulkRuns(engine, reader), Repeating(here.aws.bulk_machine_arn)),
         access=_access(engine, secrets),
-        audit=PostgresAudit(engine),
+        audit=PostgresAudit(engine, reader),
         limits=RedisRateLimits(redis),
         oidc=_sign_in_providers(here.settings),
         runner=LambdaTasks(here.aws),
         probes={"database": partial(_ask, engine), "cache": redis.ping},
-        publisher=machines,
+        publisher=StepFunctionsPublisher(machines, here.aws, _publications(redis, here.aws)),
     )
+
+
+def _publications(redis: Redis, aws: AwsSettings) -> RedisPublishQueue:
+    return RedisPublishQueue(redis, bucket=aws.publish_burst, per_second=aws.publish_per_second)
 
 
 def _access(engine: AsyncEngine, secrets: SecretBox) -> Access:

@@ -50,10 +50,21 @@ class Callee:
 class Publisher(Protocol):
     """Makes versions of workflows startable, where that takes more than storing them."""
 
+    async def reserve(self, version: int, *, express: bool) -> Any:
+        """A turn to publish with. Raises PublishingBusy where it is too far off."""
+
     async def publish(
-        self, workflow_id: str, version: int, asl: dict[str, Any], callees: Mapping[str, Callee], *, express: bool
+        self,
+        workflow_id: str,
+        version: int,
+        asl: dict[str, Any],
+        callees: Mapping[str, Callee],
+        turn: Any = None,
+        *,
+        express: bool,
     ) -> None:
-        """Publishes one version, which runs the `callees` by their names; again changes nothing."""
+        """Publishes one version, which runs the `callees` by their names; again changes nothing. Without a turn it
+        takes one."""
 
 
 @dataclass(frozen=True, slots=True)

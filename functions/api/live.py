@@ -1,5 +1,6 @@
 """Live progress as server-sent events (https://html.spec.whatwg.org/multipage/server-sent-events.html)."""
 
+import logging
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping
 from dataclasses import asdict
 from typing import Any
@@ -9,17 +10,23 @@ from fastapi.sse import ServerSentEvent
 
 from functions.api.deps import Deps
 from shared.clock import iso
+from shared.errors import StoreUnavailable
 from shared.executions.node_runs import Change, ExecutionChange, NodeChange
 from shared.executions.projector import Projector, end_of
 from shared.executions.records import Execution
 from shared.ports import AgentText
+
+COME_BACK_MS = 1_000
+
+log = logging.getLogger(__name__)
 
 
 async def changes(
     deps: Deps, execution: Execution, source_map: Mapping[str, Any], after: int
 ) -> AsyncIterator[ServerSentEvent]:
     """Every change that the history events after `after` make, as they are written, and what agents say meanwhile; ends
-    with the execution.
+    with the execution. Where the feed ends before, or a store does not answer, the client is told to come back: it
+    names the last event that it saw.
 
     Watching begins before the history is read, so that nothing falls in between.
     """
@@ -29,10 +36,16 @@ async def changes(
         async for said in moves:
             for piece in said:
                 yield _text(execution.id, piece)
-            for message in await watcher.news():
+            try:
+                news = await watcher.news()
+            except StoreUnavailable as error:
+                log.warning("live progress cannot be read now", extra={"reason": error.message})
+                break
+            for message in news:
                 yield message
             if watcher.done:
                 return
+        yield ServerSentEvent(retry=COME_BACK_MS)
     finally:
         if isinstance(moves, AsyncGenerator):  # gives the feed's connection back at once, also when the client leaves
             await moves.aclose()

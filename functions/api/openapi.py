@@ -3,7 +3,7 @@
 from importlib.resources import files
 from typing import Any
 
-from fastapi import FastAPI
+from fastapi import FastAPI, Request
 from fastapi.openapi.docs import get_swagger_ui_html
 from fastapi.openapi.utils import get_openapi
 from pydantic.json_schema import models_json_schema
@@ -42,13 +42,14 @@ def describe(app: FastAPI) -> None:
             access.describe(app, app.openapi_schema)
         return app.openapi_schema
 
-    async def page() -> HTMLResponse:
+    async def page(request: Request) -> HTMLResponse:
+        below = request.scope.get("root_path", "")
         return get_swagger_ui_html(
-            openapi_url="/openapi.json",
+            openapi_url=f"{below}/openapi.json",
             title="Millrace API",
-            swagger_js_url=f"{_ASSETS}/swagger-ui-bundle.js",
-            swagger_css_url=f"{_ASSETS}/swagger-ui.css",
-            swagger_favicon_url=f"{_ASSETS}/favicon.png",
+            swagger_js_url=f"{below}{_ASSETS}/swagger-ui-bundle.js",
+            swagger_css_url=f"{below}{_ASSETS}/swagger-ui.css",
+            swagger_favicon_url=f"{below}{_ASSETS}/favicon.png",
         )
 
     app.openapi = document  # type: ignore[method-assign]  # the way that FastAPI's documentation gives

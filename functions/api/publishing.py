@@ -24,6 +24,7 @@ async def create(deps: Deps, document: Any) -> Published:
     Raises:
         InvalidDefinition: with every mistake.
         NameTaken: another workflow of the project has the name.
+        PublishingBusy: too many publications wait; nothing is stored, unless AWS itself had more to do than expected.
     """
     compiled = compile_workflow(document)
     now = deps.clock.now()
@@ -48,6 +49,7 @@ async def update(deps: Deps, workflow: Workflow, document: Any) -> Published:
     Raises:
         InvalidDefinition: with every mistake.
         NameTaken: another workflow of the project has the name.
+        PublishingBusy: too many publications wait; nothing is stored, unless AWS itself had more to do than expected.
     """
     compiled = compile_workflow(document)
     definition = _as_written(compiled.definition)
@@ -70,6 +72,7 @@ async def publish(deps: Deps, workflow: Workflow) -> None:
 
     Raises:
         InvalidParameter: a workflow that it runs is not there any more.
+        PublishingBusy: too many publications wait; the same once more, later, goes on from there.
         StoreUnavailable: nothing was published; storing the same again, or activating, tries again.
     """
     version = await deps.workflows.version(workflow.id, workflow.version) if deps.publisher else None
@@ -88,13 +91,20 @@ async def _stored(
     if deps.publisher is None:
         return await store(workflow, version)
     called = await callees(deps, workflow, version.asl)  # what cannot be published is not stored
+    turn = await deps.publisher.reserve(version.version, express=_express(version))
     await store(workflow, version)
-    return await _published(deps.publisher, version, called)
+    return await _published(deps.publisher, version, called, turn)
 
 
-async def _published(publisher: Publisher, version: WorkflowVersion, called: dict[str, Callee]) -> None:
-    express = version.definition.get("settings", {}).get("mode") == "express"
-    await publisher.publish(version.workflow_id, version.version, version.asl, called, express=express)
+async def _published(
+    publisher: Publisher, version: WorkflowVersion, called: dict[str, Callee], turn: Any = None
+) -> None:
+    express = _express(version)
+    await publisher.publish(version.workflow_id, version.version, version.asl, called, turn, express=express)
+
+
+def _express(version: WorkflowVersion) -> bool:
+    return bool(version.definition.get("settings", {}).get("mode") == "express")
 
 
 def _version(workflow: Workflow, compiled: CompiledWorkflow) -> WorkflowVersion:

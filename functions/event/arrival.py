@@ -7,14 +7,11 @@ in the database's queue of events, and this raises, so that whoever called comes
 
 import asyncio
 from dataclasses import dataclass
-from datetime import datetime, timedelta
 
 from functions.event import core
 from shared.errors import IdempotencyMismatch, StoreUnavailable
-from shared.ports.events import EventArchive, EventBus
+from shared.ports.events import EventBus
 from shared.triggers.events.records import OWN_SOURCES, Event
-
-_FORGET_EVERY = timedelta(hours=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +19,6 @@ class Deps:
     bus: EventBus
     """Where events are kept, not where they are published."""
     dispatching: core.Deps
-    archive: EventArchive
 
 
 class Arrivals:
@@ -31,7 +27,6 @@ class Arrivals:
     def __init__(self, deps: Deps) -> None:
         self._deps = deps
         self._listeners = core.Listeners(deps.dispatching.triggers)
-        self._forgot: datetime | None = None
         self._one_at_a_time = asyncio.Lock()
 
     async def keep(self, event: Event) -> None:
@@ -65,7 +60,3 @@ class Arrivals:
         while (looked := await core.look(deps, self._listeners)).claimed:
             if looked.left:
                 raise StoreUnavailable(f"{looked.left} events could not be shown to all triggers; they wait.")
-        now = deps.clock.now()
-        if self._forgot is None or now - self._forgot >= _FORGET_EVERY:
-            self._forgot = now
-            await self._deps.archive.prune(now - core.KEPT)

@@ -31,7 +31,7 @@ def from_environment() -> Arrivals:
         lifecycle=PostgresLifecycle(url),
         clock=SystemClock(),
     )
-    return Arrivals(Deps(events, dispatching, PostgresEventArchive(engine)))
+    return Arrivals(Deps(events, dispatching))
 
 
 def replaying() -> replays.Deps:

@@ -9,13 +9,13 @@ import logging
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 from shared.clock import Clock
 from shared.errors import MillraceError, StoreUnavailable, TooManyRequests
 from shared.ports import StartQueue, WorkflowReader
-from shared.ports.events import ClaimedEvent, EventArchive, EventQueue, EventTriggers, LifecycleOutbox
+from shared.ports.events import ClaimedEvent, EventQueue, EventTriggers, LifecycleOutbox
 from shared.triggers.dead_letters import Undelivered
 from shared.triggers.events.delivery import Deliveries, Targets, deliver, listener_of, undelivered
 from shared.triggers.events.index import Listener, PatternIndex
@@ -26,9 +26,6 @@ LEASE = timedelta(seconds=15)
 
 MAX_ATTEMPTS = 5
 """Dispatchers may die so often with an event; then it is a dead letter."""
-
-KEPT = timedelta(days=30)
-"""How long events can be listed and replayed."""
 
 BATCH = 200
 
@@ -85,14 +82,6 @@ async def relay(deps: Deps, listeners: Listeners) -> int:
         lambda change: event_of_change(change, deps.clock.now()),
         lambda event: bool(listeners.of(event.project_id).wanting(event.document)),
     )
-
-
-async def forget(archive: EventArchive, now: datetime) -> int:
-    """Removes events that are older than KEPT; how many. Raises StoreUnavailable."""
-    total = 0
-    while removed := await archive.prune(now - KEPT):
-        total += removed
-    return total
 
 
 @dataclass(frozen=True, slots=True)

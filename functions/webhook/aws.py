@@ -5,10 +5,10 @@ from redis.asyncio import Redis
 from functions.webhook.deps import Deps
 from functions.webhook.targets import CachedTargets
 from shared.adapters.aws.blobs import S3Blobs
-from shared.adapters.aws.executions import NoCompletions
 from shared.adapters.aws.settings import stage
 from shared.adapters.aws.starts import SqsIngest
 from shared.adapters.local.secret_box import FernetBox
+from shared.adapters.postgres.ends import PostgresEnds
 from shared.adapters.postgres.samples import PostgresWebhookSamples
 from shared.adapters.postgres.session import Session
 from shared.adapters.postgres.webhook_targets import PostgresWebhookTargets
@@ -17,6 +17,9 @@ from shared.adapters.redis.rate_limits import RedisRateLimits
 from shared.clock import SystemClock
 from shared.errors import ConfigInvalid
 
+WAIT_SECONDS = 24.0
+"""API Gateway waits 29 s for an answer, which a cold start and taking the delivery in are part of.
+Source: https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-execution-service-limits-table.html"""
 _CACHE_SECONDS = 1.0
 
 
@@ -32,13 +35,14 @@ def wire() -> Deps:
         raise ConfigInvalid(
             "The receiver needs MILLRACE_SEALING_SECRET and MILLRACE_BLOB_URL; the CDK stack sets both."
         )
-    database = Session(here.settings.require_database_url(), patience_seconds=3)
+    url = here.settings.require_database_url()
+    database = Session(url, patience_seconds=3)
     redis, box, clock = _redis(here.settings.require_redis_url()), FernetBox(keys.get_secret_value()), SystemClock()
     cache = RedisIngest(redis)
     return Deps(
         triggers=CachedTargets(PostgresWebhookTargets(database), cache, box, clock),
         queue=SqsIngest(cache, here.aws),
-        completions=NoCompletions(),
+        completions=PostgresEnds(url, most_seconds=WAIT_SECONDS),
         secrets=box,
         clock=clock,
         settings=here.settings,

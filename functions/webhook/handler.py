@@ -4,20 +4,17 @@ from functools import cache
 from typing import Any
 
 from mangum import Mangum
-from mangum.adapter import DEFAULT_TEXT_MIME_TYPES
 
 from functions.webhook.app import create_app
 from functions.webhook.deps import from_environment
+from shared.adapters.asgi.gateway import behind_gateway
 from shared.adapters.telemetry.observed import observed
-
-TEXTS = [*DEFAULT_TEXT_MIME_TYPES, "application/problem+json"]
-"""Anything else goes to API Gateway in base64, and reaches the caller so."""
 
 
 @cache
 def _adapter() -> Mangum:
     """Built on the first request, and kept for the life of the Lambda's environment."""
-    return Mangum(create_app(from_environment()), lifespan="off", text_mime_types=TEXTS)
+    return behind_gateway(create_app(from_environment()))
 
 
 @observed

@@ -27,6 +27,7 @@ HANDLERS = {
     "schedule": "functions.schedule.handler.handler",
     "poll": "functions.poll.handler.handler",
     "bulk": "functions.bulk.handler.handler",
+    "housekeeping": "functions.housekeeping.handler.handler",
     "migrate": "functions.migrate.handler.handler",
 }
 

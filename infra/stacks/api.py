@@ -1,5 +1,7 @@
 """The doors: one REST API for `/webhooks/*` and for everything else, with throttling, access logs and a firewall."""
 
+import json
+
 import aws_cdk as cdk
 from aws_cdk import aws_apigateway as apigateway
 from aws_cdk import aws_certificatemanager as certificates
@@ -8,11 +10,21 @@ from aws_cdk import aws_wafv2 as waf
 from constructs import Construct
 
 from infra.config import Environment
+from infra.constructs.firewall import firewall
 from infra.constructs.function import retention
 from infra.constructs.nag import accept
 from infra.stacks.functions import FunctionsStack
 
 STAGE = "live"
+
+_WITHOUT_CREDENTIALS = {
+    "type": "https://millrace.dev/errors/auth.unauthenticated",
+    "title": "Unauthorized",
+    "status": 401,
+    "detail": "The request has no credentials. Send an API key or an access token as `Authorization: Bearer …`.",
+    "code": "auth.unauthenticated",
+    "correlation_id": "$context.requestId",
+}
 
 
 class ApiStack(cdk.Stack):
@@ -35,6 +47,7 @@ class ApiStack(cdk.Stack):
         webhook = apigateway.LambdaIntegration(functions.all["webhook"].lambda_function)
         self.rest.root.add_method("GET", api)
         self.rest.root.add_proxy(default_integration=api)
+        self._signed_in(api)
         self.rest.root.add_resource("webhooks").add_resource("{path}").add_method("ANY", webhook)
         if environment.edge:
             self._firewall(environment)
@@ -44,12 +57,34 @@ class ApiStack(cdk.Stack):
         accept(
             self.rest,
             {
-                "AwsSolutions-APIG2": "The functions validate: a body's schema depends on the workflow.",
+                "AwsSolutions-APIG2": "Credentials and lengths are looked at here; a body's schema depends on the "
+                "workflow, and the functions hold it to that.",
                 "AwsSolutions-APIG4": "The functions authenticate; webhooks are signed by their senders.",
                 "AwsSolutions-COG4": "The functions authenticate, with keys of the project's own.",
                 "AwsSolutions-IAM4[Policy::arn:<AWS::Partition>:iam::aws:policy/service-role/"
                 "AmazonAPIGatewayPushToCloudWatchLogs]": "It is what API Gateway's own documentation asks for.",
             },
+        )
+
+    def _signed_in(self, api: apigateway.LambdaIntegration) -> None:
+        """Below `/api`, only signing in and a browser's preflight come without credentials; a request that has to have
+        some and does not is answered here, as the function would."""
+        below = self.rest.root.add_resource("api")
+        below.add_resource("auth").add_proxy(default_integration=api)
+        rest = below.add_proxy(any_method=False)
+        rest.add_method("OPTIONS", api)
+        rest.add_method(
+            "ANY",
+            api,
+            request_parameters={"method.request.header.Authorization": True},
+            request_validator=self.rest.add_request_validator("Credentials", validate_request_parameters=True),
+        )
+        self.rest.add_gateway_response(
+            "WithoutCredentials",
+            type=apigateway.ResponseType.BAD_REQUEST_PARAMETERS,
+            status_code="401",
+            response_headers={"WWW-Authenticate": "'Bearer realm=\"millrace\"'"},
+            templates={"application/json": json.dumps(_WITHOUT_CREDENTIALS)},
         )
 
     def _stage(self, environment: Environment) -> apigateway.StageOptions:
@@ -91,32 +126,7 @@ class ApiStack(cdk.Stack):
         )
 
     def _firewall(self, environment: Environment) -> None:
-        acl = waf.CfnWebACL(
-            self,
-            "Firewall",
-            scope="REGIONAL",
-            default_action=waf.CfnWebACL.DefaultActionProperty(allow={}),
-            visibility_config=_visible("Firewall"),
-            rules=[
-                waf.CfnWebACL.RuleProperty(
-                    name="Rate",
-                    priority=0,
-                    action=waf.CfnWebACL.RuleActionProperty(block={}),
-                    visibility_config=_visible("Rate"),
-                    statement=waf.CfnWebACL.StatementProperty(
-                        rate_based_statement=waf.CfnWebACL.RateBasedStatementProperty(
-                            aggregate_key_type="IP", limit=environment.requests_per_ip
-                        )
-                    ),
-                )
-            ],
-        )
+        acl = firewall(self, requests_per_ip=environment.requests_per_ip)
         waf.CfnWebACLAssociation(
             self, "Protected", resource_arn=self.rest.deployment_stage.stage_arn, web_acl_arn=acl.attr_arn
         )
-
-
-def _visible(name: str) -> waf.CfnWebACL.VisibilityConfigProperty:
-    return waf.CfnWebACL.VisibilityConfigProperty(
-        cloud_watch_metrics_enabled=True, metric_name=name, sampled_requests_enabled=True
-    )

@@ -18,6 +18,9 @@ from infra.stacks.network import NetworkStack
 
 _POSTGRES = rds.DatabaseClusterEngine.aurora_postgres(version=rds.AuroraPostgresEngineVersion.VER_16_6)
 _DATABASE = "millrace"
+_PROXY_PORT = 5432
+"""Where proxies listen, whatever the database's port:
+https://docs.aws.amazon.com/AmazonRDS/latest/AuroraUserGuide/rds-proxy.html#rds-proxy.limitations"""
 
 
 class DataStack(cdk.Stack):
@@ -132,8 +135,8 @@ class DataStack(cdk.Stack):
         secret = cluster.secret
         if secret is None:
             raise TypeError("a cluster with generated credentials has a secret")
-        endpoint = self._endpoint(environment, network, cluster, secret)
-        self.variables |= {"MILLRACE_DATABASE_SECRET": secret.secret_arn, "MILLRACE_DATABASE_HOST": endpoint}
+        self.variables["MILLRACE_DATABASE_SECRET"] = secret.secret_arn
+        self.variables |= self._endpoints(environment, network, cluster, secret)
         self._credentials.append(secret.secret_arn)
         reasons = {
             "AwsSolutions-SMG4": "The proxy holds the credentials open; they are rotated by hand: docs/operations.md."
@@ -142,21 +145,42 @@ class DataStack(cdk.Stack):
             reasons["AwsSolutions-RDS10"] = "An environment for trying things out is thrown away whole."
         accept(cluster, reasons)
 
-    def _endpoint(
+    def _endpoints(
         self,
         environment: Environment,
         network: NetworkStack,
         cluster: rds.DatabaseCluster,
         secret: secretsmanager.ISecret,
-    ) -> str:
-        """Where functions find the database. A proxy keeps a paused database awake, so that there is none where the
-        database may pause."""
+    ) -> dict[str, str]:
+        """Where functions find the database, and the copy that lists are read from. A proxy keeps a paused database
+        awake, so that there is none where the database may pause."""
         if environment.aurora_min_acu == 0:
             cluster.connections.allow_default_port_from(network.functions)
-            return str(cluster.cluster_endpoint.hostname)
-        proxy = cluster.add_proxy("Proxy", secrets=[secret], vpc=network.vpc, require_tls=True)
-        proxy.connections.allow_from(network.functions, ec2.Port.tcp(5433))
-        return str(proxy.endpoint)
+            return {"MILLRACE_DATABASE_HOST": cluster.cluster_endpoint.hostname}
+        group = ec2.SecurityGroup(self, "ProxyAccess", vpc=network.vpc)
+        group.add_ingress_rule(network.functions, ec2.Port.tcp(_PROXY_PORT))
+        proxy = cluster.add_proxy(
+            "Proxy",
+            db_proxy_name=environment.prefix,
+            secrets=[secret],
+            vpc=network.vpc,
+            require_tls=True,
+            security_groups=[group],
+        )
+        found = {"MILLRACE_DATABASE_HOST": proxy.endpoint, "MILLRACE_DATABASE_PORT": str(_PROXY_PORT)}
+        if environment.retain:
+            reader = rds.CfnDBProxyEndpoint(
+                self,
+                "ProxyReader",
+                db_proxy_endpoint_name=f"{environment.prefix}-reader",
+                db_proxy_name=proxy.db_proxy_name,
+                target_role="READ_ONLY",
+                vpc_security_group_ids=[group.security_group_id],
+                vpc_subnet_ids=network.vpc.select_subnets(subnet_type=ec2.SubnetType.PRIVATE_WITH_EGRESS).subnet_ids,
+            )
+            reader.node.add_dependency(cluster)  # which has to have its reader by then
+            found["MILLRACE_DATABASE_READER_HOST"] = reader.attr_endpoint
+        return found
 
     def _cache(self, environment: Environment, network: NetworkStack) -> None:
         group = ec2.SecurityGroup(self, "CacheAccess", vpc=network.vpc, allow_all_outbound=False)

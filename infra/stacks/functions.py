@@ -27,6 +27,7 @@ SIZES = {
     "schedule": Size(512, INBOXES["fires"]),
     "poll": Size(512, INBOXES["polls"]),
     "bulk": Size(1024, 120),  # shared/repeating.py: a step goes on for 40 s, then ends what it began
+    "housekeeping": Size(512, INBOXES["housekeeping"]),
     "migrate": Size(512, 600),
 }
 _BLOBS = {
@@ -40,7 +41,7 @@ _BLOBS = {
     "bulk": ("Get",),
 }
 """What a function does with blobs."""
-_SEALING = ("api", "webhook", *NODES)
+_SEALING = ("api", "webhook", "housekeeping", *NODES)
 _INBOXES = {
     "events": "event",
     "ends": "complete",
@@ -48,6 +49,7 @@ _INBOXES = {
     "fires": "schedule",
     "polls": "poll",
     "wakes": "admit",
+    "housekeeping": "housekeeping",
 }
 _AT_ONCE = {"admit": 5}
 """Environments of a function at most: those that admit wait for one another in the database."""
@@ -90,6 +92,7 @@ class FunctionsStack(cdk.Stack):
                     **self._variables(),
                     **(data.sealing_variables if function in _SEALING else {}),
                     **(self._models() if function == "agent" else {}),
+                    **(self._pace() if function == "api" else {}),
                 },
             )
             data.allow(self.all[function].role, blobs=_BLOBS.get(function, ()), sealing=function in _SEALING)
@@ -140,6 +143,14 @@ class FunctionsStack(cdk.Stack):
         }
         return {name: value for name, value in given.items() if value}
 
+    def _pace(self) -> dict[str, str]:
+        """How fast the API may publish."""
+        given = self._environment
+        return {
+            "MILLRACE_PUBLISH_BURST": str(given.publish_burst),
+            "MILLRACE_PUBLISH_PER_SECOND": str(given.publish_per_second),
+        }
+
     def _model_access(self) -> None:
         role, agent = self.all["agent"].role, self.all["agent"]
         models = [f"arn:{self.partition}:bedrock:*::foundation-model/*"]
@@ -162,11 +173,12 @@ class FunctionsStack(cdk.Stack):
         asked = ("GetExecutionHistory", "StopExecution", "RedriveExecution")
         api.allow([f"states:{action}" for action in asked], executions)
         api.role.add_to_principal_policy(_passing(self.machine_role_arn, "states.amazonaws.com"))
-        api.allow(["states:SendTaskSuccess"], machines)  # what a person decided
+        for teller in (api, self.all["housekeeping"]):
+            teller.allow(["states:SendTaskSuccess"], machines)  # what a person decided
         api.allow(["lambda:InvokeFunction"], [self.all["tool"].lambda_function.function_arn])  # tests connections
         dispatch.allow(["states:StartExecution"], machines)
         self.all["complete"].allow(["states:DescribeExecution"], executions)
-        for function in (api, dispatch, self.all["complete"]):
+        for function in (api, dispatch, self.all["complete"], self.all["housekeeping"]):
             accept_machines(function.role, self._environment.prefix)
 
     def _queues(self, messaging: MessagingStack) -> None:
@@ -191,6 +203,7 @@ class FunctionsStack(cdk.Stack):
             self.all[waker].allow(["sqs:SendMessage"], [messaging.inboxes["wakes"].queue_arn])
         for waker in ("api", "complete", "schedule"):
             self.all[waker].allow(["sqs:SendMessage"], [messaging.inboxes["fires"].queue_arn])
+        self.all["api"].allow(["sqs:SendMessage"], [messaging.inboxes["housekeeping"].queue_arn])
         for publisher in ("api", "dispatch", "complete", "schedule"):
             self.all[publisher].allow(["events:PutEvents"], [messaging.bus.event_bus_arn])
         for watcher in ("dispatch", "complete"):

@@ -16,10 +16,10 @@ from infra.config import Environment
 from infra.constructs.queue import dead_letters
 
 PRIORITIES = ("high", "normal", "low")
-INBOXES = {"events": 60, "ends": 60, "watches": 60, "fires": 60, "polls": 120, "wakes": 60}
+INBOXES = {"events": 60, "ends": 60, "watches": 60, "fires": 60, "polls": 120, "wakes": 60, "housekeeping": 300}
 """What rules, schedules and functions fill, and how many seconds the function may take for a batch: events of the bus,
 ends of machines, express executions to be looked at, fire times of schedules, polls that are due, reasons to look
-whether something may begin."""
+whether something may begin, what nobody asks for."""
 DISPATCH_SECONDS = 30
 """How long `dispatch` may take for a batch; AWS asks for six times that before a message shows up again."""
 _ENDS = ["SUCCEEDED", "FAILED", "TIMED_OUT", "ABORTED"]
@@ -53,6 +53,7 @@ class MessagingStack(cdk.Stack):
             **{f"MILLRACE_QUEUE_{priority.upper()}": queue.queue_url for priority, queue in self.queues.items()},
             "MILLRACE_WATCHES_QUEUE_URL": self.inboxes["watches"].queue_url,
             "MILLRACE_WAKES_QUEUE_URL": self.inboxes["wakes"].queue_url,
+            "MILLRACE_QUEUE_HOUSEKEEPING": self.inboxes["housekeeping"].queue_url,
             "MILLRACE_EVENT_BUS": self.bus.event_bus_name,
             "MILLRACE_SCHEDULE_GROUP": environment.prefix,
             "MILLRACE_SCHEDULER_ROLE_ARN": self.scheduler_role.role_arn,
@@ -95,6 +96,11 @@ class MessagingStack(cdk.Stack):
             targets=[targets.SqsQueue(self.inboxes["events"])],
         )
         events.Rule(self, "Ended", event_pattern=ends, targets=[targets.SqsQueue(self.inboxes["ends"])])
+        daily = targets.SqsQueue(
+            self.inboxes["housekeeping"], message=events.RuleTargetInput.from_object({"work": "daily"})
+        )
+        # Once: a database that may pause is woken for it.
+        events.Rule(self, "Daily", schedule=events.Schedule.cron(hour="3", minute="17"), targets=[daily])
 
     def _queue(self, construct: str, name: str, short: str, seconds: int) -> sqs.Queue:
         self.dead_letters[short] = dead_letters(self, f"Dead{short.title()}", f"{name}-dead")

@@ -50,10 +50,12 @@ class ServerUnreachable(ApiError):
 class Refused(ApiError):
     """The server answered with a problem document. Source: https://www.rfc-editor.org/rfc/rfc9457."""
 
-    def __init__(self, status: int, problem: Mapping[str, Any]) -> None:
+    def __init__(self, status: int, problem: Mapping[str, Any], retry_after: float | None = None) -> None:
+        """`retry_after`: in how many seconds the server wants to be asked again, where it says so."""
         detail = problem.get("detail") or problem.get("title") or f"HTTP status {status}"
         super().__init__(detail)
         self.status = status
+        self.retry_after = retry_after
         self.code: str = problem.get("code", "")
         self.diagnostics: list[Diagnostic] = problem.get("diagnostics") or []
         self.correlation_id: str | None = problem.get("correlation_id")
@@ -312,15 +314,19 @@ class MillraceClient:
     async def watch(self, execution_id: str, *, after: str = "") -> AsyncGenerator[Change, None]:
         """Every change of the execution as it happens, from the event `after` on; ends with the terminal one.
 
-        A connection that breaks is taken up again where it broke, so that a restart of the server loses nothing.
+        A connection that breaks is taken up again where it broke, so that a restart of the server loses nothing; one
+        that the server ends, saying when to come back, is taken up then.
         """
-        failures, reason = 0, ""
+        failures, reason, later = 0, "", 0.0
         while failures <= RECONNECTS:
-            await asyncio.sleep(min(0.1 * 2**failures, 5.0) if failures else 0)
+            await asyncio.sleep(min(0.1 * 2**failures, 5.0) if failures else later)
             failures += 1
             try:
                 async with aclosing(self._stream(execution_id, after)) as changes:
                     async for change in changes:
+                        if isinstance(change, float):
+                            failures, later = 0, change
+                            continue
                         failures, after = 0, change.id or after
                         yield change
                         if change.final:
@@ -329,7 +335,8 @@ class MillraceClient:
                 reason = _reason(error)
         raise ServerUnreachable(self.base_url, reason or "it closes the event stream")
 
-    async def _stream(self, execution_id: str, after: str) -> AsyncGenerator[Change, None]:
+    async def _stream(self, execution_id: str, after: str) -> AsyncGenerator[Change | float, None]:
+        """Changes, and in how many seconds to come back where the server says that the stream may end."""
         headers = {"Last-Event-ID": after} if after else {}
         path = f"/api/executions/{execution_id}/events"
         async with httpx_sse.aconnect_sse(self._http, "GET", path, headers=headers, timeout=WATCH_TIMEOUT) as source:
@@ -338,7 +345,9 @@ class MillraceClient:
                 raise _refused(source.response)
             async with aclosing(source.aiter_sse()) as events:
                 async for event in events:
-                    if event.event in ("node", "execution", "text"):
+                    if event.retry is not None:
+                        yield event.retry / 1_000
+                    elif event.event in ("node", "execution", "text"):
                         yield Change(event.id, cast("Any", event.event), orjson.loads(event.data))
 
     async def _page(self, path: str, query: Mapping[str, Any]) -> Page[Any]:
@@ -363,7 +372,8 @@ def _refused(response: httpx.Response) -> Refused:
         problem = None
     if not isinstance(problem, dict):
         problem = {"detail": f"{response.url} answered {response.status_code} {response.reason_phrase}."}
-    return Refused(response.status_code, problem)
+    after = response.headers.get("Retry-After", "")
+    return Refused(response.status_code, problem, float(after) if after.isdecimal() else None)
 
 
 def _reason(error: Exception) -> str:

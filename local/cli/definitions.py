@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from local.cli.client import ApiError, MillraceClient
 from local.cli.failures import ExitCode, Failed, explained, shape_of, tell, tell_diagnostic
+from local.cli.patience import patiently
 from local.cli.render import json_line
 from local.cli.session import Session
 from local.cli.shapes import Trigger, Workflow
@@ -35,15 +36,22 @@ def compile_file(session: Session, file: Path) -> ExitCode:
 
 
 async def deploy(session: Session, file: Path, *, draft: bool, webhook: bool, verify: str) -> ExitCode:
-    """Creates the workflow, or gives the one of its name a new version; activates it, and makes its webhook."""
+    """Creates the workflow, or gives the one of its name a new version; activates it, and makes its webhook.
+
+    Each step finds done what an earlier try did, so that all of them are repeated while the server is too busy.
+    """
     secret = _secret(verify) if webhook else None
     definition = read_definition(file)
+
+    async def steps() -> tuple[Workflow, Trigger | None]:
+        workflow = await _create_or_update(client, definition)
+        if not draft:
+            workflow = workflow | await client.activate(workflow["id"])
+        return workflow, await _webhook(client, workflow["id"], verify, secret) if webhook else None
+
     async with MillraceClient(session.url) as client:
         try:
-            workflow = await _create_or_update(client, definition)
-            if not draft:
-                workflow = workflow | await client.activate(workflow["id"])
-            trigger = await _webhook(client, workflow["id"], verify, secret) if webhook else None
+            workflow, trigger = await patiently(session, steps)
         except ApiError as error:
             raise explained(error, file) from None
     _tell_deployed(session, file, workflow, trigger)

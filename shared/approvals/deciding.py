@@ -1,15 +1,18 @@
 """Deciding an approval: the decision is kept first, then its execution is told, which can be done again."""
 
+import logging
 from typing import Any
 
 import orjson
 
 from shared.approvals.records import Approval, ApprovalStatus, Decision
 from shared.clock import iso
-from shared.errors import ApprovalClosed
+from shared.errors import ApprovalClosed, ConfigInvalid
 from shared.executions.records import TaskCompletion
 from shared.executions.validation import check_input
 from shared.ports import ApprovalStore, SecretBox, TaskCompletions
+
+log = logging.getLogger(__name__)
 
 
 async def decide(
@@ -53,12 +56,18 @@ async def tell(
 
 
 async def tell_all(*, approvals: ApprovalStore, completions: TaskCompletions, secrets: SecretBox) -> None:
-    """Tells of decisions between whose keeping and telling a process ended."""
-    while found := await approvals.undelivered(100):
-        for approval in found:
-            if approval.decision is not None:
-                decision = approval.decision
-                await tell(approval, decision, approvals=approvals, completions=completions, secrets=secrets)
+    """Tells of decisions between whose keeping and telling a process ended. Raises StoreUnavailable."""
+    told = True
+    while told:
+        told = False
+        for approval in await approvals.undelivered(100):
+            if approval.decision is None:
+                continue
+            try:
+                await tell(approval, approval.decision, approvals=approvals, completions=completions, secrets=secrets)
+                told = True
+            except ConfigInvalid as error:  # it keeps no other waiting
+                log.warning("a decision cannot be told", extra={"approval_id": approval.id, "reason": error.message})
 
 
 def output_of(decision: Decision) -> dict[str, Any]:

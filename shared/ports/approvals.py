@@ -34,6 +34,10 @@ class ApprovalStore(ApprovalRequests, Protocol):
     async def expire(self, execution_id: str, token_digest: str) -> None:
         """Nobody waits for the token any more; a decided approval stays decided."""
 
+    async def expire_ended(self, execution_id: str | None = None) -> int:
+        """Lets what is pending of executions that have ended expire: of one, or of all; how many approvals that were.
+        Raises StoreUnavailable."""
+
     async def undelivered(self, limit: int) -> Sequence[Approval]:
         """Decided ones of which nobody has noted that their execution was told."""
 

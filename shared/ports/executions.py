@@ -187,4 +187,5 @@ class LiveFeed(Protocol):
         """Tells watchers what an agent says, in the order of the calls."""
 
     def watch(self, execution_id: str) -> AsyncIterator[Sequence[AgentText]]:
-        """Yields once when watching has begun, then after each move, and at least once a second: what agents said."""
+        """Yields once when watching has begun, then after each move, and at least once a second: what agents said. May
+        end before the execution, where an answer cannot last as long; whoever watches comes back."""

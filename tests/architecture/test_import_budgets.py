@@ -44,7 +44,7 @@ def in_lambda(module: str, forbidden: frozenset[str], modules: int) -> Budget:
 
 BUDGETS = {
     "api": in_lambda("functions.api.handler", AGENTS | {"alembic", "boto3", "statemachines.interpreter"}, 600),
-    "webhook": in_lambda("functions.webhook.handler", AGENTS | STORES | {"boto3", "fastapi", "statemachines"}, 197),
+    "webhook": in_lambda("functions.webhook.handler", AGENTS | STORES | {"boto3", "fastapi", "statemachines"}, 198),
     "http node": in_lambda("functions.nodes.http.handler", NODE, 237),
     "tool node": in_lambda("functions.nodes.tool.handler", NODE, 237),
     "agent node": in_lambda("functions.nodes.agent.handler", NODE | AGENTS | {"httpx"}, 140),
@@ -52,7 +52,10 @@ BUDGETS = {
     "poll": in_lambda("functions.poll.handler", AGENTS | STORES | {"boto3", "fastapi", "statemachines"}, 192),
     "bulk": in_lambda("functions.bulk.handler", AGENTS | STORES | {"boto3", "fastapi", "statemachines"}, 192),
     "admit": in_lambda("functions.admit.handler", AGENTS | STORES | {"boto3", "fastapi", "statemachines"}, 192),
-    "dispatch": in_lambda("functions.dispatch.aws", AGENTS | STORES - {"psycopg"} | {"fastapi", "statemachines"}, 395),
+    "housekeeping": in_lambda(
+        "functions.housekeeping.handler", AGENTS | STORES | {"boto3", "fastapi", "statemachines"}, 192
+    ),
+    "dispatch": in_lambda("functions.dispatch.aws", AGENTS | STORES - {"psycopg"} | {"fastapi", "statemachines"}, 398),
     "complete": in_lambda("functions.complete.aws", AGENTS | STORES - {"psycopg"} | {"fastapi", "statemachines"}, 395),
     "interpreter": Budget(
         "import statemachines.interpreter", NODE - {"statemachines", "jlens"} | {"httpx", "pydantic_settings"}, 80

@@ -9,11 +9,11 @@ from sqlalchemy import text
 from shared.approvals.deciding import decide, tell_all
 from shared.approvals.records import Approval, ApprovalStatus, Decision
 from shared.errors import ApprovalClosed
-from shared.executions.records import TaskCompletion
+from shared.executions.records import ExecutionStatus, StatusChange, TaskCompletion
 from shared.ids import new_id
 from shared.ports import TaskCompletions
 from shared.settings import DEFAULT_PROJECT_ID
-from tests.support.stores import Stores, now
+from tests.support.stores import Stores, new_request, new_workflow, now
 
 PROJECT = DEFAULT_PROJECT_ID
 
@@ -109,6 +109,24 @@ async def test_a_decided_approval_does_not_expire(stores: Stores):
     found = [await stores.approvals.get(PROJECT, each.id) for each in (approval, waiting)]
 
     assert [each.status for each in found if each] == [ApprovalStatus.APPROVED, ApprovalStatus.EXPIRED]
+
+
+async def test_what_an_execution_asked_that_has_ended_expires(stores: Stores):
+    workflow, version = new_workflow()
+    await stores.workflows.create(workflow, version)
+    ended, running = new_request(workflow), new_request(workflow)
+    for request in (ended, running):
+        await stores.queue.submit(request)
+        await stores.approvals.ask(replace(new_approval(stores), execution_id=request.execution_id))
+    change = StatusChange(ExecutionStatus.FAILED, now(), error={"name": "E", "cause": ""})
+    await stores.journal.write(ended.execution_id, PROJECT, (), change)
+
+    assert await stores.approvals.expire_ended(running.execution_id) == 0
+    assert await stores.approvals.expire_ended(ended.execution_id) == 1
+    assert await stores.approvals.expire_ended() == 0, "nobody else's"
+
+    pages = [await stores.approvals.list(PROJECT, execution_id=each.execution_id) for each in (ended, running)]
+    assert [page.items[0].status for page in pages] == [ApprovalStatus.EXPIRED, ApprovalStatus.PENDING]
 
 
 async def test_a_decision_that_was_kept_and_not_told_is_told_later_once(stores: Stores):

@@ -1,6 +1,7 @@
 """Publishing on Step Functions: a stand-in that keeps machines, versions and aliases within AWS's limits, since the
 emulator is too slow for a hundred of them. tests/localstack publishes on the emulator."""
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from types import SimpleNamespace
 from typing import Any
@@ -8,8 +9,10 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from shared.adapters.aws import machines as module
-from shared.adapters.aws.machines import MAX_ALIASES, Machines
+from shared.adapters.aws import machines as machines_module
+from shared.adapters.aws import publishing as module
+from shared.adapters.aws.machines import Machines
+from shared.adapters.aws.publishing import MAX_ALIASES, StepFunctionsPublisher
 from shared.adapters.aws.settings import AwsSettings
 
 STATES = "arn:aws:states:eu-central-1:123456789012:stateMachine"
@@ -44,7 +47,9 @@ class StepFunctions:
         return {"stateMachineArn": arn, "stateMachineVersionArn": f"{arn}:1"}
 
     def update_state_machine(self, *, stateMachineArn: str, **options: Any) -> dict[str, Any]:  # noqa: N803
-        machine = self.machines[stateMachineArn]
+        machine = self.machines.get(stateMachineArn)
+        if machine is None:
+            raise refused("StateMachineDoesNotExist")
         machine.options, machine.versions = options, machine.versions + 1
         return {"stateMachineVersionArn": f"{stateMachineArn}:{machine.versions}"}
 
@@ -67,15 +72,40 @@ class StepFunctions:
 @pytest.fixture
 def aws(monkeypatch: pytest.MonkeyPatch) -> StepFunctions:
     made = StepFunctions()
-    monkeypatch.setattr(module, "client", lambda service: made)
+    for each in (machines_module, module):
+        monkeypatch.setattr(each, "client", lambda service: made)
     return made
 
 
+class Queue:
+    """Nobody waits."""
+
+    def __init__(self) -> None:
+        self.known: dict[str, str] = {}
+        self.reserved: list[str] = []
+
+    async def reserve(self, operations: Sequence[str], within_seconds: float) -> float:
+        self.reserved += operations
+        return 0
+
+    async def published(self, machine: str) -> str | None:
+        return self.known.get(machine)
+
+    async def remember(self, machine: str, digest: str) -> None:
+        self.known[machine] = digest
+
+
 @pytest.fixture
-def machines(aws: StepFunctions) -> Machines:
+def queue() -> Queue:
+    return Queue()
+
+
+@pytest.fixture
+def publisher(aws: StepFunctions, queue: Queue) -> StepFunctionsPublisher:
     groups = {"machine_log_group_arn": f"{LOGS}/m", "express_log_group_arn": f"{LOGS}/m-express"}
     role = "arn:aws:iam::123456789012:role/machines"
-    return Machines(AwsSettings(machine_prefix="m", machine_role_arn=role, **groups))
+    settings = AwsSettings(machine_prefix="m", machine_role_arn=role, **groups)
+    return StepFunctionsPublisher(Machines(settings), settings, queue)
 
 
 def logs(machine: Machine) -> tuple[str, bool, str]:
@@ -84,10 +114,10 @@ def logs(machine: Machine) -> tuple[str, bool, str]:
     return found["level"], found["includeExecutionData"], to["cloudWatchLogsLogGroup"]["logGroupArn"]
 
 
-async def test_an_express_version_is_on_both_machines_and_logs_all_that_its_own_does(machines, aws):
-    await machines.publish("w", 1, {"States": {}}, {}, express=False)
-    await machines.publish("w", 2, {"States": {}}, {}, express=True)
-    await machines.publish("w", 3, {"States": {}}, {}, express=False)
+async def test_an_express_version_is_on_both_machines_and_logs_all_that_its_own_does(publisher, aws):
+    await publisher.publish("w", 1, {"States": {}}, {}, express=False)
+    await publisher.publish("w", 2, {"States": {}}, {}, express=True)
+    await publisher.publish("w", 3, {"States": {}}, {}, express=False)
 
     standard, express = aws.machines[f"{STATES}:m-w"], aws.machines[f"{STATES}:m-w-express"]
     assert (standard.type, express.type) == ("STANDARD", "EXPRESS")
@@ -97,10 +127,10 @@ async def test_an_express_version_is_on_both_machines_and_logs_all_that_its_own_
 
 
 @pytest.mark.parametrize("every", [1, 2, 1_000])
-async def test_however_many_versions_there_are_a_hundred_stay_startable(machines, aws, every):
+async def test_however_many_versions_there_are_a_hundred_stay_startable(publisher, aws, every):
     newest = 2 * MAX_ALIASES + 5
     for version in range(1, newest + 1):
-        await machines.publish("w", version, {}, {}, express=version % every == 0)
+        await publisher.publish("w", version, {}, {}, express=version % every == 0)
 
     kept = range(newest - MAX_ALIASES + 1, newest + 1)
     assert list(aws.machines[f"{STATES}:m-w"].aliases) == [f"v{version}" for version in kept]
@@ -109,10 +139,40 @@ async def test_however_many_versions_there_are_a_hundred_stay_startable(machines
         assert aliases == [f"v{version}" for version in kept if version % every == 0]
 
 
-async def test_a_version_that_turns_express_for_a_while_leaves_room_for_what_comes_later(machines, aws):
+async def test_a_version_that_turns_express_for_a_while_leaves_room_for_what_comes_later(publisher, aws):
     """A hundred express versions, a hundred durable ones, and an express one again."""
     for version in range(1, 2 * MAX_ALIASES + 2):
         express = version <= MAX_ALIASES or version > 2 * MAX_ALIASES
-        await machines.publish("w", version, {}, {}, express=express)
+        await publisher.publish("w", version, {}, {}, express=express)
 
     assert list(aws.machines[f"{STATES}:m-w-express"].aliases) == [f"v{2 * MAX_ALIASES + 1}"]
+
+
+async def test_an_express_version_has_a_turn_for_each_of_its_machines_and_goes_on_where_it_stopped(
+    publisher, aws, queue, monkeypatch
+):
+    """The second machine fails at first."""
+    turn = await publisher.reserve(1, express=True)
+    assert sorted(queue.reserved) == ["create_state_machine"] * 2 + ["create_state_machine_alias"] * 2
+    create = aws.create_state_machine
+    monkeypatch.setattr(aws, "create_state_machine", failing_express(create))
+    with pytest.raises(ClientError):
+        await publisher.publish("w", 1, {}, {}, turn, express=True)
+    monkeypatch.setattr(aws, "create_state_machine", create)
+    queue.reserved.clear()
+
+    for _ in range(2):
+        await publisher.publish("w", 1, {}, {}, express=True)
+
+    assert list(aws.machines[f"{STATES}:m-w-express"].aliases) == ["v1"]
+    assert aws.machines[f"{STATES}:m-w"].versions == 1
+    assert sorted(queue.reserved) == ["create_state_machine", "create_state_machine_alias"]
+
+
+def failing_express(create: Callable[..., dict[str, Any]]) -> Callable[..., dict[str, Any]]:
+    def create_state_machine(**given: Any) -> dict[str, Any]:
+        if given["type"] == "EXPRESS":
+            raise refused("InvalidDefinition")
+        return create(**given)
+
+    return create_state_machine

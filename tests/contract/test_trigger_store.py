@@ -62,6 +62,21 @@ async def test_a_trigger_without_webhook_has_none(store: TriggerStore, workflow:
     assert await store.webhook_of(DEFAULT_PROJECT_ID, manual.id) is None
 
 
+async def test_a_schedule_is_kept_changed_and_deleted(store: TriggerStore, workflow: Workflow):
+    at = now()
+    config = {"cron": "0 9 * * *", "timezone": "Europe/Berlin"}
+    trigger = Trigger(new_id(), workflow.project_id, workflow.id, TriggerType.SCHEDULE, config, True, at, at)
+    await store.create(trigger, None)
+    changed = replace(trigger, config={"cron": "30 9 1 * MON", "timezone": "UTC"}, is_active=False, updated_at=now())
+
+    await store.update(changed, None)
+
+    assert await store.get(DEFAULT_PROJECT_ID, trigger.id) == changed
+    for _ in range(2):
+        await store.delete(DEFAULT_PROJECT_ID, trigger.id)
+    assert await store.get(DEFAULT_PROJECT_ID, trigger.id) is None
+
+
 async def test_another_project_sees_nothing(store: TriggerStore, workflow: Workflow):
     trigger, webhook = new_trigger(workflow)
     await store.create(trigger, webhook)

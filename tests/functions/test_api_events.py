@@ -2,6 +2,7 @@
 
 import asyncio
 from contextlib import asynccontextmanager
+from dataclasses import replace
 
 import httpx
 import httpx_sse
@@ -9,6 +10,8 @@ import orjson
 import pytest
 
 from local import web
+from shared.adapters.aws.live import Glances
+from shared.errors import StoreUnavailable
 from shared.executions.records import ExecutionStatus, StatusChange
 from shared.ports import AgentText
 from tests.functions.conftest import definition
@@ -119,6 +122,43 @@ async def test_an_execution_cancelled_in_the_queue_ends_the_stream(stage):
         told = [(each.event, orjson.loads(each.data)["status"]) async for each in stream]
 
     assert told == [("node", "skipped"), ("execution", "cancelled")]
+
+
+async def test_behind_a_gateway_a_stream_ends_with_what_there_is_and_goes_on_when_the_client_comes_back(doors, stage):
+    doors.api_app.state.deps = replace(doors.api_app.state.deps, feed=Glances())
+    events, change = run_of_one_node()
+    streams, last = [], "0"
+
+    for written in ([], events[:3], [], events[3:]):
+        await stage.write(written, change if written[-1:] == events[-1:] else None)
+        async with stage.watch(**{"Last-Event-ID": last}) as stream:
+            streams.append([each async for each in stream])
+        last = next((each.id for each in reversed(streams[-1]) if each.id), last)
+
+    told = [[orjson.loads(each.data)["status"] for each in stream if each.data] for stream in streams]
+    assert told == [[], ["running", "running"], [], ["succeeded", "succeeded"]]
+    assert [stream[-1].retry for stream in streams] == [1_000, 1_000, 1_000, None]
+
+
+async def test_a_store_that_does_not_answer_ends_the_stream_and_the_client_comes_back(doors, stage, monkeypatch):
+    events, change = run_of_one_node()
+    history = stage.stores.executions.history
+
+    async def away(*_, **__):
+        raise StoreUnavailable("away")
+
+    async with stage.watch() as stream:
+        await stage.write(events[:3])
+        first = [await anext(stream), await anext(stream)]
+        monkeypatch.setattr(stage.stores.executions, "history", away)
+        (last,) = [each async for each in stream]
+    monkeypatch.setattr(stage.stores.executions, "history", history)
+    await stage.write(events[3:], change)
+    async with stage.watch(**{"Last-Event-ID": first[-1].id}) as stream:
+        rest = [orjson.loads(each.data)["status"] async for each in stream]
+
+    assert (last.retry, last.data) == (1_000, "")
+    assert rest == ["succeeded", "succeeded"]
 
 
 async def test_a_quiet_stream_has_heartbeats(stage, monkeypatch):

@@ -46,7 +46,7 @@ def queue(doors: Doors) -> Queue:
 def arrivals(doors: Doors, queue: Queue) -> Arrivals:
     stores, clock = doors.stores, SystemClock()
     deps = core.Deps(stores.events, stores.event_triggers, stores.workflows, queue, stores.lifecycle, clock)
-    return Arrivals(Deps(stores.events, deps, stores.archive))
+    return Arrivals(Deps(stores.events, deps))
 
 
 @pytest.fixture(autouse=True)

@@ -5,7 +5,7 @@ import asyncio
 import base64
 import gzip
 from collections.abc import Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,6 @@ from typing import Any
 import orjson
 import pytest
 
-from functions.complete import handler as module
 from functions.complete.core import CompleteDeps
 from functions.complete.express import look, take
 from shared.adapters.aws.executions import LOG_LATE, AwsExecutions
@@ -364,47 +363,3 @@ async def test_what_has_not_begun_is_not_ended_by_a_look(stores, deps, request_)
     assert await look(replace(watch, execution_id=new_id()), deps) is None
 
     assert (await found(stores, request_))[0] is ExecutionStatus.QUEUED
-
-
-def test_the_handler_looks_at_what_a_message_names(monkeypatch):
-    seen, watch = [], Watch("p", "w", "e")
-
-    async def looked(watch: Watch, deps: object) -> None:
-        seen.append(watch)
-
-    monkeypatch.setattr("functions.complete.express.look", looked)
-    monkeypatch.setattr(module, "_deps", lambda: None)
-    body = orjson.dumps({"watch": asdict(watch)}).decode()
-
-    assert module.handler({"Records": [{"messageId": "m", "body": body}]}, object()) == {"batchItemFailures": []}
-    assert seen == [watch]
-
-
-@pytest.mark.parametrize("waited", [False, True])
-def test_the_handler_takes_the_log_at_once_and_from_the_queue(monkeypatch, waited):
-    seen = []
-
-    async def done(data: str, deps: object) -> list[Any]:
-        seen.append(data)
-        return []
-
-    monkeypatch.setattr("functions.complete.express.take", done)
-    monkeypatch.setattr(module, "_deps", lambda: None)
-    body = orjson.dumps({"version": "1.0", "requestContext": {}, "requestPayload": SAMPLE}).decode()
-    event = {"Records": [{"messageId": "m", "body": body}]} if waited else SAMPLE
-
-    answer = module.handler(event, object())
-
-    assert answer == ({"batchItemFailures": []} if waited else {})
-    assert seen == [SAMPLE["awslogs"]["data"]]
-
-
-def test_a_piece_of_the_log_that_fails_at_once_is_lambdas_to_put_into_the_queue(monkeypatch):
-    async def away(data: str, deps: object) -> list[Any]:
-        raise StoreUnavailable("away")
-
-    monkeypatch.setattr("functions.complete.express.take", away)
-    monkeypatch.setattr(module, "_deps", lambda: None)
-
-    with pytest.raises(StoreUnavailable):
-        module.handler(SAMPLE, object())

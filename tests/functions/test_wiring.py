@@ -14,7 +14,7 @@ WIRED = (
     "webhook.aws:wire",
     *(
         f"{each}.aws:from_environment"
-        for each in ("admit", "bulk", "complete", "dispatch", "event", "poll", "schedule")
+        for each in ("admit", "bulk", "complete", "dispatch", "event", "housekeeping", "poll", "schedule")
     ),
     "event.aws:replaying",
 )

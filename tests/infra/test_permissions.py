@@ -35,3 +35,19 @@ def test_what_is_allowed_beyond_what_the_emulator_shows_has_a_reason(synthesised
 
     assert beyond.keys() == HANDLERS.keys()
     assert set().union(*beyond.values()) == (set() if synthesised.name == "localstack" else {*ONLY_IN_AN_ACCOUNT})
+
+
+def test_a_function_does_with_blobs_what_its_work_takes(synthesised: Synthesised):
+    allowed = {name: {each for each in given if each.startswith("s3:")} for name, given in actions(synthesised).items()}
+
+    both = {"s3:GetObject", "s3:PutObject", "s3:ListBucket"}
+    assert {name: given for name, given in allowed.items() if given} == {
+        "api": both,
+        "agent": both,
+        "http": both,
+        "tool": both,
+        "approval": {"s3:GetObject", "s3:ListBucket"},
+        "bulk": {"s3:GetObject", "s3:ListBucket"},
+        "webhook": {"s3:PutObject"},
+        "poll": {"s3:GetObject", "s3:DeleteObject", "s3:ListBucket"},
+    }

@@ -14,11 +14,23 @@ from infra.config import ContextInvalid, environment
 from shared.adapters.aws.watches import LATER_SECONDS
 from shared.adapters.telemetry.observed import Metric
 from tests.infra.conftest import ROOT, STORES, Synthesised
-from tests.infra.test_permissions import actions
 
 REPEAT = ROOT / "statemachines" / "definitions" / "repeat.asl.json"
 NODES = ("agent", "approval", "http", "tool")
-FUNCTIONS = {"api", "webhook", *NODES, "dispatch", "admit", "complete", "event", "schedule", "poll", "bulk", "migrate"}
+FUNCTIONS = {
+    "api",
+    "webhook",
+    *NODES,
+    "dispatch",
+    "admit",
+    "complete",
+    "event",
+    "schedule",
+    "poll",
+    "bulk",
+    "housekeeping",
+    "migrate",
+}
 
 
 def statements(policy: dict[str, Any]) -> list[dict[str, Any]]:
@@ -126,17 +138,6 @@ def test_the_api_starts_these_machines_and_no_other_and_nobody_changes_them(synt
     assert re.findall(r":stateMachine:([\w*-]+)", json.dumps(publishing["Resource"])) == [f"{prefix}-*"]
 
 
-def test_the_function_of_bulk_runs_reads_blobs_and_writes_none(synthesised: Synthesised):
-    (policy,) = [
-        each
-        for each in synthesised.resources("AWS::IAM::Policy", "functions")
-        if "bulkRole" in json.dumps(each["Roles"])
-    ]
-
-    of_blobs = {a for each in statements(policy) for a in as_list(each["Action"]) if a.startswith("s3:")}
-    assert of_blobs == {"s3:GetObject", "s3:ListBucket"}
-
-
 def test_only_the_api_passes_roles_each_to_the_service_that_takes_it(synthesised: Synthesised):
     passing = [
         (policy, each)
@@ -165,43 +166,21 @@ def test_each_queue_of_starts_gives_up_after_twenty_tries_and_dispatch_reports_s
         queue = queues[f"millrace-{synthesised.name}-starts-{priority}"]
         assert queue["RedrivePolicy"]["maxReceiveCount"] == 20
         assert queue["VisibilityTimeout"] == 180
-    assert len(sources) == 9
+    assert len(sources) == 10
     assert all(source["FunctionResponseTypes"] == ["ReportBatchItemFailures"] for source in sources)
 
 
 def test_the_end_of_every_machine_of_this_deployment_reaches_complete(synthesised: Synthesised):
-    (rule,) = [r for r in synthesised.resources("AWS::Events::Rule", "messaging") if "EventBusName" not in r]
+    (rule,) = [
+        r
+        for r in synthesised.resources("AWS::Events::Rule", "messaging")
+        if "EventBusName" not in r and "EventPattern" in r
+    ]
 
     detail = rule["EventPattern"]["detail"]
     assert sorted(detail["status"]) == ["ABORTED", "FAILED", "SUCCEEDED", "TIMED_OUT"]
     assert f":stateMachine:millrace-{synthesised.name}-" in json.dumps(detail["stateMachineArn"])
     assert "Ends" in json.dumps(rule["Targets"][0]["Arn"])
-
-
-def test_the_log_of_express_machines_reaches_complete_whole_and_waits_in_a_queue_where_that_fails(
-    synthesised: Synthesised,
-):
-    name = f"/aws/vendedlogs/states/millrace-{synthesised.name}-express"
-    template = synthesised.templates["orchestration"]["Resources"]
-    (group,) = [key for key, each in template.items() if each.get("Properties", {}).get("LogGroupName") == name]
-    (subscription,) = synthesised.resources("AWS::Logs::SubscriptionFilter")
-    (allowed,) = [
-        each
-        for each in synthesised.resources("AWS::Lambda::Permission", "orchestration")
-        if each["Principal"] == "logs.amazonaws.com"
-    ]
-    (late,) = synthesised.resources("AWS::Lambda::EventInvokeConfig")
-
-    assert (subscription["FilterPattern"], subscription["LogGroupName"]) == ("", {"Ref": group})
-    assert "complete" in json.dumps(subscription["DestinationArn"])
-    assert allowed["FunctionName"] == subscription["DestinationArn"]
-    assert allowed["SourceArn"] == {"Fn::GetAtt": [group, "Arn"]}
-    assert late["MaximumRetryAttempts"] == 0
-    assert "complete" in json.dumps(late["FunctionName"])
-    assert "Ends" in json.dumps(late["DestinationConfig"]["OnFailure"])
-    for function in synthesised.resources("AWS::Lambda::Function"):
-        arn = function["Environment"]["Variables"].get("MILLRACE_EXPRESS_LOG_GROUP_ARN")
-        assert json.dumps(arn).endswith(f':log-group:{name}"]]}}')
 
 
 def test_every_event_of_the_bus_reaches_the_function_that_matches_it(synthesised: Synthesised):
@@ -214,10 +193,23 @@ def test_every_event_of_the_bus_reaches_the_function_that_matches_it(synthesised
 def test_an_inbox_gives_up_after_as_many_tries_as_a_queue_of_starts(synthesised: Synthesised):
     queues = {queue["QueueName"]: queue for queue in synthesised.resources("AWS::SQS::Queue", "messaging")}
 
-    for name in ("events", "ends", "watches", "fires", "polls", "wakes"):
+    seconds = dict.fromkeys(("events", "ends", "watches", "fires", "wakes"), 360) | {
+        "polls": 720,
+        "housekeeping": 1_800,
+    }
+    for name, visibility in seconds.items():
         queue = queues[f"millrace-{synthesised.name}-{name}"]
         assert queue["RedrivePolicy"]["maxReceiveCount"] == 20
-        assert queue["VisibilityTimeout"] == (720 if name == "polls" else 360)
+        assert queue["VisibilityTimeout"] == visibility
+
+
+def test_housekeeping_is_asked_for_once_a_day(synthesised: Synthesised):
+    (rule,) = [r for r in synthesised.resources("AWS::Events::Rule", "messaging") if "ScheduleExpression" in r]
+    (target,) = rule["Targets"]
+
+    assert rule["ScheduleExpression"] == "cron(17 3 * * ? *)"
+    assert json.loads(target["Input"]) == {"work": "daily"}
+    assert "Housekeeping" in json.dumps(target["Arn"])
 
 
 def test_schedules_run_as_a_role_that_fills_two_queues_and_nothing_else(synthesised: Synthesised):
@@ -268,6 +260,52 @@ def test_stores_are_encrypted_with_the_projects_key_and_reached_from_functions_o
         assert "SourceSecurityGroupId" in rule
 
 
+def test_where_there_is_a_reader_functions_are_told_of_its_own_read_only_endpoint(synthesised: Synthesised):
+    endpoints = synthesised.resources("AWS::RDS::DBProxyEndpoint")
+    told = [
+        each["Environment"]["Variables"].get("MILLRACE_DATABASE_READER_HOST")
+        for each in synthesised.resources("AWS::Lambda::Function")
+    ]
+
+    if synthesised.name != "prod":
+        assert endpoints == []
+        assert not any(told)
+        return
+    ((endpoint,), (proxy,)) = endpoints, synthesised.resources("AWS::RDS::DBProxy")
+    assert endpoint["TargetRole"] == "READ_ONLY"
+    assert endpoint["VpcSecurityGroupIds"] == proxy["VpcSecurityGroupIds"]  # which lets in functions only
+    assert len(synthesised.resources("AWS::RDS::DBInstance")) == 2
+    assert all(told)
+
+
+def test_functions_are_let_in_where_a_proxy_or_the_database_listens(synthesised: Synthesised):
+    told = {
+        each["Environment"]["Variables"].get("MILLRACE_DATABASE_PORT")
+        for each in synthesised.resources("AWS::Lambda::Function")
+    }
+    let_in = [
+        each["FromPort"]
+        for each in synthesised.resources("AWS::EC2::SecurityGroupIngress", "data")
+        if "Fn::ImportValue" in each["SourceSecurityGroupId"] and "Cache" not in json.dumps(each["GroupId"])
+    ]
+
+    assert told == {"5432" if synthesised.name == "prod" else None}
+    if synthesised.name == "prod":
+        assert let_in == [5432]  # where every proxy of PostgreSQL listens
+    if synthesised.name == "dev":
+        assert [port["Fn::GetAtt"][1] for port in let_in] == ["Endpoint.Port"]
+
+
+def test_the_api_publishes_at_the_pace_of_the_environment(synthesised: Synthesised):
+    paces = {
+        each["FunctionName"]: each["Environment"]["Variables"]["MILLRACE_PUBLISH_BURST"]
+        for each in synthesised.resources("AWS::Lambda::Function")
+        if "MILLRACE_PUBLISH_BURST" in each["Environment"]["Variables"]
+    }
+
+    assert paces == {f"millrace-{synthesised.name}-api": "1000" if synthesised.name == "localstack" else "80"}
+
+
 def test_an_idle_dev_database_pauses_and_production_keeps_what_it_has(synthesised: Synthesised):
     clusters = synthesised.resources("AWS::RDS::DBCluster")
     lowest = {"dev": [0], "prod": [0.5], "localstack": []}[synthesised.name]
@@ -276,49 +314,6 @@ def test_an_idle_dev_database_pauses_and_production_keeps_what_it_has(synthesise
     kept = {"prod": "Retain"}.get(synthesised.name, "Delete")
     buckets = [r for r in synthesised.templates["data"]["Resources"].values() if r["Type"] == "AWS::S3::Bucket"]
     assert [bucket["DeletionPolicy"] for bucket in buckets] == [kept]
-
-
-def test_the_api_is_throttled_logged_and_behind_a_firewall_where_there_is_one(synthesised: Synthesised):
-    (stage,) = synthesised.resources("AWS::ApiGateway::Stage")
-    firewalls = synthesised.resources("AWS::WAFv2::WebACLAssociation")
-
-    assert stage["MethodSettings"][0]["ThrottlingRateLimit"] > 0
-    assert "AccessLogSetting" in stage
-    assert len(firewalls) == (0 if synthesised.name == "localstack" else 1)
-
-
-def test_what_is_no_text_reaches_functions_as_it_is(synthesised: Synthesised):
-    (rest,) = synthesised.resources("AWS::ApiGateway::RestApi")
-
-    assert rest["BinaryMediaTypes"] == ["*/*"]
-
-
-def test_a_function_does_with_blobs_what_its_work_takes(synthesised: Synthesised):
-    allowed = {name: {each for each in given if each.startswith("s3:")} for name, given in actions(synthesised).items()}
-
-    both = {"s3:GetObject", "s3:PutObject", "s3:ListBucket"}
-    assert {name: given for name, given in allowed.items() if given} == {
-        "api": both,
-        "agent": both,
-        "http": both,
-        "tool": both,
-        "approval": {"s3:GetObject", "s3:ListBucket"},
-        "bulk": {"s3:GetObject", "s3:ListBucket"},
-        "webhook": {"s3:PutObject"},
-        "poll": {"s3:GetObject", "s3:DeleteObject", "s3:ListBucket"},
-    }
-
-
-def test_express_executions_are_watched_by_who_starts_them_and_who_looks(synthesised: Synthesised):
-    sending = [
-        json.dumps(policy["Roles"])
-        for policy in synthesised.resources("AWS::IAM::Policy", "functions")
-        for each in statements(policy)
-        if "sqs:SendMessage" in as_list(each["Action"]) and "Watches" in json.dumps(each["Resource"])
-    ]
-
-    assert len(sending) == 2
-    assert all("dispatch" in roles or "complete" in roles for roles in sending)
 
 
 def test_every_alarm_tells_somebody(synthesised: Synthesised):
@@ -333,7 +328,7 @@ def test_messages_that_are_held_back_for_a_quarter_of_an_hour_ring_no_alarm(synt
     ages = [each for each in alarms if each.get("MetricName") == "ApproximateAgeOfOldestMessage"]
     patient = [json.dumps(each["Dimensions"]) for each in ages if each["Threshold"] == LATER_SECONDS + 300]
 
-    assert [each["Threshold"] for each in ages].count(300) == len(ages) - len(patient) == 6
+    assert [each["Threshold"] for each in ages].count(300) == len(ages) - len(patient) == 7
     assert sorted(name for name in ("Wakes", "Watches", "Fires") for each in patient if name in each) == [
         "Fires",
         "Wakes",

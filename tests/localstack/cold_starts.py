@@ -32,6 +32,7 @@ BUDGETS_MS = {
     "schedule": 700,
     "poll": 700,
     "bulk": 700,
+    "housekeeping": 700,
     "migrate": 700,
     "api": 1_200,
     "agent": 1_500,

@@ -5,6 +5,7 @@ import hmac
 import json
 from typing import Any
 
+import httpx
 import orjson
 import yaml
 
@@ -32,6 +33,17 @@ def workflow(name: str, *nodes: dict[str, Any], output: str = "{% $a %}") -> dic
 
 def statuses(execution: dict[str, Any]) -> dict[str, str]:
     return {run["node"]: run["status"] for run in execution["nodes"]}
+
+
+async def test_a_request_without_credentials_gets_no_further_than_the_gateway(deployment: Deployment):
+    """The emulator gives the answer's status, and leaves its template and headers out: tests/infra/test_stacks.py."""
+    async with httpx.AsyncClient(base_url=deployment.url, timeout=60) as nobody:
+        refused = await nobody.get("api/workflows")
+        signing_in = await nobody.post("api/auth/login", json={"email": "a@example.org", "password": "wrong"})
+
+    assert refused.status_code == 401
+    assert "Authorization" in refused.json()["message"]  # the function's answers have `code` and `detail`
+    assert (signing_in.status_code, signing_in.json()["code"]) == (401, "auth.unauthenticated"), signing_in.text
 
 
 async def test_the_first_example_runs_and_its_history_and_node_runs_can_be_read(api: Api, echo: str):

@@ -85,6 +85,9 @@ async def test_whatever_comes_while_the_database_is_away_runs_once_when_it_is_ba
             await deliver(api, keyed_path, 1)
             event = {"EventBusName": PREFIX, "Source": topic, "DetailType": "told", "Detail": json.dumps({"n": 1})}
             deployment.client("events").put_events(Entries=[event])
+            sqs = deployment.client("sqs")
+            keeping = sqs.get_queue_url(QueueName=f"{PREFIX}-housekeeping")["QueueUrl"]
+            sqs.send_message(QueueUrl=keeping, MessageBody=json.dumps({"work": "daily"}))
             for schedule in due:
                 fire(deployment, schedule, datetime.now(UTC).replace(microsecond=0))
             while time.monotonic() - began < AWAY_SECONDS:
@@ -117,6 +120,6 @@ async def accepted_once(api: Api, workflow: dict[str, Any], answers: list[httpx.
 
 def nothing_is_dead(deployment: Deployment) -> None:
     sqs, names = deployment.client("sqs"), ["ApproximateNumberOfMessages"]
-    for queue in ("starts-normal", "events", "ends", "fires", "polls", "wakes"):
+    for queue in ("starts-normal", "events", "ends", "fires", "polls", "wakes", "housekeeping"):
         dead = sqs.get_queue_url(QueueName=f"{PREFIX}-{queue}-dead")["QueueUrl"]
         assert sqs.get_queue_attributes(QueueUrl=dead, AttributeNames=names)["Attributes"] == {names[0]: "0"}, queue

@@ -114,7 +114,7 @@ async def test_what_eventbridge_scheduler_cannot_say_is_refused(api: Api):
 
 async def test_a_run_that_has_to_wait_for_the_one_before_begins_when_that_has_ended(api: Api, deployment: Deployment):
     nodes = [
-        {"id": "b", "type": "delay", "config": {"seconds": 2}},
+        {"id": "b", "type": "delay", "config": {"seconds": 1}},
         {"id": "a", "type": "transform", "config": {"output": "{% $input.time %}"}},
     ]
     document = {"name": "in-turn", "nodes": nodes, "edges": [{"from": "b", "to": "a"}], "output": "{% $a %}"}

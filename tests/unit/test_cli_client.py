@@ -175,6 +175,17 @@ async def test_a_broken_watch_takes_up_where_it_broke():
     assert asked == [None, "3", "7"]
 
 
+async def test_a_watch_comes_back_as_often_as_the_server_says_when(no_waiting: list[float]):
+    times = 3 * module.RECONNECTS
+    quiet = [streaming("retry: 1500\n\n") for _ in range(times)]
+    bodies = iter([*quiet, streaming(sse(9, "execution", status="succeeded"))])
+
+    changes = [change async for change in connected(lambda _: next(bodies)).watch("e1")]
+
+    assert [change.final for change in changes] == [True]
+    assert no_waiting == [0] + [1.5] * times
+
+
 async def test_a_watch_gives_up_on_a_server_that_is_gone(no_waiting: list[float]):
     def refuse(request: httpx.Request) -> httpx.Response:
         raise httpx.ConnectError("Connection refused", request=request)

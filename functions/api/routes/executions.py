@@ -35,7 +35,7 @@ LastEventId = Annotated[
     int, Header(alias="Last-Event-ID", ge=0, lt=2**31, description="Where a broken stream goes on.")
 ]
 _SSE: dict[int | str, dict[str, Any]] = {
-    200: {"description": "`node` and `execution` events, until the execution ends."}
+    200: {"description": "`node` and `execution` events, until the execution ends, or until `retry`."}
 }
 
 
@@ -147,7 +147,8 @@ async def execution_logs(
 async def execution_events(
     execution: Annotated[Execution, Depends(_found)], deps: Wired, last_event_id: LastEventId = 0
 ) -> AsyncIterator[ServerSentEvent]:
-    """Live progress (server-sent events): what has happened so far, then each change as it happens."""
+    """Live progress (server-sent events): what has happened so far, then each change as it happens. Behind API Gateway
+    the stream ends with what has happened so far, and says in `retry` when to come back with `Last-Event-ID`."""
     source_map = await _source_map(deps, execution)
     async for message in live.changes(deps, execution, source_map, last_event_id):
         yield message

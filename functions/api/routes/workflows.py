@@ -48,7 +48,7 @@ IdempotencyKey = Annotated[
     "",
     status_code=201,
     dependencies=[requires("workflows:write")],
-    responses=documented(400, 409, 413, 415),
+    responses=documented(400, 409, 413, 415, 429),
     openapi_extra=_DEFINITION,
 )
 async def create_workflow(request: Request, response: Response, deps: Wired) -> PublishedWorkflow:
@@ -95,7 +95,7 @@ async def get_workflow(workflow_id: Id, deps: Wired) -> WorkflowOut:
 @router.put(
     "/{workflow_id}",
     dependencies=[requires("workflows:write")],
-    responses=documented(400, 404, 409, 410, 413, 415),
+    responses=documented(400, 404, 409, 410, 413, 415, 429),
     openapi_extra=_DEFINITION,
 )
 async def update_workflow(workflow_id: Id, request: Request, deps: Wired) -> PublishedWorkflow:
@@ -112,7 +112,7 @@ async def delete_workflow(workflow_id: Id, deps: Wired) -> None:
     await _set_status(deps, workflow_id, WorkflowStatus.DELETED)
 
 
-@router.post("/{workflow_id}/activate", dependencies=[requires("workflows:write")], responses=documented(404, 410))
+@router.post("/{workflow_id}/activate", dependencies=[requires("workflows:write")], responses=documented(404, 410, 429))
 async def activate_workflow(workflow_id: Id, deps: Wired) -> WorkflowOut:
     """Lets triggers and callers start it."""
     await publishing.publish(deps, await workflow_of(deps, workflow_id))

@@ -6,6 +6,8 @@ Source: https://cheatsheetseries.owasp.org/cheatsheets/HTTP_Headers_Cheat_Sheet.
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from shared.adapters.asgi.middleware import route_path
+
 DATA_POLICY = "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
 PAGE_POLICY = (
     "default-src 'self'; script-src 'self' 'unsafe-inline'; style-src 'self' 'unsafe-inline'; "
@@ -46,7 +48,7 @@ class SecurityHeaders:
             headers.setdefault(name, value)
         page = headers.get("content-type", "").startswith("text/html")
         headers.setdefault("Content-Security-Policy", PAGE_POLICY if page else DATA_POLICY)
-        if scope["path"].startswith("/api/"):
+        if route_path(scope).startswith("/api/"):
             headers.setdefault("Cache-Control", "no-store")
         if scope["scheme"] == "https":
             headers.setdefault("Strict-Transport-Security", _HSTS)

@@ -25,6 +25,11 @@ _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 log = logging.getLogger(__name__)
 
 
+def route_path(scope: Scope) -> str:
+    """The path below where the app is served (`root_path`), as its routes have it."""
+    return str(scope["path"]).removeprefix(scope.get("app_root_path", scope.get("root_path", "")))
+
+
 class Correlation:
     """Gives each request a correlation id (its own, where that is well-formed), and turns a crash into a plain 500."""
 
@@ -75,7 +80,7 @@ class BodyLimit:
             await self.app(scope, receive, send)
             return
         declared = Headers(scope=scope).get("content-length", "")
-        limit = self._limit_of(scope["path"]) if declared else self.limit
+        limit = self._limit_of(route_path(scope)) if declared else self.limit
         if declared.isdecimal() and int(declared) > limit:
             await problem(scope, 413, "request.too_large", _words(limit))(scope, receive, send)
             return

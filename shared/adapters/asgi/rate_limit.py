@@ -10,6 +10,7 @@ from ipaddress import ip_address
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from shared.adapters.asgi.middleware import route_path
 from shared.adapters.asgi.problems import problem
 from shared.errors import TooManyRequests
 from shared.ports.limits import WINDOW_SECONDS, RateLimit, RateLimits, RateState
@@ -53,7 +54,7 @@ class RateLimited:
         self._sign_in = sign_in
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or scope["path"] in _FREE:
+        if scope["type"] != "http" or route_path(scope) in _FREE:
             await self.app(scope, receive, send)
             return
 
@@ -77,7 +78,7 @@ class RateLimited:
         if address is None or ip_address(address).is_loopback:
             return []
         wanted = [RateLimit("address", address, self._address)]
-        if _SIGN_IN.fullmatch(scope["path"]):
+        if _SIGN_IN.fullmatch(route_path(scope)):
             wanted.append(RateLimit("sign-in", address, self._sign_in))
         return wanted
 

@@ -11,6 +11,11 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from shared.errors import StoreUnavailable
 
+
+class Throttled(StoreUnavailable):
+    """AWS takes no more calls of this operation for now."""
+
+
 _CONFIG = Config(connect_timeout=5, read_timeout=20, retries={"mode": "standard", "max_attempts": 4})
 
 
@@ -25,14 +30,16 @@ async def call(operation: Callable[..., Any], **parameters: Any) -> dict[str, An
 
     Raises:
         ClientError: AWS refused it; `code_of` says how.
-        StoreUnavailable: AWS does not answer, or has too much to do, after four tries.
+        StoreUnavailable: AWS does not answer, or has too much to do (Throttled), after four tries.
     """
     try:
         answer: dict[str, Any] = await asyncio.to_thread(operation, **parameters)
     except BotoCoreError as error:
         raise StoreUnavailable(f"AWS does not answer ({type(error).__name__}). Try again.") from error
     except ClientError as error:
-        if code_of(error) in _BUSY or error.response["ResponseMetadata"]["HTTPStatusCode"] >= _SERVER_ERROR:
+        if code_of(error) in _BUSY:
+            raise Throttled(f"AWS has too much to do ({code_of(error)}). Try again.") from error
+        if error.response["ResponseMetadata"]["HTTPStatusCode"] >= _SERVER_ERROR:
             raise StoreUnavailable(f"AWS has too much to do ({code_of(error)}). Try again.") from error
         raise
     return answer

@@ -74,6 +74,10 @@ async def _put(batch: list[_Waiting]) -> None:
         refusals = [error.message] * len(batch)
     except ClientError as error:
         refusals = [code_of(error)] * len(batch)
+    except Exception as error:  # noqa: BLE001 - whatever it is, it belongs to those who wait
+        for _, _, future in batch:
+            future.set_exception(error)
+        return
     for (_, _, future), refusal in zip(batch, refusals, strict=True):
         if refusal is None:
             future.set_result(None)

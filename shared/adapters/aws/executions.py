@@ -14,9 +14,9 @@ from shared.errors import Conflict
 from shared.executions.ending import wake_those_that_wait
 from shared.executions.nested import is_express
 from shared.executions.progress import Told
-from shared.executions.records import Execution, ExecutionStatus, HistoryEvent, StatusChange
+from shared.executions.records import Execution, ExecutionStatus, HistoryEvent
 from shared.identity.principal import acting_project
-from shared.ports import Completions, ExecutionStore, Page, Wakes
+from shared.ports import ExecutionStore, Page, Wakes
 from shared.ports.events import EventBus
 from shared.triggers.events.lifecycle import Change, event_of_change
 
@@ -144,12 +144,3 @@ def _unstoppable(execution: Execution) -> Conflict:
         "`settings.mode: durable` for work that has to be stopped.",
         status=execution.status.value,
     )
-
-
-class NoCompletions(Completions):
-    """The end of an execution is not told to whoever started it: on AWS another function hears of it."""
-
-    async def wait(self, execution_id: str, seconds: float) -> StatusChange | None:
-        """None: it cannot be told from here."""
-        del execution_id, seconds
-        return None

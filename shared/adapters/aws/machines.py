@@ -9,8 +9,8 @@ Sources: https://docs.aws.amazon.com/step-functions/latest/dg/concepts-state-mac
 https://docs.aws.amazon.com/step-functions/latest/dg/concepts-state-machine-alias.html
 """
 
-from collections.abc import Mapping, Sequence
-from typing import Any, Protocol
+from collections.abc import Sequence
+from typing import Any
 
 import orjson
 from botocore.exceptions import ClientError
@@ -20,77 +20,19 @@ from shared.adapters.aws.settings import AwsSettings
 from shared.errors import Conflict
 from shared.executions.records import HistoryEvent
 
-MAX_ALIASES = 100
 _PAGE = 1000
 _EXPRESS = "-express"
 """Behind the name of a workflow's machine: the one of the type EXPRESS."""
 
 
-class Callee(Protocol):
-    """The version of a workflow that another one runs."""
-
-    @property
-    def workflow_id(self) -> str: ...
-
-    @property
-    def version(self) -> int: ...
-
-
 class Machines:
-    """Makes, starts, stops and reads state machines."""
+    """Starts, stops and reads executions of state machines."""
 
     def __init__(self, settings: AwsSettings) -> None:
         self._settings = settings
         self._client = client("stepfunctions")
         _, partition, _, _, account, *_ = settings.machine_role_arn.split(":")
         self._arn = f"arn:{partition}:states:{self._client.meta.region_name}:{account}"
-
-    async def publish(
-        self, workflow_id: str, version: int, asl: dict[str, Any], callees: Mapping[str, Callee], *, express: bool
-    ) -> None:
-        """Makes the machine startable as `version`; again for what is published already changes nothing.
-
-        An `express` version is startable on both machines: as a nested execution it runs on the STANDARD one.
-        """
-        options = {
-            "definition": self._resolved(asl, callees),
-            "roleArn": self._settings.machine_role_arn,
-            "publish": True,
-            "versionDescription": f"workflow version {version}",
-            "tracingConfiguration": {"enabled": True},
-        }
-        if version > MAX_ALIASES:
-            await self._forget(workflow_id, version - MAX_ALIASES)
-        errors = _logging(self._settings.machine_log_group_arn, everything=False)
-        await self._publish(
-            self._machine(workflow_id), version, "STANDARD", {**options, "loggingConfiguration": errors}
-        )
-        if express:
-            all_ = _logging(self._settings.express_log_group_arn, everything=True)
-            machine = self._machine(workflow_id, express=True)
-            await self._publish(machine, version, "EXPRESS", {**options, "loggingConfiguration": all_})
-
-    async def _publish(self, arn: str, version: int, type_: str, options: dict[str, Any]) -> None:
-        try:
-            name = arn.rpartition(":")[2]
-            made = await call(self._client.create_state_machine, name=name, type=type_, **options)
-        except ClientError as error:
-            if code_of(error) not in ("StateMachineAlreadyExists", "ConflictException"):
-                raise
-            made = await call(self._client.update_state_machine, stateMachineArn=arn, **options)
-        if "stateMachineVersionArn" not in made:  # nothing changed, so creating it again made no version
-            made = await call(self._client.publish_state_machine_version, stateMachineArn=arn)
-        await self._point(arn, f"v{version}", made["stateMachineVersionArn"])
-
-    async def _forget(self, workflow_id: str, version: int) -> None:
-        """Removes the aliases of an old version, which may not have been express."""
-        for express in (False, True):
-            try:
-                alias = f"{self._machine(workflow_id, express=express)}:v{version}"
-                await call(self._client.delete_state_machine_alias, stateMachineAliasArn=alias)
-            except ClientError as error:
-                if code_of(error) != "ResourceNotFound":
-                    raise
 
     async def start(
         self, workflow_id: str, version: int, execution_id: str, input_: dict[str, Any], *, express: bool = False
@@ -100,7 +42,7 @@ class Machines:
         try:
             await call(
                 self._client.start_execution,
-                stateMachineArn=f"{self._machine(workflow_id, express=express)}:v{version}",
+                stateMachineArn=f"{self.arn_of(workflow_id, express=express)}:v{version}",
                 name=execution_id,
                 input=orjson.dumps(input_).decode(),
             )
@@ -159,42 +101,13 @@ class Machines:
             page["nextToken"] = answer["nextToken"]
         return found[:limit]
 
-    def _resolved(self, asl: dict[str, Any], callees: Mapping[str, Callee]) -> str:
-        """The definition as text, with the ARNs of what is deployed; see statemachines/compiler/subworkflows.py."""
-        text = orjson.dumps(asl).decode()
-        for name, callee in callees.items():
-            machine = f"{self._machine(callee.workflow_id)}:v{callee.version}"
-            text = text.replace(f"${{StateMachineArn:{name}}}", machine)
-            text = text.replace(f"${{WorkflowId:{name}}}", callee.workflow_id)
-            text = text.replace(f'"${{WorkflowVersion:{name}}}"', str(callee.version))
-        return self._settings.resolved(text)
-
-    async def _point(self, machine: str, alias: str, version: str) -> None:
-        routing = [{"stateMachineVersionArn": version, "weight": 100}]
-        try:
-            await call(self._client.create_state_machine_alias, name=alias, routingConfiguration=routing)
-        except ClientError as error:
-            if code_of(error) != "ConflictException":
-                raise
-            arn = f"{machine}:{alias}"
-            update = self._client.update_state_machine_alias
-            await call(update, stateMachineAliasArn=arn, routingConfiguration=routing)
-
-    def _machine(self, workflow_id: str, *, express: bool = False) -> str:
+    def arn_of(self, workflow_id: str, *, express: bool = False) -> str:
+        """A machine of a workflow, whether it is there or not."""
         name = f"{self._settings.machine_prefix}-{workflow_id}{_EXPRESS if express else ''}"
         return f"{self._arn}:stateMachine:{name}"
 
     def _execution(self, workflow_id: str, execution_id: str) -> str:
         return f"{self._arn}:execution:{self._settings.machine_prefix}-{workflow_id}:{execution_id}"
-
-
-def _logging(group_arn: str, *, everything: bool) -> dict[str, Any]:
-    """Where a machine logs: everything, with payloads, or errors without them."""
-    return {
-        "level": "ALL" if everything else "ERROR",
-        "includeExecutionData": everything,
-        "destinations": [{"cloudWatchLogsLogGroup": {"logGroupArn": f"{group_arn}:*"}}],
-    }
 
 
 def event_of(event: dict[str, Any]) -> HistoryEvent:

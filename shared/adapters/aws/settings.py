@@ -7,7 +7,7 @@ from functools import cache
 from urllib.parse import quote
 
 import orjson
-from pydantic import SecretStr
+from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from shared.adapters.aws.client import client
@@ -24,6 +24,7 @@ class AwsSettings(BaseSettings):
     queue_low: str = ""
     wakes_queue_url: str = ""
     watches_queue_url: str = ""
+    queue_housekeeping: str = ""
     event_bus: str = ""
     schedule_group: str = ""
     scheduler_role_arn: str = ""
@@ -37,6 +38,9 @@ class AwsSettings(BaseSettings):
     replay_machine_arn: str = ""
     express_log_group_arn: str = ""
     """Where EXPRESS machines log all that happens; `complete` gets it from there."""
+    publish_burst: int = Field(default=80, ge=1)
+    """Calls in a row of each operation that publishing needs: of a bucket of 100, a fifth is left to others."""
+    publish_per_second: float = Field(default=1.0, gt=0)
     agent_function_arn: str = ""
     approval_function_arn: str = ""
     http_function_arn: str = ""
@@ -45,6 +49,10 @@ class AwsSettings(BaseSettings):
     model_keys_secret: str = ""
     database_secret: str = ""
     database_host: str = ""
+    database_port: int | None = None
+    """Of the proxy in front of the database; without it, the database's own, which its secret knows."""
+    database_reader_host: str = ""
+    """A copy of the database that may be read; none where there is no copy."""
 
     def resolved(self, text: str) -> str:
         """The text with the ARNs of node functions in the place of their names, such as `${ToolFunctionArn}`."""
@@ -59,6 +67,8 @@ class Stage:
 
     settings: Settings
     aws: AwsSettings
+    reader_url: SecretStr | None = None
+    """Of the database's copy, for lists."""
 
 
 @cache
@@ -71,11 +81,15 @@ def stage() -> Stage:
     """
     settings, aws = load(), AwsSettings()
     found: dict[str, SecretStr] = {}
+    reader = None
     if aws.database_secret:
-        found["database_url"] = SecretStr(_database_url(_secret(aws.database_secret), aws.database_host))
+        secret = _secret(aws.database_secret)
+        found["database_url"] = _database_url(secret, aws.database_host, aws.database_port)
+        if aws.database_reader_host:
+            reader = _database_url(secret, aws.database_reader_host, aws.database_port)
     if aws.sealing_secret and settings.encryption_keys is None:
         found["encryption_keys"] = SecretStr(_sealing_keys(_secret(aws.sealing_secret)))
-    return Stage(settings.model_copy(update=found), aws)
+    return Stage(settings.model_copy(update=found), aws, reader)
 
 
 @cache
@@ -89,11 +103,12 @@ def _secret(arn: str) -> str:
     return str(client("secretsmanager").get_secret_value(SecretId=arn)["SecretString"])
 
 
-def _database_url(secret: str, host: str) -> str:
+def _database_url(secret: str, host: str, port: int | None) -> SecretStr:
     """From what RDS keeps in its secret: https://docs.aws.amazon.com/secretsmanager/latest/userguide/reference_secret_json_structure.html."""
     fields = orjson.loads(secret)
     user, password = quote(fields["username"], safe=""), quote(fields["password"], safe="")
-    return f"postgresql://{user}:{password}@{host}:{fields['port']}/{fields['dbname']}?sslmode=require"
+    place = f"{host}:{port or fields['port']}/{fields['dbname']}"
+    return SecretStr(f"postgresql://{user}:{password}@{place}?sslmode=require")
 
 
 def _sealing_keys(secret: str) -> str:

@@ -3,18 +3,18 @@
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Row, and_, select, update
+from sqlalchemy import Row, and_, exists, select, update
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from shared.adapters.postgres.approval_requests import PostgresApprovalRequests
 from shared.adapters.postgres.cursor import decode_cursor, page
 from shared.adapters.postgres.engine import Pooled, transaction
-from shared.adapters.postgres.tables import approvals
+from shared.adapters.postgres.tables import approvals, workflow_executions
 from shared.approvals.records import Approval, ApprovalStatus, Decision
 from shared.ids import is_id
 from shared.ports import ApprovalStore, Page
 
-_c = approvals.c
+_c, _e = approvals.c, workflow_executions.c
 
 
 class PostgresApprovals(ApprovalStore):
@@ -87,6 +87,16 @@ class PostgresApprovals(ApprovalStore):
         )
         async with transaction(self._engine) as connection:
             await connection.execute(update(approvals).where(waiting).values(status=ApprovalStatus.EXPIRED.value))
+
+    async def expire_ended(self, execution_id: str | None = None) -> int:
+        """Nobody waits for what an execution asked that has ended."""
+        ended = exists().where(_e.id == _c.execution_id, _e.completed_at.is_not(None))
+        waiting = and_(_c.status == ApprovalStatus.PENDING.value, ended)
+        if execution_id is not None:
+            waiting = and_(waiting, _c.execution_id == execution_id)
+        expired = update(approvals).where(waiting).values(status=ApprovalStatus.EXPIRED.value)
+        async with transaction(self._engine) as connection:
+            return (await connection.execute(expired)).rowcount
 
     async def undelivered(self, limit: int) -> Sequence[Approval]:
         """Oldest first."""

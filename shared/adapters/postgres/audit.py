@@ -25,10 +25,14 @@ _WRITE = text(
 
 
 class PostgresAudit(AuditLog):
-    """Reads in the role of requests; writes as the owner of the tables, by the database's own function."""
+    """Reads in the role of requests; writes as the owner of the tables, by the database's own function.
 
-    def __init__(self, engine: AsyncEngine) -> None:
+    Lists come from `reader`, a copy that follows the database, where there is one.
+    """
+
+    def __init__(self, engine: AsyncEngine, reader: AsyncEngine | None = None) -> None:
         self._engine = engine
+        self._reader = reader or engine
 
     async def record(self, action: Action) -> None:
         with across_projects():
@@ -40,7 +44,7 @@ class PostgresAudit(AuditLog):
         query = select(audit_log).where(_c.project_id == project_id, *_conditions(wanted))
         if cursor is not None:
             query = query.where(_c.seq < _seq(cursor))
-        async with transaction(self._engine) as connection:
+        async with transaction(self._reader) as connection:
             rows = (await connection.execute(query.order_by(_c.seq.desc()).limit(limit + 1))).all()
         entries = [_entry(row) for row in rows[:limit]]
         return Page(entries, str(entries[-1].seq) if len(rows) > limit else None)

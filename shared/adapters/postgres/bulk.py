@@ -28,10 +28,14 @@ _FAILED = (ExecutionStatus.FAILED.value, ExecutionStatus.TIMED_OUT.value)
 
 
 class PostgresBulkRuns(BulkRows):
-    """A row for each bulk run; its executions are a range of the primary key of executions."""
+    """A row for each bulk run; its executions are a range of the primary key of executions.
 
-    def __init__(self, engine: AsyncEngine) -> None:
+    Lists come from `reader`, a copy that follows the database, where there is one.
+    """
+
+    def __init__(self, engine: AsyncEngine, reader: AsyncEngine | None = None) -> None:
         self._engine = engine
+        self._reader = reader or engine
 
     async def create(self, bulk: BulkRun) -> BulkRun:
         """Keeps a new one; the earlier one of its idempotency key, where there is one. Raises IdempotencyMismatch."""
@@ -66,7 +70,7 @@ class PostgresBulkRuns(BulkRows):
             query = query.where(_b.workflow_id == workflow_id)
         if cursor is not None:
             query = query.where(_b.id < decode_cursor(cursor))
-        async with transaction(self._engine) as connection:
+        async with transaction(self._reader) as connection:
             rows = (await connection.execute(query.order_by(_b.id.desc()).limit(limit + 1))).all()
         return page(rows, limit, _bulk)
 
@@ -84,7 +88,7 @@ class PostgresBulkRuns(BulkRows):
         query = select(*columns).where(_ours(bulk, after))
         if statuses:
             query = query.where(_e.status.in_([each.value for each in statuses]))
-        async with transaction(self._engine) as connection:
+        async with transaction(self._reader) as connection:
             rows = await connection.execute(query.order_by(_e.id).limit(limit))
             return [BulkItem(row[0], ExecutionStatus(row[1]), *row[2:]) for row in rows]
 

@@ -20,10 +20,14 @@ _d = dead_letters.c
 
 
 class PostgresDeadLetters(DeadLetters):
-    """What could not be started, newest first."""
+    """What could not be started, newest first.
 
-    def __init__(self, engine: AsyncEngine) -> None:
+    Lists come from `reader`, a copy that follows the database, where there is one.
+    """
+
+    def __init__(self, engine: AsyncEngine, reader: AsyncEngine | None = None) -> None:
         self._engine = engine
+        self._reader = reader or engine
 
     async def list(
         self,
@@ -48,7 +52,7 @@ class PostgresDeadLetters(DeadLetters):
             query = query.where(_d.stage == stage.value)
         if cursor is not None:
             query = query.where(_d.id < decode_cursor(cursor))
-        async with transaction(self._engine) as connection:
+        async with transaction(self._reader) as connection:
             rows = (await connection.execute(query.order_by(_d.id.desc()).limit(limit + 1))).all()
         return page(rows, limit, _letter)
 
@@ -69,7 +73,7 @@ class PostgresDeadLetters(DeadLetters):
         """How many wait, by where they failed."""
         waits = and_(_d.project_id == project_id, _d.status == LetterStatus.WAITING.value)
         query = select(_d.stage, func.count()).where(waits).group_by(_d.stage)
-        async with transaction(self._engine) as connection:
+        async with transaction(self._reader) as connection:
             return {Stage(stage): count for stage, count in await connection.execute(query)}
 
     async def settle(self, letter: DeadLetter) -> bool:

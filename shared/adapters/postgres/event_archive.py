@@ -26,17 +26,21 @@ _r = event_replays.c
 
 
 class PostgresEventArchive(EventArchive):
-    """What was published."""
+    """What was published.
 
-    def __init__(self, engine: AsyncEngine) -> None:
+    Lists come from `reader`, a copy that follows the database, where there is one.
+    """
+
+    def __init__(self, engine: AsyncEngine, reader: AsyncEngine | None = None) -> None:
         self._engine = engine
+        self._reader = reader or engine
 
     async def list(self, project_id: str, *, limit: int = 50, cursor: str | None = None) -> Page[Event]:
         """Newest first. Raises InvalidParameter for a bad cursor."""
         query = select(events).where(events.c.project_id == project_id)
         if cursor is not None:
             query = query.where(events.c.key < decode_cursor(cursor))
-        async with transaction(self._engine) as connection:
+        async with transaction(self._reader) as connection:
             rows = (await connection.execute(query.order_by(events.c.key.desc()).limit(limit + 1))).all()
         more = encode_cursor(rows[limit - 1].key) if len(rows) > limit else None
         return Page([event_of_row(row) for row in rows[:limit]], more)
@@ -61,10 +65,14 @@ class PostgresEventArchive(EventArchive):
 
 
 class PostgresEventReplays(EventReplays):
-    """A row for each replay; a claim is a lease in it."""
+    """A row for each replay; a claim is a lease in it.
 
-    def __init__(self, engine: AsyncEngine) -> None:
+    Lists come from `reader`, a copy that follows the database, where there is one.
+    """
+
+    def __init__(self, engine: AsyncEngine, reader: AsyncEngine | None = None) -> None:
         self._engine = engine
+        self._reader = reader or engine
 
     async def create(self, replay: Replay) -> Replay:
         """Keeps the replay, or gives the one of this name that says the same. Raises Conflict."""
@@ -93,7 +101,7 @@ class PostgresEventReplays(EventReplays):
         query = select(event_replays).where(_r.project_id == project_id)
         if cursor is not None:
             query = query.where(_r.id < decode_cursor(cursor))
-        async with transaction(self._engine) as connection:
+        async with transaction(self._reader) as connection:
             rows = (await connection.execute(query.order_by(_r.id.desc()).limit(limit + 1))).all()
         return page(rows, limit, _replay)
 

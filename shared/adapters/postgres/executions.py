@@ -43,10 +43,14 @@ _SMALL = (
 
 
 class PostgresExecutions(ExecutionStore):
-    """Executions and their history; the queue and the journal write what is read here."""
+    """Executions and their history; the queue and the journal write what is read here.
 
-    def __init__(self, engine: AsyncEngine) -> None:
+    Lists come from `reader`, a copy that follows the database, where there is one.
+    """
+
+    def __init__(self, engine: AsyncEngine, reader: AsyncEngine | None = None) -> None:
         self._engine = engine
+        self._reader = reader or engine
 
     async def get(self, project_id: str, execution_id: str) -> Execution | None:
         if not is_id(execution_id):
@@ -75,7 +79,7 @@ class PostgresExecutions(ExecutionStore):
             query = query.where(_c.status == status.value)
         if cursor is not None:
             query = query.where(_c.id < decode_cursor(cursor))
-        async with transaction(self._engine) as connection:
+        async with transaction(self._reader) as connection:
             rows = (await connection.execute(query.order_by(_c.id.desc()).limit(limit + 1))).all()
         return page(rows, limit, _execution)
 

@@ -14,6 +14,7 @@ from shared.adapters.aws.completions import StepFunctionsCompletions
 from shared.adapters.aws.events import AwsReplays, EventBridgeBus
 from shared.adapters.aws.executions import AwsExecutions
 from shared.adapters.aws.lambdas import LambdaTasks
+from shared.adapters.aws.live import Glances
 from shared.adapters.aws.machines import Machines
 from shared.adapters.aws.publishing import StepFunctionsPublisher
 from shared.adapters.aws.repeating import Repeating
@@ -42,7 +43,6 @@ from shared.adapters.postgres.starts import PostgresStarts
 from shared.adapters.postgres.triggers import PostgresTriggers
 from shared.adapters.postgres.workflows import PostgresWorkflows
 from shared.adapters.redis.circuits import RedisCircuits
-from shared.adapters.redis.live_feed import RedisLiveFeed
 from shared.adapters.redis.publish_queue import RedisPublishQueue
 from shared.adapters.redis.rate_limits import RedisRateLimits
 from shared.adapters.tokens import JwtTokens
@@ -83,7 +83,7 @@ def _wired(here: Stage, secrets: FernetBox, blob_url: str) -> Deps:
         trigger_states=PostgresTriggerStates(engine),
         executions=AwsExecutions(executions, machines, PostgresProgress(url), bus, SqsWakes(here.aws)),
         queue=SqsStartQueue(PostgresStarts(url, engine, SystemClock(), max_queued=here.settings.max_queued), here.aws),
-        feed=RedisLiveFeed(redis_url),
+        feed=Glances(),
         secrets=secrets,
         clock=SystemClock(),
         settings=here.settings,

@@ -7,7 +7,7 @@ from typing import Any
 
 import orjson
 
-from functions.api.deps import Callee, Deps, Publisher
+from functions.api.deps import Deps
 from functions.api.nesting import callees
 from shared.errors import Diagnostic
 from shared.ids import new_id
@@ -78,7 +78,8 @@ async def publish(deps: Deps, workflow: Workflow) -> None:
     version = await deps.workflows.version(workflow.id, workflow.version) if deps.publisher else None
     if deps.publisher is not None and version is not None:
         called = await callees(deps, workflow, version.asl)
-        await _published(deps.publisher, version, called)
+        express = _is_express(version)
+        await deps.publisher.publish(workflow.id, version.version, version.asl, called, express=express)
 
 
 async def _stored(
@@ -91,19 +92,13 @@ async def _stored(
     if deps.publisher is None:
         return await store(workflow, version)
     called = await callees(deps, workflow, version.asl)  # what cannot be published is not stored
-    turn = await deps.publisher.reserve(version.version, express=_express(version))
+    turn = await deps.publisher.reserve(version.version)
     await store(workflow, version)
-    return await _published(deps.publisher, version, called, turn)
+    express = _is_express(version)
+    return await deps.publisher.publish(workflow.id, version.version, version.asl, called, turn, express=express)
 
 
-async def _published(
-    publisher: Publisher, version: WorkflowVersion, called: dict[str, Callee], turn: Any = None
-) -> None:
-    express = _express(version)
-    await publisher.publish(version.workflow_id, version.version, version.asl, called, turn, express=express)
-
-
-def _express(version: WorkflowVersion) -> bool:
+def _is_express(version: WorkflowVersion) -> bool:
     return bool(version.definition.get("settings", {}).get("mode") == "express")
 
 

@@ -56,7 +56,7 @@ BUDGETS = {
         "functions.housekeeping.handler", AGENTS | STORES | {"boto3", "fastapi", "statemachines"}, 192
     ),
     "dispatch": in_lambda("functions.dispatch.aws", AGENTS | STORES - {"psycopg"} | {"fastapi", "statemachines"}, 398),
-    "complete": in_lambda("functions.complete.aws", AGENTS | STORES - {"psycopg"} | {"fastapi", "statemachines"}, 395),
+    "complete": in_lambda("functions.complete.aws", AGENTS | STORES - {"psycopg"} | {"fastapi", "statemachines"}, 398),
     "interpreter": Budget(
         "import statemachines.interpreter", NODE - {"statemachines", "jlens"} | {"httpx", "pydantic_settings"}, 80
     ),

@@ -1,7 +1,6 @@
 """Publishing on Step Functions: a stand-in that keeps machines, versions and aliases within AWS's limits, since the
 emulator is too slow for a hundred of them. tests/localstack publishes on the emulator."""
 
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from types import SimpleNamespace
 from typing import Any
@@ -9,11 +8,13 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from shared.adapters.aws import machines as machines_module
-from shared.adapters.aws import publishing as module
+from shared.adapters.aws import machines as aws_machines
+from shared.adapters.aws import publishing as aws_publishing
 from shared.adapters.aws.machines import Machines
 from shared.adapters.aws.publishing import MAX_ALIASES, StepFunctionsPublisher
 from shared.adapters.aws.settings import AwsSettings
+from shared.adapters.redis.publish_queue import RedisPublishQueue
+from tests.support.stores import Stores
 
 STATES = "arn:aws:states:eu-central-1:123456789012:stateMachine"
 LOGS = "arn:aws:logs:eu-central-1:123456789012:log-group:/aws/vendedlogs/states"
@@ -72,39 +73,17 @@ class StepFunctions:
 @pytest.fixture
 def aws(monkeypatch: pytest.MonkeyPatch) -> StepFunctions:
     made = StepFunctions()
-    for each in (machines_module, module):
-        monkeypatch.setattr(each, "client", lambda service: made)
+    for module in (aws_machines, aws_publishing):
+        monkeypatch.setattr(module, "client", lambda service: made)
     return made
 
 
-class Queue:
-    """Nobody waits."""
-
-    def __init__(self) -> None:
-        self.known: dict[str, str] = {}
-        self.reserved: list[str] = []
-
-    async def reserve(self, operations: Sequence[str], within_seconds: float) -> float:
-        self.reserved += operations
-        return 0
-
-    async def published(self, machine: str) -> str | None:
-        return self.known.get(machine)
-
-    async def remember(self, machine: str, digest: str) -> None:
-        self.known[machine] = digest
-
-
 @pytest.fixture
-def queue() -> Queue:
-    return Queue()
-
-
-@pytest.fixture
-def publisher(aws: StepFunctions, queue: Queue) -> StepFunctionsPublisher:
+def publisher(aws: StepFunctions, stores: Stores) -> StepFunctionsPublisher:
     groups = {"machine_log_group_arn": f"{LOGS}/m", "express_log_group_arn": f"{LOGS}/m-express"}
     role = "arn:aws:iam::123456789012:role/machines"
     settings = AwsSettings(machine_prefix="m", machine_role_arn=role, **groups)
+    queue = RedisPublishQueue(stores.redis, bucket=1_000_000, per_second=1_000_000)
     return StepFunctionsPublisher(Machines(settings), settings, queue)
 
 
@@ -146,33 +125,3 @@ async def test_a_version_that_turns_express_for_a_while_leaves_room_for_what_com
         await publisher.publish("w", version, {}, {}, express=express)
 
     assert list(aws.machines[f"{STATES}:m-w-express"].aliases) == [f"v{2 * MAX_ALIASES + 1}"]
-
-
-async def test_an_express_version_has_a_turn_for_each_of_its_machines_and_goes_on_where_it_stopped(
-    publisher, aws, queue, monkeypatch
-):
-    """The second machine fails at first."""
-    turn = await publisher.reserve(1, express=True)
-    assert sorted(queue.reserved) == ["create_state_machine"] * 2 + ["create_state_machine_alias"] * 2
-    create = aws.create_state_machine
-    monkeypatch.setattr(aws, "create_state_machine", failing_express(create))
-    with pytest.raises(ClientError):
-        await publisher.publish("w", 1, {}, {}, turn, express=True)
-    monkeypatch.setattr(aws, "create_state_machine", create)
-    queue.reserved.clear()
-
-    for _ in range(2):
-        await publisher.publish("w", 1, {}, {}, express=True)
-
-    assert list(aws.machines[f"{STATES}:m-w-express"].aliases) == ["v1"]
-    assert aws.machines[f"{STATES}:m-w"].versions == 1
-    assert sorted(queue.reserved) == ["create_state_machine", "create_state_machine_alias"]
-
-
-def failing_express(create: Callable[..., dict[str, Any]]) -> Callable[..., dict[str, Any]]:
-    def create_state_machine(**given: Any) -> dict[str, Any]:
-        if given["type"] == "EXPRESS":
-            raise refused("InvalidDefinition")
-        return create(**given)
-
-    return create_state_machine

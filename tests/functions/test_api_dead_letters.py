@@ -86,7 +86,7 @@ async def test_filters_and_pages(doors: Doors):
     assert len(await letters(doors, stage="event")) == 3
     assert await letters(doors, stage="schedule") == []
     counted = (await doors.api.get("/api/dead-letters/count")).json()
-    assert counted == {"waiting": 3, "by_stage": {"event": 3, "schedule": 0, "polling": 0}}
+    assert counted == {"waiting": 3, "by_stage": {"event": 3, "schedule": 0, "polling": 0, "webhook": 0}}
     assert await letters(doors, status="discarded") == []
     page = (await doors.api.get("/api/dead-letters", params={"limit": 2})).json()
     rest = (await doors.api.get("/api/dead-letters", params={"limit": 2, "cursor": page["next_cursor"]})).json()

@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -19,6 +18,7 @@ from shared.adapters.aws.settings import AwsSettings, Stage
 from shared.adapters.local.embedded_postgres import DATABASE
 from shared.adapters.local.secret_box import FernetBox
 from shared.adapters.postgres.failures import keep_failures
+from shared.adapters.postgres.progress import PostgresProgress
 from shared.audit.records import Action, AuditFilter
 from shared.bulk.records import BulkRun, new_bulk_id
 from shared.errors import StoreUnavailable
@@ -29,7 +29,7 @@ from shared.triggers.dead_letters import Stage as Failing
 from shared.triggers.dead_letters import Undelivered
 from shared.triggers.events.records import event_of
 from shared.triggers.events.replays import Replay, ReplayStatus
-from tests.support.stores import Stores, new_request, new_workflow, now, open_stores
+from tests.support.stores import KeptBus, Stores, new_request, new_workflow, now, open_stores
 
 ROLE = "arn:aws:iam::123456789012:role/machines"
 KEY = Fernet.generate_key().decode()
@@ -96,7 +96,7 @@ async def there(copy_url: str, redis_url: str, tmp_path_factory: pytest.TempPath
 
 @pytest.fixture
 async def wired(
-    postgres_url: str, redis_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    postgres_url: str, redis_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[Callable[[str | None], Deps]]:
     """Wires the API as its Lambda does, with a copy at the URL or without one."""
     monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
@@ -108,13 +108,17 @@ async def wired(
         return engines[-1]
 
     monkeypatch.setattr(aws, "create_engine", kept)
+    monkeypatch.setattr(aws, "EventBridgeBus", lambda _: KeptBus())  # what is cancelled is told of
+    progress = PostgresProgress(postgres_url)
+    monkeypatch.setattr(aws, "PostgresProgress", lambda _: progress)
 
     def wire(reader: str | None) -> Deps:
         settings = Settings(database_url=SecretStr(postgres_url), redis_url=SecretStr(redis_url))
         stage = Stage(settings, AwsSettings(machine_role_arn=ROLE), SecretStr(reader) if reader else None)
-        return aws._wired(stage, FernetBox(KEY), tmp_path.as_uri())
+        return aws._wired(stage, FernetBox(KEY), "s3://blobs")
 
     yield wire
+    await progress.close()
     for engine in engines:
         await engine.dispose()
 

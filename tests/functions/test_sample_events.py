@@ -14,14 +14,16 @@ from cryptography.fernet import Fernet
 from local.access import access_of
 from shared.adapters.postgres.engine import create_engine
 from shared.approvals.records import ApprovalStatus, Decision
+from shared.bulk.records import BulkRun
 from shared.clock import SystemClock
-from shared.executions.records import ExecutionStatus, StatusChange
+from shared.executions.records import ExecutionStatus, Priority, StatusChange
 from shared.identity.owner import new_owner_key
 from shared.ids import lowest_id
 from shared.triggers.events.records import event_of
 from shared.triggers.records import TriggerType
 from tests.support.lambda_process import ACCOUNT, HANDLERS, REGION, lambda_process
 from tests.support.lambda_world import (
+    BUCKET,
     DOMAIN,
     PREFIX,
     PROJECT,
@@ -71,10 +73,13 @@ async def world(
     stores = open_stores(postgres_url, redis_url, keys, folder)
     key = await new_owner_key(stores.access.keys, stores.access.members, SystemClock(), "samples")
     await stores.workflows.create(*new_workflow(id=WORKFLOW, name="sampled"))
-    given = environment(postgres_url, redis_url, keys, folder)
+    given = environment(postgres_url, redis_url, keys)
     with lambda_process(given) as lambdas:
         for queue in QUEUES:
             await lambdas.aws("sqs", "create_queue", QueueName=f"{PREFIX}-{queue}")
+        await lambdas.aws(
+            "s3", "create_bucket", Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": REGION}
+        )
         await lambdas.aws("events", "create_event_bus", Name=PREFIX)
         rule = {"EventBusName": PREFIX, "Rule": "every"}
         pattern = json.dumps({"source": [{"prefix": ""}]})
@@ -141,6 +146,33 @@ async def complete(world: World) -> None:
     (published,) = await world.messages("published")
     assert published["detail-type"] == "execution.succeeded"
     assert published["detail"]["execution_id"] == request.execution_id
+
+
+async def admit(world: World) -> None:
+    event = sample("wakes")
+    request = json.loads(event["Records"][1]["body"])
+    definition = {"settings": {"flow_control": request["flow"]["control"]}}
+    await world.stores.workflows.create(*new_workflow(id=request["workflow_id"], name="limited", definition=definition))
+
+    assert await world.lambdas.invoke("admit", event) == {"batchItemFailures": []}
+
+    (handed,) = await world.messages("starts-normal")
+    assert (handed["execution_id"], handed["input"]) == (request["execution_id"], request["input"])
+    assert handed["flow"] is None, "it waited for nobody"
+
+
+async def bulk(world: World) -> None:
+    given = sample("bulk-step") | {"retry": False, "after": -1}
+    run = BulkRun(given["id"], PROJECT, WORKFLOW, 1, 2, 0, 10, Priority.NORMAL, "c", now())
+    await world.stores.bulk_runs.create(run)
+    lines = b'{"n": 1}\n{"n": 2}\n'.decode()
+    await world.lambdas.aws("s3", "put_object", Bucket=BUCKET, Key=run.inputs_key, Body=lines)
+
+    answer = await world.lambdas.invoke("bulk", given)
+
+    assert (answer["done"], answer["retry"]) == (True, False), answer
+    handed = {each["execution_id"]: each["input"] for each in await world.messages("starts-normal")}
+    assert handed == {run.item_id(index): {"n": index + 1} for index in range(2)}
 
 
 async def event(world: World) -> None:
@@ -242,7 +274,8 @@ async def migrate(world: World) -> None:
 CASES: dict[str, Callable[[World], Awaitable[None]]] = {
     case.__name__: case
     for case in (
-        agent, api, approval, complete, dispatch, event, housekeeping, http, migrate, poll, schedule, tool, webhook
+        admit, agent, api, approval, bulk, complete, dispatch, event,
+        housekeeping, http, migrate, poll, schedule, tool, webhook,
     )
 }  # fmt: skip
 

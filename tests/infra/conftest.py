@@ -49,3 +49,11 @@ class Synthesised:
 def synthesised(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Synthesised:
     """Each environment in turn."""
     return Synthesised(request.param, tmp_path_factory.mktemp("cdk"))
+
+
+def statements(policy: dict[str, Any]) -> list[dict[str, Any]]:
+    return list(policy["PolicyDocument"]["Statement"])
+
+
+def as_list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]

@@ -11,9 +11,8 @@ from aws_cdk import aws_s3 as s3
 
 from infra.application import check
 from infra.config import ContextInvalid, environment
-from shared.adapters.aws.watches import LATER_SECONDS
 from shared.adapters.telemetry.observed import Metric
-from tests.infra.conftest import ROOT, STORES, Synthesised
+from tests.infra.conftest import ROOT, STORES, Synthesised, as_list, statements
 
 REPEAT = ROOT / "statemachines" / "definitions" / "repeat.asl.json"
 NODES = ("agent", "approval", "http", "tool")
@@ -31,14 +30,6 @@ FUNCTIONS = {
     "housekeeping",
     "migrate",
 }
-
-
-def statements(policy: dict[str, Any]) -> list[dict[str, Any]]:
-    return list(policy["PolicyDocument"]["Statement"])
-
-
-def as_list(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else [value]
 
 
 def test_cdk_nag_finds_nothing_that_is_not_accepted_with_a_reason(synthesised: Synthesised):
@@ -156,98 +147,6 @@ def test_only_the_api_passes_roles_each_to_the_service_that_takes_it(synthesised
     assert "SchedulerRole" in taken["scheduler.amazonaws.com"]
 
 
-def test_each_queue_of_starts_gives_up_after_twenty_tries_and_dispatch_reports_single_failures(
-    synthesised: Synthesised,
-):
-    queues = {queue["QueueName"]: queue for queue in synthesised.resources("AWS::SQS::Queue", "messaging")}
-    sources = synthesised.resources("AWS::Lambda::EventSourceMapping", "functions")
-
-    for priority in ("high", "normal", "low"):
-        queue = queues[f"millrace-{synthesised.name}-starts-{priority}"]
-        assert queue["RedrivePolicy"]["maxReceiveCount"] == 20
-        assert queue["VisibilityTimeout"] == 180
-    assert len(sources) == 10
-    assert all(source["FunctionResponseTypes"] == ["ReportBatchItemFailures"] for source in sources)
-
-
-def test_the_end_of_every_machine_of_this_deployment_reaches_complete(synthesised: Synthesised):
-    (rule,) = [
-        r
-        for r in synthesised.resources("AWS::Events::Rule", "messaging")
-        if "EventBusName" not in r and "EventPattern" in r
-    ]
-
-    detail = rule["EventPattern"]["detail"]
-    assert sorted(detail["status"]) == ["ABORTED", "FAILED", "SUCCEEDED", "TIMED_OUT"]
-    assert f":stateMachine:millrace-{synthesised.name}-" in json.dumps(detail["stateMachineArn"])
-    assert "Ends" in json.dumps(rule["Targets"][0]["Arn"])
-
-
-def test_every_event_of_the_bus_reaches_the_function_that_matches_it(synthesised: Synthesised):
-    (rule,) = [r for r in synthesised.resources("AWS::Events::Rule", "messaging") if "EventBusName" in r]
-
-    assert rule["EventPattern"] == {"source": [{"prefix": ""}]}
-    assert "Events" in json.dumps(rule["Targets"][0]["Arn"])
-
-
-def test_an_inbox_gives_up_after_as_many_tries_as_a_queue_of_starts(synthesised: Synthesised):
-    queues = {queue["QueueName"]: queue for queue in synthesised.resources("AWS::SQS::Queue", "messaging")}
-
-    seconds = dict.fromkeys(("events", "ends", "watches", "fires", "wakes"), 360) | {
-        "polls": 720,
-        "housekeeping": 1_800,
-    }
-    for name, visibility in seconds.items():
-        queue = queues[f"millrace-{synthesised.name}-{name}"]
-        assert queue["RedrivePolicy"]["maxReceiveCount"] == 20
-        assert queue["VisibilityTimeout"] == visibility
-
-
-def test_housekeeping_is_asked_for_once_a_day(synthesised: Synthesised):
-    (rule,) = [r for r in synthesised.resources("AWS::Events::Rule", "messaging") if "ScheduleExpression" in r]
-    (target,) = rule["Targets"]
-
-    assert rule["ScheduleExpression"] == "cron(17 3 * * ? *)"
-    assert json.loads(target["Input"]) == {"work": "daily"}
-    assert "Housekeeping" in json.dumps(target["Arn"])
-
-
-def test_schedules_run_as_a_role_that_fills_two_queues_and_nothing_else(synthesised: Synthesised):
-    (policy,) = [
-        each
-        for each in synthesised.resources("AWS::IAM::Policy", "messaging")
-        if "SchedulerRole" in json.dumps(each["Roles"])
-    ]
-    (statement,) = statements(policy)
-
-    assert as_list(statement["Action"]) == ["sqs:SendMessage"]
-    assert sorted(name for name in ("Fires", "Polls") for arn in statement["Resource"] if name in json.dumps(arn)) == [
-        "Fires",
-        "Polls",
-    ]
-
-
-def test_those_that_admit_are_few_at_a_time(synthesised: Synthesised):
-    sources = synthesised.resources("AWS::Lambda::EventSourceMapping", "functions")
-
-    (wakes,) = [each for each in sources if "Wakes" in json.dumps(each["EventSourceArn"])]
-    assert "admit" in json.dumps(wakes["FunctionName"])
-    assert wakes["ScalingConfig"] == {"MaximumConcurrency": 5}
-
-
-def test_only_who_starts_ends_or_cancels_executions_puts_events_on_the_bus(synthesised: Synthesised):
-    putting = [
-        json.dumps(policy["Roles"])
-        for policy in synthesised.resources("AWS::IAM::Policy")
-        for each in statements(policy)
-        if "events:PutEvents" in as_list(each["Action"])
-    ]
-
-    publishers = ("api", "complete", "dispatch", "schedule")
-    assert len(putting) == len(publishers)
-    assert all(any(name in roles for roles in putting) for name in publishers)
-
-
 def test_stores_are_encrypted_with_the_projects_key_and_reached_from_functions_only(synthesised: Synthesised):
     (bucket,) = synthesised.resources("AWS::S3::Bucket", "data")
     encryption = bucket["BucketEncryption"]["ServerSideEncryptionConfiguration"][0]["ServerSideEncryptionByDefault"]
@@ -321,19 +220,6 @@ def test_every_alarm_tells_somebody(synthesised: Synthesised):
 
     assert len(alarms) > 20
     assert all(alarm["AlarmActions"] for alarm in alarms)
-
-
-def test_messages_that_are_held_back_for_a_quarter_of_an_hour_ring_no_alarm(synthesised: Synthesised):
-    alarms = synthesised.resources("AWS::CloudWatch::Alarm")
-    ages = [each for each in alarms if each.get("MetricName") == "ApproximateAgeOfOldestMessage"]
-    patient = [json.dumps(each["Dimensions"]) for each in ages if each["Threshold"] == LATER_SECONDS + 300]
-
-    assert [each["Threshold"] for each in ages].count(300) == len(ages) - len(patient) == 7
-    assert sorted(name for name in ("Wakes", "Watches", "Fires") for each in patient if name in each) == [
-        "Fires",
-        "Wakes",
-        "Watches",
-    ]
 
 
 def measured(value: Any) -> set[tuple[str, str, str]]:

@@ -2,7 +2,6 @@
 
 import json
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -16,7 +15,8 @@ from tests.support.stores import Stores, now
 
 WORKFLOW = "01a20aa4-93d3-70c1-9a97-cb0fcef4a4be"
 PREFIX = "millrace-dev"
-QUEUES = ("starts-normal", "housekeeping", "published")
+QUEUES = ("starts-normal", "wakes", "housekeeping", "published")
+BUCKET = f"{PREFIX}-blobs"
 SECRET = "It's a Secret to Everybody"
 DOMAIN = "flows.example.org"
 
@@ -41,7 +41,7 @@ PLACEHOLDERS = {
 }
 
 
-def environment(postgres_url: str, redis_url: str, keys: str, folder: Path) -> dict[str, str]:
+def environment(postgres_url: str, redis_url: str, keys: str) -> dict[str, str]:
     """As the stack sets it."""
     function = f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:{PREFIX}"
     return {
@@ -49,9 +49,10 @@ def environment(postgres_url: str, redis_url: str, keys: str, folder: Path) -> d
         "DATABASE_URL": postgres_url,
         "REDIS_URL": redis_url,
         "MILLRACE_ENCRYPTION_KEYS": keys,
-        "MILLRACE_BLOB_URL": folder.as_uri(),
+        "MILLRACE_BLOB_URL": f"s3://{BUCKET}",
         "MILLRACE_ALLOWED_HOSTS": "127.0.0.1",
         "MILLRACE_QUEUE_NORMAL": url_of("starts-normal"),
+        "MILLRACE_WAKES_QUEUE_URL": url_of("wakes"),
         "MILLRACE_QUEUE_HOUSEKEEPING": url_of("housekeeping"),
         "MILLRACE_EVENT_BUS": PREFIX,
         "MILLRACE_MACHINE_PREFIX": PREFIX,

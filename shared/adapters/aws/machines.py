@@ -102,7 +102,7 @@ class Machines:
         return found[:limit]
 
     def arn_of(self, workflow_id: str, *, express: bool = False) -> str:
-        """A machine of a workflow, whether it is there or not."""
+        """The machine of a workflow, whether it is there or not."""
         name = f"{self._settings.machine_prefix}-{workflow_id}{_EXPRESS if express else ''}"
         return f"{self._arn}:stateMachine:{name}"
 

@@ -9,7 +9,6 @@ https://docs.aws.amazon.com/step-functions/latest/dg/service-quotas.html#service
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, Protocol
 
 import orjson
@@ -34,19 +33,6 @@ class Callee(Protocol):
     def version(self) -> int: ...
 
 
-@dataclass(frozen=True, slots=True)
-class _Wanted:
-    """A machine as a version has it."""
-
-    arn: str
-    type: str
-    options: dict[str, Any]
-
-    @property
-    def digest(self) -> str:
-        return hashlib.sha256(orjson.dumps(self.options)).hexdigest()
-
-
 class StepFunctionsPublisher:
     """Makes versions of workflows startable."""
 
@@ -56,11 +42,10 @@ class StepFunctionsPublisher:
         self._queue = queue
         self._client = client("stepfunctions")
 
-    async def reserve(self, version: int, *, express: bool = False) -> Turn:
-        """The turn of a publication that follows, on both machines where it is `express`. Raises PublishingBusy."""
+    async def reserve(self, version: int) -> Turn:
+        """The turn of a publication that follows. Raises PublishingBusy; nothing is reserved then."""
         turn = Turn(self._queue)
-        for _ in range(2 if express else 1):
-            await turn.take("create_state_machine" if version == 1 else "update_state_machine", _ALIAS)
+        await turn.take("create_state_machine" if version == 1 else "update_state_machine", _ALIAS)
         return turn
 
     async def publish(
@@ -73,48 +58,37 @@ class StepFunctionsPublisher:
         *,
         express: bool = False,
     ) -> None:
-        """Makes the machine startable as `version`; again for what is published already changes nothing. An `express`
-        version is startable on both machines: as a nested execution it runs on the STANDARD one.
+        """Makes the machine startable as `version`; again for what is published already changes nothing.
+
+        An `express` version is startable on both machines: as a nested execution it runs on the STANDARD one.
 
         Raises:
             PublishingBusy: too many publications; what this one has done already, the next try finds done.
         """
-        wanted = self._wanted(workflow_id, version, self._resolved(asl, callees), express=express)
-        if turn is None:
-            wanted = [each for each in wanted if await self._queue.published(each.arn) != each.digest]
-        if not wanted:
+        shared = self._options(version, asl, callees)
+        wanted = {self._machines.arn_of(workflow_id): shared | _standard(self._settings)}
+        if express:
+            wanted[self._machines.arn_of(workflow_id, express=True)] = shared | _express(self._settings)
+        digest = hashlib.sha256(orjson.dumps(wanted)).hexdigest()
+        arn = self._machines.arn_of(workflow_id)
+        if turn is None and await self._queue.published(arn) == digest:
             return
-        turn = turn or await self.reserve(version, express=len(wanted) > 1)
+        turn = turn or await self.reserve(version)
         if version > MAX_ALIASES:
             await self._forget(turn, workflow_id, version - MAX_ALIASES)
-        for each in wanted:
-            await self._publish(turn, version, each)
+        for machine, options in wanted.items():
+            await self._startable(turn, machine, version, options)
+        await self._queue.remember(arn, digest)
 
-    def _wanted(self, workflow_id: str, version: int, definition: str, *, express: bool) -> list[_Wanted]:
-        options = {
-            "definition": definition,
-            "roleArn": self._settings.machine_role_arn,
-            "publish": True,
-            "versionDescription": f"workflow version {version}",
-            "tracingConfiguration": {"enabled": True},
-        }
-        errors = _logging(self._settings.machine_log_group_arn, everything=False)
-        wanted = [_Wanted(self._machines.arn_of(workflow_id), "STANDARD", {**options, "loggingConfiguration": errors})]
-        if express:
-            all_ = _logging(self._settings.express_log_group_arn, everything=True)
-            arn = self._machines.arn_of(workflow_id, express=True)
-            wanted.append(_Wanted(arn, "EXPRESS", {**options, "loggingConfiguration": all_}))
-        return wanted
-
-    async def _publish(self, turn: Turn, version: int, wanted: _Wanted) -> None:
-        made = await (self._created if version == 1 else self._updated)(turn, wanted)
+    async def _startable(self, turn: Turn, arn: str, version: int, options: dict[str, Any]) -> None:
+        made = await (self._created if version == 1 else self._updated)(turn, arn, options)
         if "stateMachineVersionArn" not in made:  # nothing changed, so creating it again made no version
-            made = await turn.call(self._client.publish_state_machine_version, stateMachineArn=wanted.arn)
-        await self._point(turn, wanted.arn, f"v{version}", made["stateMachineVersionArn"])
-        await self._queue.remember(wanted.arn, wanted.digest)
+            made = await turn.call(self._client.publish_state_machine_version, stateMachineArn=arn)
+        await self._point(turn, arn, f"v{version}", made["stateMachineVersionArn"])
 
     async def _forget(self, turn: Turn, workflow_id: str, version: int) -> None:
-        """Removes the aliases of an old version, which may not have been express."""
+        """Removes the aliases of an old version, which may not have been express; Step Functions keeps a hundred of a
+        machine, so that it comes before the new one."""
         for express in (False, True):
             alias = f"{self._machines.arn_of(workflow_id, express=express)}:v{version}"
             try:
@@ -123,22 +97,31 @@ class StepFunctionsPublisher:
                 if code_of(error) != "ResourceNotFound":
                     raise
 
-    async def _created(self, turn: Turn, wanted: _Wanted) -> dict[str, Any]:
-        create, name = self._client.create_state_machine, wanted.arn.rpartition(":")[2]
+    def _options(self, version: int, asl: dict[str, Any], callees: Mapping[str, Callee]) -> dict[str, Any]:
+        return {
+            "definition": self._resolved(asl, callees),
+            "roleArn": self._settings.machine_role_arn,
+            "publish": True,
+            "versionDescription": f"workflow version {version}",
+            "tracingConfiguration": {"enabled": True},
+        }
+
+    async def _created(self, turn: Turn, arn: str, options: dict[str, Any]) -> dict[str, Any]:
+        create, name = self._client.create_state_machine, arn.rpartition(":")[2]
         try:
-            return await turn.call(create, name=name, type=wanted.type, **wanted.options)
+            return await turn.call(create, name=name, **options)
         except ClientError as error:
             if code_of(error) not in ("StateMachineAlreadyExists", "ConflictException"):
                 raise
-        return await turn.call(self._client.update_state_machine, stateMachineArn=wanted.arn, **wanted.options)
+        return await turn.call(self._client.update_state_machine, stateMachineArn=arn, **_changeable(options))
 
-    async def _updated(self, turn: Turn, wanted: _Wanted) -> dict[str, Any]:
+    async def _updated(self, turn: Turn, arn: str, options: dict[str, Any]) -> dict[str, Any]:
         try:
-            return await turn.call(self._client.update_state_machine, stateMachineArn=wanted.arn, **wanted.options)
+            return await turn.call(self._client.update_state_machine, stateMachineArn=arn, **_changeable(options))
         except ClientError as error:
             if code_of(error) != "StateMachineDoesNotExist":  # no version before this one was published
                 raise
-        return await self._created(turn, wanted)
+        return await self._created(turn, arn, options)
 
     async def _point(self, turn: Turn, machine: str, alias: str, version: str) -> None:
         routing = [{"stateMachineVersionArn": version, "weight": 100}]
@@ -162,13 +145,27 @@ class StepFunctionsPublisher:
         return self._settings.resolved(text)
 
 
-_ALIAS = "create_state_machine_alias"
+def _standard(settings: AwsSettings) -> dict[str, Any]:
+    """Of a STANDARD machine, whose history Step Functions keeps: errors are logged, without payloads."""
+    return {"type": "STANDARD", "loggingConfiguration": _logging(settings.machine_log_group_arn, everything=False)}
+
+
+def _express(settings: AwsSettings) -> dict[str, Any]:
+    """Of an EXPRESS one, whose log is its history."""
+    return {"type": "EXPRESS", "loggingConfiguration": _logging(settings.express_log_group_arn, everything=True)}
 
 
 def _logging(group_arn: str, *, everything: bool) -> dict[str, Any]:
-    """Where a machine logs: everything, with payloads, or errors without them."""
     return {
         "level": "ALL" if everything else "ERROR",
         "includeExecutionData": everything,
         "destinations": [{"cloudWatchLogsLogGroup": {"logGroupArn": f"{group_arn}:*"}}],
     }
+
+
+def _changeable(options: dict[str, Any]) -> dict[str, Any]:
+    """A machine keeps its type."""
+    return {name: value for name, value in options.items() if name != "type"}
+
+
+_ALIAS = "create_state_machine_alias"

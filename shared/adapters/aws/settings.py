@@ -23,8 +23,8 @@ class AwsSettings(BaseSettings):
     queue_normal: str = ""
     queue_low: str = ""
     wakes_queue_url: str = ""
-    watches_queue_url: str = ""
     queue_housekeeping: str = ""
+    watches_queue_url: str = ""
     event_bus: str = ""
     schedule_group: str = ""
     scheduler_role_arn: str = ""
@@ -36,11 +36,11 @@ class AwsSettings(BaseSettings):
     machine_log_group_arn: str = ""
     bulk_machine_arn: str = ""
     replay_machine_arn: str = ""
-    express_log_group_arn: str = ""
-    """Where EXPRESS machines log all that happens; `complete` gets it from there."""
     publish_burst: int = Field(default=80, ge=1)
     """Calls in a row of each operation that publishing needs: of a bucket of 100, a fifth is left to others."""
     publish_per_second: float = Field(default=1.0, gt=0)
+    express_log_group_arn: str = ""
+    """Where EXPRESS machines log all that happens; `complete` gets it from there."""
     agent_function_arn: str = ""
     approval_function_arn: str = ""
     http_function_arn: str = ""

@@ -50,7 +50,7 @@ class Callee:
 class Publisher(Protocol):
     """Makes versions of workflows startable, where that takes more than storing them."""
 
-    async def reserve(self, version: int) -> Any:
+    async def reserve(self, version: int, *, express: bool) -> Any:
         """A turn to publish with. Raises PublishingBusy where it is too far off."""
 
     async def publish(

@@ -92,9 +92,9 @@ async def _stored(
     if deps.publisher is None:
         return await store(workflow, version)
     called = await callees(deps, workflow, version.asl)  # what cannot be published is not stored
-    turn = await deps.publisher.reserve(version.version)
-    await store(workflow, version)
     express = _is_express(version)
+    turn = await deps.publisher.reserve(version.version, express=express)
+    await store(workflow, version)
     return await deps.publisher.publish(workflow.id, version.version, version.asl, called, turn, express=express)
 
 

@@ -146,6 +146,18 @@ async def test_a_refused_workflow_is_not_stored_and_the_answer_says_when_to_come
     assert names == ["first"]
 
 
+async def test_an_express_version_is_stored_only_when_both_its_machines_have_a_turn(published, aws, monkeypatch):
+    monkeypatch.setattr(turns, "PATIENCE_SECONDS", 0.2)
+    document = definition("short", settings={"mode": "express"})
+    assert_problem(await published.api.post("/api/workflows", json=document), 429, "publishing.busy")
+    assert (await published.api.get("/api/workflows")).json()["items"] == []
+    monkeypatch.setattr(turns, "PATIENCE_SECONDS", 5)
+
+    (await published.api.post("/api/workflows", json=document)).raise_for_status()
+
+    assert sorted(arn.endswith("-express:v1") for arn in aws.aliases) == [False, True]
+
+
 async def test_the_command_line_waits_for_its_turn(published, aws, monkeypatch, tmp_path, capsys):
     monkeypatch.setattr(turns, "PATIENCE_SECONDS", 0.2)
     files = [_written(tmp_path, f"w{n}") for n in range(3)]

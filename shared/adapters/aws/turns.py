@@ -21,15 +21,16 @@ class Turn:
     def __init__(self, queue: PublishQueue) -> None:
         self._queue = queue
         self._ends = time.monotonic() + PATIENCE_SECONDS
-        self._due: dict[str, float] = {}
+        self._due: dict[str, list[float]] = {}
 
     async def take(self, *operations: str) -> None:
-        """Reserves one call of each. Raises PublishingBusy, and reserves nothing."""
+        """Reserves one call of each, or one more. Raises PublishingBusy, and reserves nothing."""
         left = self._ends - time.monotonic()
         if left < 0:  # asked here too: a queue without its server refuses nobody
             raise PublishingBusy("Step Functions is too busy. Try again.", retry_after_seconds=_PAUSE_SECONDS)
         seconds = await self._queue.reserve(operations, left)
-        self._due |= dict.fromkeys(operations, time.monotonic() + seconds)
+        for operation in operations:
+            self._due.setdefault(operation, []).append(time.monotonic() + seconds)
 
     async def call(self, operation: Callable[..., Any], **parameters: Any) -> dict[str, Any]:
         """The answer of one operation of a client, when its turn has come; one that AWS throttles waits once more.
@@ -41,9 +42,9 @@ class Turn:
         """
         name = operation.__name__
         while True:
-            if name not in self._due:
+            if not self._due.get(name):
                 await self.take(name)
-            await asyncio.sleep(self._due.pop(name) - time.monotonic())
+            await asyncio.sleep(self._due[name].pop(0) - time.monotonic())
             try:
                 return await call(operation, **parameters)
             except Throttled:  # others of the account call it too

@@ -32,8 +32,11 @@ $(VENV)/.infra: $(VENV)/.ready
 run: setup ## start the local stage and run the example workflow (ONCE=1 stops after it)
 	@$(BIN)/millrace up --demo $(if $(ONCE),--once,)
 
-test: $(VENV)/.infra asl-validators ## run the tests
-	@$(BIN)/pytest
+# More than there are cores on a small machine: a test waits for stores, clocks and processes half of its time.
+WORKERS ?= 3
+
+test: $(VENV)/.infra asl-validators ## run the tests (WORKERS=3)
+	@$(BIN)/pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 test-localstack: $(VENV)/.infra ## run the tests that need an emulator of AWS (LOCALSTACK_ENDPOINT=http://… takes one that runs)
 	@$(BIN)/pytest tests/localstack -m localstack

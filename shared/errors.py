@@ -53,6 +53,7 @@ MillraceError
 │   └── NodeBug                   the node's code failed; nothing an author can mend
 └── PlatformError                 Millrace itself, or a store it stands on, failed
     ├── StoreUnavailable          (retryable) database or cache cannot be reached
+    │   └── Throttled             (retryable) a service takes no more calls of this kind for now
     ├── LeaseLost                 another worker has taken the execution up
     └── ConfigInvalid             a setting is wrong
 
@@ -341,6 +342,10 @@ class PlatformError(MillraceError):
 class StoreUnavailable(PlatformError):
     code = "platform.store_unavailable"
     retryable = True
+
+
+class Throttled(StoreUnavailable):
+    code = "platform.throttled"
 
 
 class LeaseLost(PlatformError):

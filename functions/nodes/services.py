@@ -25,10 +25,10 @@ def deployed() -> bool:
 
 def invoke(event: dict[str, Any], run: Run, *, only_blobs: bool = False) -> dict[str, Any]:
     """The answer of a node Lambda; `only_blobs` where nodes name no connection and are not cached. Raises NodeError."""
-    return loop.run(_answer(event, run, only_blobs))
+    return loop.run(_answer(event, run, only_blobs=only_blobs))
 
 
-async def _answer(event: dict[str, Any], run: Run, only_blobs: bool) -> dict[str, Any]:
+async def _answer(event: dict[str, Any], run: Run, *, only_blobs: bool) -> dict[str, Any]:
     try:
         result = await answer(event, run, NodeServices(blobs=blobs()) if only_blobs else services())
     except NodeError:

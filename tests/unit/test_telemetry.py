@@ -197,9 +197,9 @@ def test_nodes_tell_errors_tokens_and_dollars(printed, monkeypatch):
 
     def work():
         for _ in range(3):
-            asyncio.run(services._answer({}, None))
+            asyncio.run(services._answer({}, None, only_blobs=False))
         with pytest.raises(NodeError):
-            asyncio.run(services._answer({}, None))
+            asyncio.run(services._answer({}, None, only_blobs=False))
 
     invoke(work)
 

@@ -9,12 +9,7 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
-from shared.errors import StoreUnavailable
-
-
-class Throttled(StoreUnavailable):
-    """AWS takes no more calls of this operation for now."""
-
+from shared.errors import StoreUnavailable, Throttled
 
 _CONFIG = Config(connect_timeout=5, read_timeout=20, retries={"mode": "standard", "max_attempts": 4})
 

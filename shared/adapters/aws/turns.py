@@ -5,8 +5,8 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from shared.adapters.aws.client import Throttled, call
-from shared.errors import PublishingBusy
+from shared.adapters.aws.client import call
+from shared.errors import PublishingBusy, Throttled
 from shared.ports.publishing import PublishQueue
 
 PATIENCE_SECONDS = 15.0

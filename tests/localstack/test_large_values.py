@@ -2,38 +2,18 @@
 
 import base64
 import json
-from collections.abc import AsyncIterator
 from typing import Any
 
 import httpx
-import pytest
-from aiohttp import web
 
 from tests.localstack.deployment import Api, until
+from tests.localstack.parity.services import serving
 from tests.support.openai_server import OpenAIServer, said
 
 LONG = 300_000
 """Bytes; more than 200 kB are put aside."""
 LARGE = 7_000_000
 """Bytes; a Lambda answers with 6 MB at most."""
-
-
-@pytest.fixture
-async def large() -> AsyncIterator[str]:
-    """The address of a service on loopback that answers with LARGE bytes of text."""
-
-    async def answer(_: web.Request) -> web.Response:
-        return web.Response(text="x" * LARGE)
-
-    app = web.Application()
-    app.router.add_get("/", answer)
-    runner = web.AppRunner(app)
-    await runner.setup()
-    try:
-        await web.TCPSite(runner, "127.0.0.1", 0).start()
-        yield f"127.0.0.1:{runner.addresses[0][1]}"
-    finally:
-        await runner.cleanup()
 
 
 async def kept(api: Api, execution_id: str, ticket: dict[str, Any]) -> Any:
@@ -91,10 +71,12 @@ async def test_a_long_text_goes_from_an_agent_to_another_and_to_a_person(api: Ap
     assert await kept(api, execution_id, execution["output"]) == text
 
 
-async def test_what_is_too_large_for_an_answer_of_a_lambda_is_fetched_from_a_link(api: Api, large: str):
-    node = {"id": "a", "type": "webhook", "config": {"method": "GET", "url": f"http://{large}/"}}
-    made = await api.active({"name": "larger-than-lambda", "nodes": [node], "edges": [], "output": "{% $a.body %}"})
-    execution = await api.ended(await api.start(made, {}))
+async def test_what_is_too_large_for_an_answer_of_a_lambda_is_fetched_from_a_link(api: Api):
+    async with serving(1) as services:
+        url = f"http://{services.addresses[0]}/large/{LARGE}"
+        node = {"id": "a", "type": "webhook", "config": {"method": "GET", "url": url}}
+        made = await api.active({"name": "larger-than-lambda", "nodes": [node], "edges": [], "output": "{% $a.body %}"})
+        execution = await api.ended(await api.start(made, {}))
     assert execution["status"] == "succeeded", execution
 
     path = f"api/executions/{execution['id']}/blobs/{execution['output']['$blob']['sha256']}"
@@ -105,7 +87,7 @@ async def test_what_is_too_large_for_an_answer_of_a_lambda_is_fetched_from_a_lin
     async with httpx.AsyncClient() as anybody:
         fetched = await anybody.get(answer.headers["location"])
     assert fetched.status_code == 200, fetched.text
-    assert fetched.json() == "x" * LARGE
+    assert fetched.json() == {"text": "x" * LARGE}
     assert "X-Amz-Algorithm=AWS4-HMAC-SHA256" in answer.headers["location"], "as KMS asks; LocalStack does not look"
 
 

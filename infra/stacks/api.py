@@ -48,7 +48,9 @@ class ApiStack(cdk.Stack):
         self.rest.root.add_method("GET", api)
         self.rest.root.add_proxy(default_integration=api)
         self._signed_in(api)
-        self.rest.root.add_resource("webhooks").add_resource("{path}").add_method("ANY", webhook)
+        hook = self.rest.root.add_resource("webhooks").add_resource("{path}")
+        for place in (hook, hook.add_resource("test")):
+            place.add_method("ANY", webhook)
         if environment.edge:
             self._firewall(environment)
         else:

@@ -100,6 +100,7 @@ def test_below_api_only_signing_in_and_preflights_come_without_credentials(synth
         ("/api/{proxy+}", "OPTIONS"): None,
         ("/api/{proxy+}", "ANY"): {"method.request.header.Authorization": True},
         ("/webhooks/{path}", "ANY"): None,
+        ("/webhooks/{path}/test", "ANY"): None,
     }
     (answer,) = synthesised.resources("AWS::ApiGateway::GatewayResponse", "api")
     assert (answer["ResponseType"], answer["StatusCode"]) == ("BAD_REQUEST_PARAMETERS", "401")

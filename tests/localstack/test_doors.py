@@ -42,6 +42,10 @@ async def test_a_sender_calls_the_url_that_it_was_given_and_waits_for_the_output
     assert (other.status_code, other.json()) == (200, {"twice": 8}), other.text
     ran = await api.get(f"api/executions/{answer.headers['x-execution-id']}")
     assert (ran["status"], ran["output"]) == ("succeeded", {"twice": 42})
+    tried = await post(deployment, f"{url}/test", {"n": 3})
+    assert (tried.status_code, tried.json().get("outcome")) == (200, "starts"), tried.text
+    (sample,) = (await api.get(f"api/triggers/{created.json()['id']}/samples"))["items"]
+    assert (sample["id"], sample["delivery"]["body"]) == (tried.json()["sample_id"], {"n": 3})
 
 
 async def test_a_decision_that_a_crash_kept_from_being_told_is_told_by_the_daily_round(

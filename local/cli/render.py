@@ -3,6 +3,7 @@
 On a terminal the nodes at work stand in a live list and each that ends leaves a line; elsewhere every change is a line.
 """
 
+import asyncio
 import sys
 from contextlib import AbstractContextManager, aclosing, nullcontext
 from time import monotonic
@@ -15,7 +16,7 @@ from rich.spinner import Spinner
 from rich.text import Text
 
 from local.cli.client import MillraceClient
-from local.cli.shapes import Change, Execution
+from local.cli.shapes import TERMINAL, Change, Execution
 
 SYMBOLS = {
     "running": ("▸", ">", "cyan"),
@@ -27,6 +28,7 @@ SYMBOLS = {
     "queued": ("·", ".", "dim"),
 }
 """Status → symbol, symbol where the output is not UTF-8, style."""
+LOOK_SECONDS, RECORDED_AFTER_LOOKS = 0.5, 60
 INSTANT = frozenset({"transform", "condition"})
 """Types that take no time: that they have begun is not worth a line."""
 
@@ -47,7 +49,18 @@ async def follow(client: MillraceClient, execution_id: str, console: Console, *,
                     json_line({"event": change.kind, **change.data})
                 else:
                     progress.take(change)
-    return await client.execution(execution_id)
+    return await _recorded(client, execution_id)
+
+
+async def _recorded(client: MillraceClient, execution_id: str) -> Execution:
+    """The execution that has ended. On AWS its history tells so a moment before its row does."""
+    execution = await client.execution(execution_id)
+    for _ in range(RECORDED_AFTER_LOOKS):
+        if execution["status"] in TERMINAL:
+            break
+        await asyncio.sleep(LOOK_SECONDS)
+        execution = await client.execution(execution_id)
+    return execution
 
 
 def json_line(value: Any) -> None:

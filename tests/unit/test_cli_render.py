@@ -8,6 +8,7 @@ import orjson
 import pytest
 from rich.console import Console
 
+from local.cli import render
 from local.cli.client import MillraceClient
 from local.cli.render import duration, follow, node_line, why
 from local.cli.shapes import Change
@@ -54,6 +55,19 @@ async def played(*, terminal: bool, encoding: str = "utf-8") -> str:
     assert execution["status"] == "succeeded"
     stream.flush()
     return stream.buffer.getvalue().decode(encoding)
+
+
+async def test_an_end_that_is_recorded_after_it_was_told_is_waited_for(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(render, "LOOK_SECONDS", 0)
+
+    class Late(Scripted):
+        rows = iter(["running", "running", "failed"])
+
+        async def execution(self, execution_id: str) -> Any:
+            return {"id": execution_id, "status": next(self.rows)}
+
+    async with Late() as client:
+        assert (await follow(client, "e1", Console(file=io.StringIO())))["status"] == "failed"
 
 
 async def test_in_a_pipe_every_change_is_a_plain_line():

@@ -1,7 +1,7 @@
 """The suites that ports' local adapters pass, passed by their twins on AWS.
 
-Not here, since AWS has no adapter for them: Backlog, Journal, Admission and Signals (Step Functions does their work),
-Completions (nobody is told there of an execution's end).
+Not here, since AWS has no adapter for them: Backlog, Journal and Signals (Step Functions does their work). Admission
+and Completions stand on PostgreSQL there, too: tests/functions/test_admit.py, tests/contract/test_ends.py.
 """
 # ruff: noqa: F403 - whole suites are taken over, with another adapter in their fixtures
 

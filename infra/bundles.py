@@ -72,7 +72,7 @@ BUNDLES = (
     Bundle("schedule", ("functions/schedule", "shared"), 49),
     Bundle("poll", ("functions/poll", "shared"), 49),
     Bundle("bulk", ("functions/bulk", "shared"), 48),
-    Bundle("housekeeping", ("functions/housekeeping", "shared"), 60),
+    Bundle("housekeeping", ("functions/housekeeping", "shared"), 47),
     Bundle("migrate", ("functions/migrate", "shared"), 34),
 )
 

@@ -29,6 +29,9 @@ class Starter(Protocol):
     ) -> None:
         """Starts an execution of this name; again changes nothing, unless it is express."""
 
+    async def stop(self, workflow_id: str, execution_id: str, cause: str) -> None:
+        """Stops an execution; one that has ended, or never started, is left as it is."""
+
 
 class Progress(Protocol):
     async def standing(self, project_id: str, workflow_id: str, execution_id: str) -> Standing | None:
@@ -59,7 +62,7 @@ class DispatchDeps:
 
 async def dispatch(request: StartRequest, deps: DispatchDeps) -> bool:
     """Starts the request's machine under the execution's id, unless a limit holds it up or it was cancelled meanwhile;
-    whether it did.
+    whether it did. What is cancelled in the moment in which it starts is stopped.
 
     A request that comes twice starts nothing twice: Step Functions keeps names, and a row that has ended keeps its end.
     An express execution may be started twice, where this ends between its start and the note in its row that it began.
@@ -87,9 +90,23 @@ async def dispatch(request: StartRequest, deps: DispatchDeps) -> bool:
         return False
     if starts:
         await _start(request, found, deps)
+        found = await _standing(request, deps)
+    if await _stopped(request, found, deps):
+        return False
     if found.listened:
         await _publish(request, deps)
     return starts
+
+
+async def _stopped(request: StartRequest, found: Standing, deps: DispatchDeps) -> bool:
+    """Whoever cancels what is queued has no machine to stop, and it may have started between our look and that end:
+    now, or when the request came before and nobody lived to look once more. Step Functions cannot stop an express one.
+    """
+    if found.status is not ExecutionStatus.CANCELLED or found.started_at is not None:
+        return False
+    if not is_express(found.mode, request.context):
+        await deps.machines.stop(request.workflow_id, request.execution_id, "Cancelled before it began.")
+    return True
 
 
 async def _start(request: StartRequest, found: Standing, deps: DispatchDeps) -> None:

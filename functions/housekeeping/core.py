@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from shared.approvals.deciding import tell_all
+from shared.approvals.telling import tell_all
 from shared.clock import Clock
 from shared.ports import ApprovalStore, SecretBox, TaskCompletions
 from shared.ports.audit import AuditLog

@@ -177,6 +177,7 @@ class FunctionsStack(cdk.Stack):
             teller.allow(["states:SendTaskSuccess"], machines)  # what a person decided
         api.allow(["lambda:InvokeFunction"], [self.all["tool"].lambda_function.function_arn])  # tests connections
         dispatch.allow(["states:StartExecution"], machines)
+        dispatch.allow(["states:StopExecution"], executions)  # what was cancelled while it started
         self.all["complete"].allow(["states:DescribeExecution"], executions)
         for function in (api, dispatch, self.all["complete"], self.all["housekeeping"]):
             accept_machines(function.role, self._environment.prefix)

@@ -6,8 +6,9 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
-from shared.approvals.deciding import decide, tell_all
+from shared.approvals.deciding import decide
 from shared.approvals.records import Approval, ApprovalStatus, Decision
+from shared.approvals.telling import tell_all
 from shared.errors import ApprovalClosed
 from shared.executions.records import ExecutionStatus, StatusChange, TaskCompletion
 from shared.ids import new_id

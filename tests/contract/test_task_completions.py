@@ -20,6 +20,8 @@ class Task:
     execution_id: str
     token: str
     ended: Callable[[], Awaitable[tuple[Any, ...] | None]]
+    taken_in: bool = True
+    """Whether an end counts once it was submitted; an emulator may hear a second one until it has noticed the first."""
 
     def completion(self, kind: Any, **fields: Any) -> TaskCompletion:
         return TaskCompletion(self.execution_id, self.token, kind, now(), **fields)
@@ -65,7 +67,10 @@ async def test_a_failure_hands_error_and_cause_over(completions: TaskCompletions
 async def test_the_first_end_counts(completions: TaskCompletions, task: Task):
     first, second = task.completion("failed", error="First", cause=""), task.completion("succeeded", output=2)
 
-    assert [await completions.submit(each) for each in (first, second, second)] == [True, False, False]
+    assert await completions.submit(first)
+    if not task.taken_in:
+        await task.ended()
+    assert [await completions.submit(second) for _ in range(2)] == [False, False]
 
     assert await task.ended() == ("failed", "First", "")
 

@@ -1,5 +1,6 @@
 """From a message of the queue to a started machine, over the real database; Step Functions is a list of calls."""
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -9,7 +10,7 @@ from functions.dispatch.core import DispatchDeps, dispatch
 from shared.adapters.postgres.journal import PostgresJournal
 from shared.clock import SystemClock
 from shared.errors import NotFound, StoreUnavailable
-from shared.executions.records import ExecutionStatus, FlowTicket, StartRequest, Watch
+from shared.executions.records import ExecutionStatus, FlowTicket, StartRequest, StatusChange, Watch
 from shared.ids import new_id
 from shared.settings import DEFAULT_PROJECT_ID
 from shared.workflow.records import Workflow
@@ -21,18 +22,26 @@ class Machines:
     """Keeps names, as Step Functions does but for express ones; one that is `busy` starts nothing."""
 
     started: dict[str, Any] = field(default_factory=dict)
+    stopped: list[str] = field(default_factory=list)
     express: list[str] = field(default_factory=list)
     busy: bool = False
+    meanwhile: Callable[[], Awaitable[object]] | None = None
+    """What happens while one starts."""
 
     async def start(
         self, workflow_id: str, version: int, execution_id: str, input_: dict[str, object], *, express: bool
     ) -> None:
         if self.busy:
             raise StoreUnavailable("busy")
+        if self.meanwhile is not None:
+            await self.meanwhile()
         if express:
             self.express.append(execution_id)
         else:
             self.started.setdefault(execution_id, input_)
+
+    async def stop(self, workflow_id: str, execution_id: str, cause: str) -> None:
+        self.stopped.append(execution_id)
 
 
 @pytest.fixture
@@ -120,6 +129,50 @@ async def test_what_was_cancelled_before_it_began_does_not_start(stores, deps, m
     await dispatch(request, deps)
 
     assert machines.started == {}
+
+
+@pytest.mark.parametrize("mode", ["durable", "express"])
+async def test_what_is_cancelled_while_it_starts_is_stopped(stores, deps, machines, mode):
+    workflow, version = new_workflow(definition={"settings": {"mode": mode}})
+    await stores.workflows.create(workflow, version)
+    request = new_request(workflow)
+    await stores.queue.submit(request)
+    now = SystemClock().now()
+    machines.meanwhile = lambda: stores.executions.request_cancel(DEFAULT_PROJECT_ID, request.execution_id, now)
+
+    assert not await dispatch(request, deps)
+
+    durable = mode == "durable"
+    assert [*machines.started, *machines.express] == [request.execution_id]
+    assert machines.stopped == ([request.execution_id] if durable else []), "nothing stops an EXPRESS machine"
+    found = await stores.executions.get(DEFAULT_PROJECT_ID, request.execution_id)
+    assert (found.status, found.started_at) == (ExecutionStatus.CANCELLED, None)
+    assert deps.bus.published == [], "nobody is told that it began"
+
+
+async def test_what_was_cancelled_while_it_started_is_stopped_once_its_request_comes_again(
+    stores, deps, machines, workflow
+):
+    request, now = new_request(workflow), SystemClock().now()
+    await stores.queue.submit(request)
+    machines.meanwhile = lambda: stores.executions.request_cancel(DEFAULT_PROJECT_ID, request.execution_id, now)
+    with pytest.raises(StoreUnavailable):  # the process ends between the start and its second look
+        await dispatch(request, replace(deps, journal=Forgetful(stores.journal)))
+
+    assert not await dispatch(request, deps)
+
+    assert (list(machines.started), machines.stopped) == ([request.execution_id], [request.execution_id])
+
+
+async def test_what_was_cancelled_after_it_began_is_left_to_whoever_cancelled_it(stores, deps, machines, workflow):
+    request = new_request(workflow)
+    await dispatch(request, deps)
+    cancelled = StatusChange(ExecutionStatus.CANCELLED, SystemClock().now())
+    await stores.journal.write(request.execution_id, DEFAULT_PROJECT_ID, (), cancelled)
+
+    await dispatch(request, deps)
+
+    assert machines.stopped == []
 
 
 @dataclass

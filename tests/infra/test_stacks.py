@@ -12,6 +12,7 @@ from aws_cdk import aws_s3 as s3
 from infra.application import check
 from infra.config import ContextInvalid, environment
 from shared.adapters.telemetry.observed import Metric
+from statemachines.plan.prices import price_list
 from tests.infra.conftest import ROOT, STORES, Synthesised, as_list, statements
 
 REPEAT = ROOT / "statemachines" / "definitions" / "repeat.asl.json"
@@ -213,6 +214,13 @@ def test_an_idle_dev_database_pauses_and_production_keeps_what_it_has(synthesise
     kept = {"prod": "Retain"}.get(synthesised.name, "Delete")
     buckets = [r for r in synthesised.templates["data"]["Resources"].values() if r["Type"] == "AWS::S3::Bucket"]
     assert [bucket["DeletionPolicy"] for bucket in buckets] == [kept]
+
+
+def test_the_plan_counts_the_memory_that_is_deployed(synthesised: Synthesised):
+    deployed = {each["FunctionName"]: each["MemorySize"] for each in synthesised.resources("AWS::Lambda::Function")}
+    planned = {name: each.memory_mb for name, each in price_list().assumptions.functions.items()}
+
+    assert planned == {name: deployed[f"millrace-{synthesised.name}-{name}"] for name in NODES}
 
 
 def test_every_alarm_tells_somebody(synthesised: Synthesised):

@@ -14,7 +14,7 @@ from shared.clock import SystemClock
 from shared.executions.records import Priority, StartRequest
 from shared.ids import new_id
 from tests.localstack.deployment import PREFIX, Api, Deployment, until
-from tests.localstack.emulator import ROOT
+from tests.localstack.emulator import REGION, ROOT
 from tests.support.openai_server import OpenAIServer, calls, said
 
 ISSUE = ROOT / "events" / "github-issues-opened.json"
@@ -150,6 +150,39 @@ async def test_a_running_execution_is_cancelled(api: Api):
 
     assert cancelled.status_code in (200, 202), cancelled.text
     assert (await api.ended(execution_id))["status"] == "cancelled"
+
+
+async def test_what_is_cancelled_while_its_machine_starts_is_stopped(api: Api, deployment: Deployment):
+    """As `dispatch` finds it that comes back after it started a machine, and ended before it looked once more."""
+    wait = {"id": "a", "type": "delay", "config": {"seconds": 300}}
+    document = workflow("one-at-a-time", wait, output="{% 1 %}") | {"settings": {"max_concurrency": 1}}
+    made = await api.active(document)
+    running, held_up = [await api.start(made, {}) for _ in range(2)]
+    machines, machine = deployment.client("stepfunctions"), f"{PREFIX}-{made['id']}"
+    states = f"arn:aws:states:{REGION}:000000000000"
+    assert (await api.http.post(f"api/executions/{held_up}/cancel")).status_code in (200, 202)
+    begun = machines.start_execution(stateMachineArn=f"{states}:stateMachine:{machine}:v1", name=held_up, input="{}")
+    request = StartRequest(
+        execution_id=held_up,
+        project_id=made["project_id"],
+        workflow_id=made["id"],
+        version=1,
+        input={},
+        context={"trigger": {"type": "manual"}, "correlation_id": "cancelled"},
+        created_at=SystemClock().now(),
+    )
+
+    sqs = deployment.client("sqs")
+    queue = sqs.get_queue_url(QueueName=f"{PREFIX}-starts-normal")["QueueUrl"]
+    sqs.send_message(QueueUrl=queue, MessageBody=encode(request).decode())
+
+    async def stopped() -> bool:
+        found = machines.describe_execution(executionArn=begun["executionArn"])
+        return bool(found["status"] == "ABORTED")
+
+    await until(stopped)
+    assert (await api.ended(held_up))["status"] == "cancelled"
+    await api.http.post(f"api/executions/{running}/cancel")
 
 
 async def test_a_workflow_runs_another_and_both_are_executions(api: Api):

@@ -91,7 +91,10 @@ def function(aws: Aws, code: str) -> str:
 
 
 async def waiting_task(aws: Aws) -> Task:
-    """An execution whose one task waits for its token, which it sends to a queue."""
+    """An execution whose one task waits for its token, which it sends to a queue.
+
+    Step Functions refuses a token from its first end on; the emulator does once the execution has noticed that end.
+    """
     url, _ = queue(aws)
     task = {
         "Type": "Task",
@@ -116,4 +119,4 @@ async def waiting_task(aws: Aws) -> Task:
             return ("succeeded", json.loads(found["output"]))
         return ("failed", found["error"], found.get("cause", ""))
 
-    return Task(new_id(), token, ended)
+    return Task(new_id(), token, ended, taken_in=False)

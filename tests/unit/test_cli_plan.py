@@ -35,7 +35,7 @@ def test_a_plan_is_a_table(capsys: pytest.CaptureFixture[str]):
     assert found["ONE EXECUTION"] == ["BEST", "WORST", "WITHOUT RETRIES"]
     assert found["state transitions"] == ["3", "6", "4"]
     assert found["calls of http"] == ["0", "3", "1"]
-    assert found["AWS, $ for 1,000"] == ["0.0750", "0.1556", "0.1019"]
+    assert found["AWS, $ for 1,000"] == ["0.0750", "0.1606", "0.1035"]
     assert "route does the work of route and price." in shown.out
     assert "us-east-1" in shown.err
 

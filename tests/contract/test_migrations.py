@@ -97,8 +97,22 @@ def test_head_is_the_newest_revision(postgres_url: str):
     config = Config()
     config.set_main_option("script_location", str(ROOT / "functions" / "migrate"))
 
-    assert ScriptDirectory.from_config(config).get_heads() == [migrate.HEAD]
+    scripts = ScriptDirectory.from_config(config)
+    assert scripts.get_heads() == [migrate.HEAD]
+    known = [each.revision for each in scripts.walk_revisions()]
+    assert known == sorted(known, reverse=True), "a newer one is told by its number"
     assert migrate.revision(postgres_url) == migrate.HEAD
+
+
+def test_an_older_release_works_with_the_schema_of_a_newer_one(empty_url: str):
+    """As after a rollback."""
+    migrate.run(empty_url)
+    with psycopg.connect(empty_url) as connection:
+        connection.execute("UPDATE alembic_version SET version_num = '9999'")
+
+    migrate.run(empty_url)
+
+    assert migrate.revision(empty_url) == "9999"
 
 
 def test_the_default_project_is_there(postgres_url: str):

@@ -120,6 +120,7 @@ class FunctionsStack(cdk.Stack):
         }
         return arns | {
             **{f"MILLRACE_{name.upper()}_MACHINE_ARN": arn for name, arn in self.repeating.items()},
+            "MILLRACE_ENVIRONMENT": self._environment.name,
             "MILLRACE_MACHINE_PREFIX": prefix,
             "MILLRACE_MACHINE_ROLE_ARN": self.machine_role_arn,
             "MILLRACE_MACHINE_LOG_GROUP_ARN": self._machine_logs(prefix),
@@ -169,7 +170,7 @@ class FunctionsStack(cdk.Stack):
         api, dispatch = self.all["api"], self.all["dispatch"]
         publish = ["CreateStateMachine", "UpdateStateMachine", "PublishStateMachineVersion"]
         publish += [f"{verb}StateMachineAlias" for verb in ("Create", "Update", "Delete")]
-        api.allow([f"states:{action}" for action in publish], machines)
+        api.allow([f"states:{action}" for action in (*publish, "TagResource")], machines)
         asked = ("GetExecutionHistory", "StopExecution", "RedriveExecution")
         api.allow([f"states:{action}" for action in asked], executions)
         api.role.add_to_principal_policy(_passing(self.machine_role_arn, "states.amazonaws.com"))

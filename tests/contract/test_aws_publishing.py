@@ -27,6 +27,7 @@ def refused(code: str) -> ClientError:
 @dataclass
 class Machine:
     type: str
+    tags: list[dict[str, str]]
     options: dict[str, Any]
     versions: int = 1
     aliases: dict[str, str] = field(default_factory=dict)
@@ -40,17 +41,26 @@ class StepFunctions:
     def __init__(self) -> None:
         self.machines: dict[str, Machine] = {}
 
-    def create_state_machine(self, *, name: str, type: str, **options: Any) -> dict[str, Any]:  # noqa: A002 - AWS's name
+    def create_state_machine(
+        self,
+        *,
+        name: str,
+        type: str,  # noqa: A002 - AWS's name
+        tags: list[dict[str, str]],
+        **options: Any,
+    ) -> dict[str, Any]:
         arn = f"{STATES}:{name}"
         if arn in self.machines:
             raise refused("StateMachineAlreadyExists")
-        self.machines[arn] = Machine(type, options)
+        self.machines[arn] = Machine(type, tags, options)
         return {"stateMachineArn": arn, "stateMachineVersionArn": f"{arn}:1"}
 
     def update_state_machine(self, *, stateMachineArn: str, **options: Any) -> dict[str, Any]:  # noqa: N803
         machine = self.machines.get(stateMachineArn)
         if machine is None:
             raise refused("StateMachineDoesNotExist")
+        if {"type", "tags"} & options.keys():
+            raise refused("ValidationException")
         machine.options, machine.versions = options, machine.versions + 1
         return {"stateMachineVersionArn": f"{stateMachineArn}:{machine.versions}"}
 
@@ -82,7 +92,7 @@ def aws(monkeypatch: pytest.MonkeyPatch) -> StepFunctions:
 def publisher(aws: StepFunctions, stores: Stores) -> StepFunctionsPublisher:
     groups = {"machine_log_group_arn": f"{LOGS}/m", "express_log_group_arn": f"{LOGS}/m-express"}
     role = "arn:aws:iam::123456789012:role/machines"
-    settings = AwsSettings(machine_prefix="m", machine_role_arn=role, **groups)
+    settings = AwsSettings(environment="prod", machine_prefix="m", machine_role_arn=role, **groups)
     queue = RedisPublishQueue(stores.redis, bucket=1_000_000, per_second=1_000_000)
     return StepFunctionsPublisher(Machines(settings), settings, queue)
 
@@ -101,6 +111,7 @@ async def test_an_express_version_is_on_both_machines_and_logs_all_that_its_own_
     standard, express = aws.machines[f"{STATES}:m-w"], aws.machines[f"{STATES}:m-w-express"]
     assert (standard.type, express.type) == ("STANDARD", "EXPRESS")
     assert (list(standard.aliases), list(express.aliases)) == (["v1", "v2", "v3"], ["v2"])
+    assert all(each.tags == [{"key": "millrace", "value": "prod"}] for each in (standard, express))
     assert logs(standard) == ("ERROR", False, f"{LOGS}/m:*")
     assert logs(express) == ("ALL", True, f"{LOGS}/m-express:*")
 

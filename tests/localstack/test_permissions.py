@@ -21,6 +21,7 @@ NOT_EXERCISED: dict[tuple[str, str], str] = {
     ("*", "kms:*"): "S3 and Secrets Manager ask for the key in the caller's name; LocalStack's do without.",
     ("agent", "bedrock:*"): "There is no Bedrock here.",
     ("api", "iam:PassRole"): "CreateStateMachine hands the machines' role over; no request of its own.",
+    ("api", "states:TagResource"): "CreateStateMachine tags what it makes; no request of its own.",
     ("api", "states:RedriveExecution"): "The emulator cannot redrive; tests/contract/test_aws_executions.py does.",
     ("api", "states:DeleteStateMachineAlias"): "Of a workflow's hundred and first version.",
     ("api", "states:UpdateStateMachineAlias"): "Where publishing failed half-way, and is done again.",

@@ -105,6 +105,7 @@ class StepFunctionsPublisher:
             "publish": True,
             "versionDescription": f"workflow version {version}",
             "tracingConfiguration": {"enabled": True},
+            "tags": [{"key": "millrace", "value": self._settings.environment}],
         }
 
     async def _created(self, turn: Turn, arn: str, options: dict[str, Any]) -> dict[str, Any]:
@@ -165,8 +166,8 @@ def _logging(group_arn: str, *, everything: bool) -> dict[str, Any]:
 
 
 def _changeable(options: dict[str, Any]) -> dict[str, Any]:
-    """A machine keeps its type."""
-    return {name: value for name, value in options.items() if name != "type"}
+    """A machine keeps its type, and UpdateStateMachine takes no tags."""
+    return {name: value for name, value in options.items() if name not in ("type", "tags")}
 
 
 _ALIAS = "create_state_machine_alias"

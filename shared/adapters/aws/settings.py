@@ -31,6 +31,8 @@ class AwsSettings(BaseSettings):
     fires_queue_arn: str = ""
     fires_queue_url: str = ""
     polls_queue_arn: str = ""
+    environment: str = ""
+    """The environment's name, which tags what publishing makes, as the CDK tags what it deploys: budgets go by it."""
     machine_prefix: str = "millrace"
     machine_role_arn: str = ""
     machine_log_group_arn: str = ""

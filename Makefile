@@ -41,7 +41,7 @@ test: $(VENV)/.infra asl-validators ## run the tests (WORKERS=3)
 test-localstack: $(VENV)/.infra ## run the tests that need an emulator of AWS (LOCALSTACK_ENDPOINT=http://… takes one that runs)
 	@$(BIN)/pytest tests/localstack -m localstack
 
-localstack: $(VENV)/.infra infra/node_modules/.ready ## deploy everything on LocalStack (port 4566), until Ctrl-C; needs no account
+localstack: $(VENV)/.infra infra/node_modules/.ready ## deploy everything on LocalStack (port 4566), until Ctrl-C, or on LOCALSTACK_ENDPOINT; needs no account
 	@$(BIN)/python -m tests.localstack.interactive
 
 test-long: setup asl-validators ## ask the compiler's property tests ten times as much

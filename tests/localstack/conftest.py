@@ -4,7 +4,6 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import boto3
 import httpx
 import psycopg
 import pytest
@@ -14,7 +13,7 @@ from shared.adapters.local.embedded_postgres import DATABASE
 from tests.localstack import emulator
 from tests.localstack.deployment import Api, Deployment, deploy
 from tests.localstack.door import Door, in_front_of
-from tests.localstack.emulator import REGION, Emulator
+from tests.localstack.emulator import Emulator
 from tests.localstack.parity.services import scripted
 from tests.support.openai_server import OpenAIServer, openai_server
 
@@ -42,8 +41,7 @@ def localstack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emulator]:
 @pytest.fixture(scope="session")
 def aws(localstack: Emulator) -> Callable[[str], Any]:
     """Gives the boto3 client of a service."""
-    session = boto3.Session("test", "test", region_name=REGION)
-    return lambda service: session.client(service, endpoint_url=localstack.endpoint)
+    return localstack.client
 
 
 @pytest.fixture(scope="session")

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import boto3
 import httpx
 
 from tests.localstack.emulator import REGION, ROOT, Emulator
@@ -35,7 +34,7 @@ class Deployment:
 
     def client(self, service: str) -> Any:
         """The boto3 client of a service."""
-        return _client(self.emulator, service)
+        return self.emulator.client(service)
 
 
 def deploy(emulator: Emulator, folder: Path, context: Mapping[str, str]) -> Deployment:
@@ -73,16 +72,11 @@ def _check_left_out(emulator: Emulator) -> None:
 def _owner_key(emulator: Emulator) -> str:
     """As an operator fetches it; see docs/operations.md. It migrates first: LocalStack leaves custom resources out."""
     event = json.dumps({"owner_key": "tests"})
-    answer = _client(emulator, "lambda").invoke(FunctionName=f"{PREFIX}-migrate", Payload=event)
+    answer = emulator.client("lambda").invoke(FunctionName=f"{PREFIX}-migrate", Payload=event)
     body = json.load(answer["Payload"])
     if "FunctionError" in answer:
         raise RuntimeError(f"no key was made: {body}")
     return str(body["key"])
-
-
-def _client(emulator: Emulator, service: str) -> Any:
-    session = boto3.Session("test", "test", region_name=REGION)
-    return session.client(service, endpoint_url=emulator.endpoint)
 
 
 def _run(command: list[str | Path], environment: dict[str, str], folder: Path = ROOT) -> None:

@@ -13,6 +13,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
+
+from localstack_client.session import Session
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
@@ -77,6 +80,11 @@ class Emulator:
             "AWS_REGION": REGION,
             "AWS_DEFAULT_REGION": REGION,
         }
+
+    def client(self, service: str) -> Any:
+        """The boto3 client of a service."""
+        host = self.endpoint.partition("//")[2]
+        return Session("test", "test", region_name=REGION, localstack_host=host).client(service)
 
 
 def given() -> Emulator | None:

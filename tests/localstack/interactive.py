@@ -9,7 +9,7 @@ import signal
 import sys
 import tempfile
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractContextManager, asynccontextmanager
 from pathlib import Path
 
 from shared.adapters.local.embedded_postgres import EmbeddedPostgres
@@ -32,6 +32,12 @@ async def stores(folder: Path) -> AsyncIterator[dict[str, str]]:
         await postgres.stop()
 
 
+def running_in(folder: Path) -> AbstractContextManager[Emulator]:
+    """The emulator of `LOCALSTACK_ENDPOINT`, or one that is started in `folder`."""
+    found = emulator.given()
+    return emulator.started(folder, PORT) if found is None else contextlib.nullcontext(found)
+
+
 async def serve(folder: Path) -> None:
     """Starts all of it in `folder`, says how it is reached, and stays until it is interrupted."""
     interrupted = asyncio.Event()
@@ -40,7 +46,7 @@ async def serve(folder: Path) -> None:
     async with stores(folder / "stores") as urls:
         (folder / "deployment").mkdir()
         _say("LocalStack starts; then everything is deployed, which takes about two minutes …")
-        with emulator.started(folder, PORT) as running:
+        with running_in(folder) as running:
             context = urls | {"allowed_hosts": "127.0.0.1", "default_model": "demo:triage"}
             made = await asyncio.to_thread(deploy, running, folder / "deployment", context)
             _say(_how(made, running, context))

@@ -77,7 +77,7 @@ async def test_what_is_expected_is_the_mean_of_recorded_runs(doors):
     assert expected["executions"] == 2
     spend = expected["spend"]
     assert (spend["transitions"], spend["lambda_calls"], spend["seconds"]) == (4, {"http": 2}, 4.0)
-    assert spend["gb_seconds"] == pytest.approx(0.25 * 4)
+    assert spend["gb_seconds"] == pytest.approx(0.5 * 4)
     assert spend["events"] == (len(history(1)) + len(history(3))) / 2
 
 

@@ -64,6 +64,8 @@ class Machine:
     given: dict[str, Any]
     began: datetime
     ended: datetime | None = None
+    status: str = "SUCCEEDED"
+    """As which it ends, or has ended."""
 
 
 class Mortal:
@@ -147,11 +149,17 @@ class Cloud:
         running = sum(each.workflow_id == workflow_id for each in self.running())
         self.most[workflow_id] = max(running, self.most.get(workflow_id, 0))
 
+    async def stop(self, workflow_id: str, execution_id: str, cause: str) -> None:
+        machine = self.machines.get(execution_id)
+        if machine is not None and machine.ended is None:
+            machine.status = "ABORTED"
+            self.end(machine)
+
     async def describe(self, execution_arn: str) -> dict[str, Any]:
         machine = self.machines[execution_arn]
         given = orjson.dumps(machine.given).decode()
         times = {"startDate": machine.began, "stopDate": machine.ended}
-        return {"status": "SUCCEEDED", "input": given, "output": "1", **times}
+        return {"status": machine.status, "input": given, "output": "1", **times}
 
     def running(self) -> list[Machine]:
         return [each for each in self.machines.values() if each.ended is None]

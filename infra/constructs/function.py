@@ -31,6 +31,20 @@ HANDLERS = {
     "migrate": "functions.migrate.handler.handler",
 }
 
+_INTERFACES = [
+    f"ec2:{action}"
+    for action in (
+        "CreateNetworkInterface",
+        "DescribeNetworkInterfaces",
+        "DescribeSubnets",
+        "DeleteNetworkInterface",
+        "AssignPrivateIpAddresses",
+        "UnassignPrivateIpAddresses",
+    )
+]
+"""What AWSLambdaVPCAccessExecutionRole allows, but for logs; the CDK attaches that only to roles that it makes itself.
+Lambda needs it on every resource: https://docs.aws.amazon.com/lambda/latest/dg/configuration-vpc.html"""
+
 
 @dataclass(frozen=True, slots=True)
 class Size:
@@ -65,6 +79,8 @@ class Function(Construct):
         super().__init__(scope, name)
         self.role = iam.Role(self, "Role", assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"))
         log_group = self._log_group(environment, name)
+        if place.vpc is not None:
+            self._join_network(f"{environment.prefix}-{name}")
         self.lambda_function = lambda_.Function(
             self,
             "Function",
@@ -89,11 +105,30 @@ class Function(Construct):
             security_groups=place.security_groups or None,
         )
         log_group.grant_write(self.role)
-        self._accept(in_vpc=place.vpc is not None)
+        self._accept()
 
     def allow(self, actions: list[str], resources: list[str]) -> None:
         """Adds a statement to the function's own policy."""
         self.role.add_to_principal_policy(iam.PolicyStatement(actions=actions, resources=resources))
+
+    def _join_network(self, function_name: str) -> None:
+        """Lets Lambda put the function into the network, by the function's own role, and denies the same to its code.
+        The function's ARN is written out: its resource waits for this policy."""
+        itself = cdk.Stack.of(self).format_arn(
+            service="lambda",
+            resource="function",
+            resource_name=function_name,
+            arn_format=cdk.ArnFormat.COLON_RESOURCE_NAME,
+        )
+        self.allow(_INTERFACES, ["*"])
+        self.role.add_to_principal_policy(
+            iam.PolicyStatement(
+                effect=iam.Effect.DENY,
+                actions=_INTERFACES,
+                resources=["*"],
+                conditions={"ArnEquals": {"lambda:SourceFunctionArn": itself}},
+            )
+        )
 
     def _log_group(self, environment: Environment, name: str) -> logs.LogGroup:
         return logs.LogGroup(
@@ -104,15 +139,15 @@ class Function(Construct):
             removal_policy=cdk.RemovalPolicy.RETAIN if environment.retain else cdk.RemovalPolicy.DESTROY,
         )
 
-    def _accept(self, *, in_vpc: bool) -> None:
-        reasons = {
-            "AwsSolutions-IAM5[Resource::*]": "X-Ray has no resources to name.",
-            "AwsSolutions-L1": "Python 3.13 is what the bundles are built for.",
-        }
-        if in_vpc:
-            policy = "arn:<AWS::Partition>:iam::aws:policy/service-role/AWSLambdaVPCAccessExecutionRole"
-            reasons[f"AwsSolutions-IAM4[Policy::{policy}]"] = "It only makes and removes network interfaces."
-        accept(self, reasons)
+    def _accept(self) -> None:
+        accept(
+            self,
+            {
+                "AwsSolutions-IAM5[Resource::*]": "X-Ray has no resources to name; nor has Lambda, which makes network "
+                "interfaces.",
+                "AwsSolutions-L1": "Python 3.13 is what the bundles are built for.",
+            },
+        )
 
 
 def retention(days: int) -> logs.RetentionDays:

@@ -103,27 +103,31 @@ ENVIRONMENTS: Mapping[str, Environment] = {
 
 _MODELS = ("default_model", "openai_base_url", "model_keys_secret")
 _TEXTS = ("alarm_email", "domain_name", "certificate_arn", "database_url", "redis_url", "allowed_hosts", *_MODELS)
+_NUMBERS = ("monthly_budget_usd",)
+"""Whole ones, of 1 or more."""
 
 
 def from_context(node: Node) -> Environment:
     """The environment that the context asks for.
 
     Raises:
-        ContextInvalid: no such environment, or one that lacks what it needs.
+        ContextInvalid: no such environment, or one that lacks what it needs, or a value that is none.
     """
-    return environment(str(node.try_get_context("env")), {key: node.try_get_context(key) for key in (*_TEXTS, "code")})
+    keys = (*_TEXTS, *_NUMBERS, "code")
+    return environment(str(node.try_get_context("env")), {key: node.try_get_context(key) for key in keys})
 
 
 def environment(name: str, context: Mapping[str, Any]) -> Environment:
     """The environment `name`, with what `context` sets; `code: none` leaves the functions' code out.
 
     Raises:
-        ContextInvalid: no such environment, or one that lacks what it needs.
+        ContextInvalid: no such environment, or one that lacks what it needs, or a value that is none.
     """
     base = ENVIRONMENTS.get(name)
     if base is None:
         raise ContextInvalid(f"The context key env is '{name}'; it must be one of {', '.join(ENVIRONMENTS)}.")
     given: dict[str, Any] = {key: str(context[key]) for key in _TEXTS if context.get(key)}
+    given |= {key: _number(key, context[key]) for key in _NUMBERS if context.get(key) is not None}
     if context.get("code") == "none":
         given["bundles"] = None
     found = replace(base, **given)
@@ -134,3 +138,10 @@ def environment(name: str, context: Mapping[str, Any]) -> Environment:
     if bool(found.domain_name) != bool(found.certificate_arn):
         raise ContextInvalid("domain_name and certificate_arn go together; give both or neither.")
     return found
+
+
+def _number(key: str, value: Any) -> int:
+    """The command line gives text, a file may give a number."""
+    if not str(value).isdecimal() or int(value) < 1:
+        raise ContextInvalid(f"The context key {key} is '{value}'; it must be a whole number of 1 or more.")
+    return int(value)

@@ -10,8 +10,7 @@ import pytest
 from aws_cdk import aws_s3 as s3
 
 from infra.application import check
-from infra.config import ContextInvalid, environment
-from shared.adapters.telemetry.observed import Metric
+from infra.config import ContextInvalid, environment, from_context
 from statemachines.plan.prices import price_list
 from tests.infra.conftest import ROOT, STORES, Synthesised, as_list, statements
 
@@ -223,44 +222,17 @@ def test_the_plan_counts_the_memory_that_is_deployed(synthesised: Synthesised):
     assert planned == {name: deployed[f"millrace-{synthesised.name}-{name}"] for name in NODES}
 
 
-def test_every_alarm_tells_somebody(synthesised: Synthesised):
-    alarms = synthesised.resources("AWS::CloudWatch::Alarm")
-
-    assert len(alarms) > 20
-    assert all(alarm["AlarmActions"] for alarm in alarms)
-
-
-def measured(value: Any) -> set[tuple[str, str, str]]:
-    """Namespace, name and function of the metrics of our own in a template's resource."""
-    written = json.dumps(value).replace("\\", "").replace(" ", "")
-    found = re.findall(r'"(millrace-\w+)","(\w+)","service","(\w+)"', written)
-    stats = [each["MetricStat"]["Metric"] for each in value.get("Metrics", ()) if "MetricStat" in each]
-    return {*found, *((each["Namespace"], each["MetricName"], each["Dimensions"][0]["Value"]) for each in stats)}
-
-
-def test_dashboard_and_alarm_ask_for_the_metrics_that_functions_tell(synthesised: Synthesised):
-    namespace = f"millrace-{synthesised.name}"
-    (alarm,) = [each for each in synthesised.resources("AWS::CloudWatch::Alarm") if "Metrics" in each]
-    variables = [each["Environment"]["Variables"] for each in synthesised.resources("AWS::Lambda::Function")]
-
-    assert {each["POWERTOOLS_METRICS_NAMESPACE"] for each in variables} == {namespace}
-    assert {name for _, name, _ in measured(alarm)} < {*Metric}
-    if synthesised.name != "localstack":
-        (dashboard,) = synthesised.resources("AWS::CloudWatch::Dashboard")
-        shown = measured(dashboard)
-        assert {(space, name) for space, name, _ in shown} == {(namespace, name) for name in Metric}
-        assert {function for _, _, function in shown} < FUNCTIONS
-
-
 @pytest.mark.parametrize(
     ("name", "context", "words"),
     [
         ("staging", {}, "must be one of dev, prod, localstack"),
         ("localstack", {}, "-c database_url="),
         ("dev", {"domain_name": "example.org"}, "go together"),
+        ("dev", {"monthly_budget_usd": "a lot"}, "monthly_budget_usd is 'a lot'; it must be a whole number"),
+        ("dev", {"monthly_budget_usd": 0}, "must be a whole number of 1 or more"),
     ],
 )
-def test_a_context_that_cannot_be_deployed_says_what_to_give(name: str, context: dict[str, str], words: str):
+def test_a_context_that_cannot_be_deployed_says_what_to_give(name: str, context: dict[str, Any], words: str):
     with pytest.raises(ContextInvalid, match=words):
         environment(name, context)
 
@@ -269,3 +241,10 @@ def test_stores_given_by_context_reach_the_functions():
     found = environment("localstack", STORES)
 
     assert (found.database_url, found.redis_url) == ("postgresql://given", "redis://given")
+
+
+@pytest.mark.parametrize("dollars", ["70", 70])
+def test_a_budget_is_given_by_context_on_the_command_line_or_in_a_file(dollars: str | int):
+    app = cdk.App(context={"env": "dev", "monthly_budget_usd": dollars})
+
+    assert from_context(app.node).monthly_budget_usd == 70

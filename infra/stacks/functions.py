@@ -235,15 +235,19 @@ class FunctionsStack(cdk.Stack):
         accept_machines(bulk.role, self._environment.prefix)
 
     def _migration(self) -> None:
-        """Brings the schema up to the code on every deploy that changes the code; nothing else is invoked before."""
+        """Brings the schema up to the code on every deploy that changes the code; no other function is made or gets new
+        code before."""
         migrate = self.all["migrate"].lambda_function
-        cdk.CustomResource(
+        schema = cdk.CustomResource(
             self,
             "Schema",
             resource_type="Custom::Schema",
             service_token=migrate.function_arn,
             properties={"Code": migrate.current_version.version},
         )
+        for name, function in self.all.items():
+            if name != "migrate":
+                function.lambda_function.node.add_dependency(schema)
 
     def _machines(self) -> list[str]:
         return [self._machine(f"{self._environment.prefix}-*")]

@@ -64,7 +64,7 @@ class Place:
 
 
 class Function(Construct):
-    """`lambda_function` is the resource, `role` its own."""
+    """`lambda_function` is the resource, `role` its own; one that is `recursive` sends messages to its own queue."""
 
     def __init__(
         self,
@@ -75,6 +75,7 @@ class Function(Construct):
         size: Size,
         place: Place,
         variables: Mapping[str, str],
+        recursive: bool = False,
     ) -> None:
         super().__init__(scope, name)
         self.role = iam.Role(self, "Role", assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"))
@@ -93,6 +94,7 @@ class Function(Construct):
             memory_size=size.memory_mb,
             timeout=cdk.Duration.seconds(size.seconds),
             reserved_concurrent_executions=size.reserved,
+            recursive_loop=lambda_.RecursiveLoop.ALLOW if recursive else None,
             log_group=log_group,
             tracing=lambda_.Tracing.ACTIVE,
             environment={

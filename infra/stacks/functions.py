@@ -53,6 +53,18 @@ _INBOXES = {
 }
 _AT_ONCE = {"admit": 5}
 """Environments of a function at most: those that admit wait for one another in the database."""
+_RECURSIVE = ("admit", "schedule", "complete")
+"""Functions that send messages to their own queues, one after another for as long as it takes. Lambda would stop such a
+chain after about 16 calls: https://docs.aws.amazon.com/lambda/latest/dg/invocation-recursion.html. What ends each:
+
+    wakes    a message is sent again every quarter of an hour until its time has come, then for the next time at which
+             something may begin, a second later at the earliest; none is sent once nothing waits for a time
+    fires    a fire time that a window put off is sent again every quarter of an hour until the window opens
+    watches  an execution is looked at again until 25 minutes after its start; then its end is recorded
+
+A chain through `dispatch` calls that twice, where flow control has the request sent once more. Longer ones go through
+`complete`, half an hour a turn, while the log of one express execution after another is lost: there a stop is right.
+"""
 _STARTERS = ("api", "webhook", "tool", "event", "schedule", "poll", "bulk")
 _BATCH = {"high": 1, "normal": 10, "low": 10}
 """Start requests handed to `dispatch` at a time: one of high priority does not wait for others."""
@@ -94,6 +106,7 @@ class FunctionsStack(cdk.Stack):
                     **(self._models() if function == "agent" else {}),
                     **(self._pace() if function == "api" else {}),
                 },
+                recursive=function in _RECURSIVE,
             )
             data.allow(self.all[function].role, blobs=_BLOBS.get(function, ()), sealing=function in _SEALING)
         self._publishing()

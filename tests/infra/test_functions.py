@@ -2,9 +2,10 @@
 
 import json
 import re
+from collections.abc import Iterator
 from typing import Any
 
-from tests.infra.conftest import Synthesised, as_list
+from tests.infra.conftest import Synthesised, as_list, statements
 
 Resources = dict[str, Any]
 
@@ -40,3 +41,33 @@ def test_no_function_has_new_code_before_the_schema_is_migrated(synthesised: Syn
     assert named["migrate"] in before
     assert {*named.values()} & before == {named["migrate"]}  # else CloudFormation finds a circle
     assert schema not in before
+
+
+def test_lambda_stops_no_function_that_sends_to_its_own_queue(synthesised: Synthesised):
+    """It does after about 16 calls of one function in a chain: https://docs.aws.amazon.com/lambda/latest/dg/invocation-recursion.html."""
+    resources, named = functions(synthesised)
+    fed = {name: {queue for queue, function in sources(resources) if function == key} for name, key in named.items()}
+
+    allowed = {name for name, key in named.items() if resources[key]["Properties"].get("RecursiveLoop") == "Allow"}
+    assert allowed == {name for name, key in named.items() if fed[name] & sent_by(resources, key)}
+    assert allowed == {"admit", "schedule", "complete"}
+
+
+def sources(resources: Resources) -> Iterator[tuple[str, str]]:
+    """The queues that are event sources, each with the function."""
+    for each in resources.values():
+        if each["Type"] == "AWS::Lambda::EventSourceMapping":
+            yield json.dumps(each["Properties"]["EventSourceArn"]), each["Properties"]["FunctionName"]["Ref"]
+
+
+def sent_by(resources: Resources, function: str) -> set[str]:
+    """The queues that a function may send to."""
+    role = resources[function]["Properties"]["Role"]["Fn::GetAtt"][0]
+    return {
+        json.dumps(queue)
+        for each in resources.values()
+        if each["Type"] == "AWS::IAM::Policy" and each["Properties"]["Roles"] == [{"Ref": role}]
+        for statement in statements(each["Properties"])
+        if "sqs:SendMessage" in as_list(statement["Action"])
+        for queue in as_list(statement["Resource"])
+    }

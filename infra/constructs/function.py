@@ -7,10 +7,10 @@ import aws_cdk as cdk
 from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
-from aws_cdk import aws_logs as logs
 from constructs import Construct
 
 from infra.config import Environment
+from infra.constructs.keeping import log_group
 from infra.constructs.nag import accept
 
 HANDLERS = {
@@ -79,7 +79,7 @@ class Function(Construct):
     ) -> None:
         super().__init__(scope, name)
         self.role = iam.Role(self, "Role", assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"))
-        log_group = self._log_group(environment, name)
+        group = log_group(self, "Logs", environment, f"/aws/lambda/{environment.prefix}-{name}")
         if place.vpc is not None:
             self._join_network(f"{environment.prefix}-{name}")
         self.lambda_function = lambda_.Function(
@@ -95,7 +95,7 @@ class Function(Construct):
             timeout=cdk.Duration.seconds(size.seconds),
             reserved_concurrent_executions=size.reserved,
             recursive_loop=lambda_.RecursiveLoop.ALLOW if recursive else None,
-            log_group=log_group,
+            log_group=group,
             tracing=lambda_.Tracing.ACTIVE,
             environment={
                 **variables,
@@ -106,7 +106,7 @@ class Function(Construct):
             vpc_subnets=ec2.SubnetSelection(subnet_type=ec2.SubnetType.PRIVATE_WITH_EGRESS) if place.vpc else None,
             security_groups=place.security_groups or None,
         )
-        log_group.grant_write(self.role)
+        group.grant_write(self.role)
         self._accept()
 
     def allow(self, actions: list[str], resources: list[str]) -> None:
@@ -132,15 +132,6 @@ class Function(Construct):
             )
         )
 
-    def _log_group(self, environment: Environment, name: str) -> logs.LogGroup:
-        return logs.LogGroup(
-            self,
-            "Logs",
-            log_group_name=f"/aws/lambda/{environment.prefix}-{name}",
-            retention=retention(environment.log_days),
-            removal_policy=cdk.RemovalPolicy.RETAIN if environment.retain else cdk.RemovalPolicy.DESTROY,
-        )
-
     def _accept(self) -> None:
         accept(
             self,
@@ -150,13 +141,6 @@ class Function(Construct):
                 "AwsSolutions-L1": "Python 3.13 is what the bundles are built for.",
             },
         )
-
-
-def retention(days: int) -> logs.RetentionDays:
-    """CloudWatch's own name for a number of days."""
-    return {14: logs.RetentionDays.TWO_WEEKS, 30: logs.RetentionDays.ONE_MONTH, 90: logs.RetentionDays.THREE_MONTHS}[
-        days
-    ]
 
 
 def _code(environment: Environment, name: str) -> lambda_.Code:

@@ -5,13 +5,12 @@ import json
 import aws_cdk as cdk
 from aws_cdk import aws_apigateway as apigateway
 from aws_cdk import aws_certificatemanager as certificates
-from aws_cdk import aws_logs as logs
 from aws_cdk import aws_wafv2 as waf
 from constructs import Construct
 
 from infra.config import Environment
 from infra.constructs.firewall import firewall
-from infra.constructs.function import retention
+from infra.constructs.keeping import log_group
 from infra.constructs.nag import accept
 from infra.stacks.functions import FunctionsStack
 
@@ -90,12 +89,6 @@ class ApiStack(cdk.Stack):
         )
 
     def _stage(self, environment: Environment) -> apigateway.StageOptions:
-        access = logs.LogGroup(
-            self,
-            "Access",
-            retention=retention(environment.log_days),
-            removal_policy=cdk.RemovalPolicy.RETAIN if environment.retain else cdk.RemovalPolicy.DESTROY,
-        )
         return apigateway.StageOptions(
             stage_name=STAGE,
             throttling_rate_limit=environment.requests_per_second,
@@ -103,7 +96,7 @@ class ApiStack(cdk.Stack):
             tracing_enabled=True,
             metrics_enabled=True,
             logging_level=apigateway.MethodLoggingLevel.ERROR,
-            access_log_destination=apigateway.LogGroupLogDestination(access),
+            access_log_destination=apigateway.LogGroupLogDestination(log_group(self, "Access", environment)),
             access_log_format=apigateway.AccessLogFormat.json_with_standard_fields(
                 caller=False,
                 http_method=True,

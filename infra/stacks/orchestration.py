@@ -7,12 +7,13 @@ from aws_cdk import aws_logs as logs
 from constructs import Construct
 
 from infra.config import Environment
-from infra.constructs.function import retention
+from infra.constructs.keeping import log_group
 from infra.constructs.nag import accept, accept_machines
 from infra.constructs.repeating import repeating
 from infra.stacks.functions import NODES, FunctionsStack
 from infra.stacks.messaging import MessagingStack
 
+_LOGS = "/aws/vendedlogs/states/"
 _LOG_DELIVERY = [
     f"logs:{action}"
     for action in (
@@ -46,8 +47,8 @@ class OrchestrationStack(cdk.Stack):
         messaging: MessagingStack,
     ) -> None:
         super().__init__(scope, name)
-        group = self._log_group("Machines", environment.prefix, environment)
-        self._histories(functions, self._log_group("Express", f"{environment.prefix}-express", environment))
+        group = log_group(self, "Machines", environment, f"{_LOGS}{environment.prefix}")
+        self._histories(functions, log_group(self, "Express", environment, f"{_LOGS}{environment.prefix}-express"))
         self.repeating = {
             name: repeating(
                 self,
@@ -92,15 +93,6 @@ class OrchestrationStack(cdk.Stack):
             ([*_LOG_DELIVERY, *_TRACES], ["*"]),
         ]
         return [iam.PolicyStatement(actions=actions, resources=resources) for actions, resources in allowed]
-
-    def _log_group(self, construct: str, name: str, environment: Environment) -> logs.LogGroup:
-        return logs.LogGroup(
-            self,
-            construct,
-            log_group_name=f"/aws/vendedlogs/states/{name}",
-            retention=retention(environment.log_days),
-            removal_policy=cdk.RemovalPolicy.RETAIN if environment.retain else cdk.RemovalPolicy.DESTROY,
-        )
 
     def _histories(self, functions: FunctionsStack, express: logs.LogGroup) -> None:
         """Hands the log of EXPRESS machines to `complete`, all of it: it is the history of their executions."""

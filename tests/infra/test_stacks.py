@@ -210,9 +210,27 @@ def test_an_idle_dev_database_pauses_and_production_keeps_what_it_has(synthesise
     lowest = {"dev": [0], "prod": [0.5], "localstack": []}[synthesised.name]
 
     assert [cluster["ServerlessV2ScalingConfiguration"]["MinCapacity"] for cluster in clusters] == lowest
-    kept = {"prod": "Retain"}.get(synthesised.name, "Delete")
-    buckets = [r for r in synthesised.templates["data"]["Resources"].values() if r["Type"] == "AWS::S3::Bucket"]
-    assert [bucket["DeletionPolicy"] for bucket in buckets] == [kept]
+
+
+def test_production_keeps_all_but_what_a_failed_deploy_made_and_elsewhere_nothing_stays(synthesised: Synthesised):
+    """What stays of a failed deploy would have the name that the next one needs."""
+    kinds = ("AWS::S3::Bucket", "AWS::Logs::LogGroup", "AWS::KMS::Key", "AWS::SecretsManager::Secret")
+    kept = {
+        (each["Type"], each["DeletionPolicy"], each["UpdateReplacePolicy"])
+        for template in synthesised.templates.values()
+        for name, each in template["Resources"].items()
+        if each["Type"] in kinds and "DatabaseSecret" not in name  # which is no good without its database
+    }
+
+    policies = ("RetainExceptOnCreate", "Retain") if synthesised.name == "prod" else ("Delete", "Delete")
+    assert kept == {(kind, *policies) for kind in kinds}
+
+
+def test_every_log_is_forgotten_after_the_days_of_the_environment(synthesised: Synthesised):
+    groups = synthesised.resources("AWS::Logs::LogGroup")
+
+    assert len(groups) == len(FUNCTIONS) + (3 if synthesised.name == "localstack" else 4)  # machines, API, network
+    assert {each["RetentionInDays"] for each in groups} == {90 if synthesised.name == "prod" else 30}
 
 
 def test_the_plan_counts_the_memory_that_is_deployed(synthesised: Synthesised):

@@ -92,6 +92,27 @@ def test_machines_invoke_the_node_functions_and_no_other(synthesised: Synthesise
     assert sorted(name for arn in invoked for name in NODES if name in json.dumps(arn)) == list(NODES)
 
 
+def test_machines_may_do_what_compiled_states_ask_for_and_their_boundary_is_no_wider(synthesised: Synthesised):
+    """Redriving an execution redrives the iterations of its distributed maps, in the role's name."""
+    (role,) = [r for r in synthesised.resources("AWS::IAM::Role", "orchestration") if "RoleName" in r]
+    (boundary,) = synthesised.resources("AWS::IAM::ManagedPolicy", "orchestration")
+    (policy,) = role["Policies"]
+    named = {
+        action: json.dumps(each["Resource"])
+        for each in statements(policy)
+        for action in as_list(each["Action"])
+        if each["Resource"] != "*"
+    }
+
+    assert statements(policy) == statements(boundary)
+    assert f":execution:millrace-{synthesised.name}-*/*" in named.pop("states:RedriveExecution")
+    assert {*named} == {
+        "lambda:InvokeFunction",
+        *(f"states:{verb}Execution" for verb in ("Start", "Describe", "Stop")),
+        *(f"events:{action}" for action in ("PutTargets", "PutRule", "DescribeRule")),
+    }
+
+
 @pytest.mark.parametrize(("name", "function"), [("bulk", "bulk"), ("replay", "event")])
 def test_a_machine_that_repeats_a_function_may_do_that_and_hand_over_to_itself(
     synthesised: Synthesised, name: str, function: str

@@ -44,7 +44,7 @@ class ApiStack(cdk.Stack):
         )
         api = apigateway.LambdaIntegration(functions.all["api"].lambda_function)
         webhook = apigateway.LambdaIntegration(functions.all["webhook"].lambda_function)
-        self.rest.root.add_method("GET", api)
+        self.rest.root.add_method("ANY", api)  # else the proxy makes one that answers by itself, with 500
         self.rest.root.add_proxy(default_integration=api)
         self._signed_in(api)
         hook = self.rest.root.add_resource("webhooks").add_resource("{path}")

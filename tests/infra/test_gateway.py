@@ -24,6 +24,14 @@ def test_what_is_no_text_reaches_functions_as_it_is(synthesised: Synthesised):
     assert rest["BinaryMediaTypes"] == ["*/*"]
 
 
+def test_every_request_reaches_a_function_and_none_is_answered_by_a_mock(synthesised: Synthesised):
+    methods = synthesised.resources("AWS::ApiGateway::Method", "api")
+    root = [each["HttpMethod"] for each in methods if "Fn::GetAtt" in each["ResourceId"]]
+
+    assert root == ["ANY"]
+    assert {each["Integration"]["Type"] for each in methods} == {"AWS_PROXY"}
+
+
 def rules_of(synthesised: Synthesised) -> dict[str, Any]:
     (acl,) = synthesised.resources("AWS::WAFv2::WebACL", "api")
     return {each["Name"]: each for each in acl["Rules"]}

@@ -27,7 +27,7 @@ _WITHOUT_CREDENTIALS = {
 
 
 class ApiStack(cdk.Stack):
-    """`rest` is the API; the output `Url` is where it answers."""
+    """`rest` is the API; the output `Url` is where it answers, `DomainTarget` what a name of one's own leads to."""
 
     def __init__(self, scope: Construct, name: str, *, environment: Environment, functions: FunctionsStack) -> None:
         super().__init__(scope, name)
@@ -55,6 +55,8 @@ class ApiStack(cdk.Stack):
         else:
             accept(self.rest, {"AwsSolutions-APIG3": "The emulator has no firewall."})
         cdk.CfnOutput(self, "Url", value=self.rest.url)
+        if self.rest.domain_name is not None:
+            cdk.CfnOutput(self, "DomainTarget", value=self.rest.domain_name.domain_name_alias_domain_name)
         accept(
             self.rest,
             {

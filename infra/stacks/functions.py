@@ -1,5 +1,7 @@
 """Every Lambda, what it may do, and the queues that invoke it by themselves."""
 
+from dataclasses import asdict
+
 import aws_cdk as cdk
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda_destinations as lambda_destinations
@@ -51,8 +53,6 @@ _INBOXES = {
     "wakes": "admit",
     "housekeeping": "housekeeping",
 }
-_AT_ONCE = {"admit": 5}
-"""Environments of a function at most: those that admit wait for one another in the database."""
 _RECURSIVE = ("admit", "schedule", "complete")
 """Functions that send messages to their own queues, one after another for as long as it takes. Lambda would stop such a
 chain after about 16 calls: https://docs.aws.amazon.com/lambda/latest/dg/invocation-recursion.html. What ends each:
@@ -117,8 +117,10 @@ class FunctionsStack(cdk.Stack):
         self._migration()
 
     def _size(self, function: str, size: Size) -> Size:
-        reserved = self._environment.node_concurrency if function in NODES else None
-        return Size(size.memory_mb, size.seconds, reserved)
+        given = self._environment
+        reserved = {"api": given.api_concurrency, "webhook": given.webhook_concurrency}
+        reserved |= dict.fromkeys(NODES, given.node_concurrency)
+        return Size(size.memory_mb, size.seconds, reserved.get(function))
 
     def _variables(self) -> dict[str, str]:
         prefix = self._environment.prefix
@@ -196,11 +198,17 @@ class FunctionsStack(cdk.Stack):
             accept_machines(function.role, self._environment.prefix)
 
     def _queues(self, messaging: MessagingStack) -> None:
+        at_once = asdict(self._environment.at_once)
         for priority, queue in messaging.queues.items():
             for sender in (*_STARTERS, "admit"):
                 self.all[sender].allow(["sqs:SendMessage"], [queue.queue_arn])
             self.all["dispatch"].lambda_function.add_event_source(
-                SqsEventSource(queue, batch_size=_BATCH[priority], report_batch_item_failures=True)
+                SqsEventSource(
+                    queue,
+                    batch_size=_BATCH[priority],
+                    report_batch_item_failures=True,
+                    max_concurrency=at_once[priority],
+                )
             )
 
         for inbox, function in _INBOXES.items():
@@ -210,7 +218,7 @@ class FunctionsStack(cdk.Stack):
                     messaging.inboxes[inbox],
                     batch_size=size,
                     report_batch_item_failures=True,
-                    max_concurrency=_AT_ONCE.get(function),
+                    max_concurrency=at_once[inbox],
                 )
             )
         for waker in (*_STARTERS, "dispatch", "complete", "admit"):

@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 from tests.infra.conftest import Synthesised, as_list, statements
@@ -51,6 +52,34 @@ def test_lambda_stops_no_function_that_sends_to_its_own_queue(synthesised: Synth
     allowed = {name for name, key in named.items() if resources[key]["Properties"].get("RecursiveLoop") == "Allow"}
     assert allowed == {name for name, key in named.items() if fed[name] & sent_by(resources, key)}
     assert allowed == {"admit", "schedule", "complete"}
+
+
+def test_no_queue_takes_the_concurrency_that_those_who_ask_the_api_need(synthesised: Synthesised):
+    resources, _ = functions(synthesised)
+    mappings = [each["Properties"] for each in resources.values() if each["Type"] == "AWS::Lambda::EventSourceMapping"]
+    limits = [each["ScalingConfig"]["MaximumConcurrency"] for each in mappings]
+
+    assert len(limits) == 10
+    assert min(limits) >= 2  # what Lambda takes
+    assert sum(limits) <= (200 if synthesised.name == "prod" else 50)  # of 1,000
+
+
+def test_nothing_is_reserved_unless_asked_for_since_a_new_account_has_nothing_to_spare(
+    synthesised: Synthesised, tmp_path: Path
+):
+    asked = {"api_concurrency": "20", "webhook_concurrency": "30", "node_concurrency": "40"}
+
+    assert reserved(synthesised) == {}
+    if synthesised.name == "prod":
+        nodes = dict.fromkeys(("agent", "approval", "http", "tool"), 40)
+        assert reserved(Synthesised("prod", tmp_path, asked)) == {"api": 20, "webhook": 30, **nodes}
+
+
+def reserved(made: Synthesised) -> dict[str, int]:
+    """By function, how many of it run at once, and of no other in their place."""
+    resources, named = functions(made)
+    given = {name: resources[key]["Properties"].get("ReservedConcurrentExecutions") for name, key in named.items()}
+    return {name: number for name, number in given.items() if number is not None}
 
 
 def sources(resources: Resources) -> Iterator[tuple[str, str]]:

@@ -77,7 +77,7 @@ diff: bundles infra/node_modules/.ready ## what make deploy would change (ENV=de
 	@$(CDK) diff -c env=$(ENV) $(CONTEXT)
 
 deploy: bundles infra/node_modules/.ready ## deploy an environment (ENV=dev, CONTEXT="-c key=value …")
-	@$(CDK) bootstrap --quiet -c env=$(ENV) $(CONTEXT)
+	@$(CDK) bootstrap -c env=$(ENV) $(CONTEXT)
 	@$(CDK) deploy --all --require-approval never -c env=$(ENV) $(CONTEXT)
 
 destroy: $(VENV)/.infra infra/node_modules/.ready ## remove an environment (ENV=dev); what prod keeps stays

@@ -25,9 +25,7 @@ def compose(app: cdk.App, environment: Environment) -> dict[str, cdk.Stack]:
     functions = FunctionsStack(
         app, f"{at}-functions", environment=environment, place=place, data=data, messaging=messaging
     )
-    orchestration = OrchestrationStack(
-        app, f"{at}-orchestration", environment=environment, functions=functions, messaging=messaging
-    )
+    orchestration = OrchestrationStack(app, f"{at}-orchestration", environment=environment, functions=functions)
     api = ApiStack(app, f"{at}-api", environment=environment, functions=functions)
     observability = ObservabilityStack(
         app,

@@ -18,6 +18,29 @@ class ContextInvalid(Exception):
 
 
 @dataclass(frozen=True, slots=True)
+class AtOnce:
+    """How many calls of its function each queue may have under way, from 2 to 1,000. What has no turn yet waits in the
+    queue, so that a bulk run takes neither the account's concurrency from those who ask the API, nor the database's
+    connections. A call takes a batch of ten, but for `high` and `polls`, which take one.
+
+    Source: https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-scaling.html
+    """
+
+    high: int = 5
+    normal: int = 5
+    low: int = 2
+    events: int = 5
+    ends: int = 5
+    watches: int = 2
+    fires: int = 5
+    polls: int = 10
+    """A slow source keeps a call for up to two minutes."""
+    wakes: int = 5
+    """No more anywhere: those that admit wait for one another in the database."""
+    housekeeping: int = 2
+
+
+@dataclass(frozen=True, slots=True)
 class Environment:
     """One deployment of the whole product."""
 
@@ -42,8 +65,13 @@ class Environment:
     burst: int = 100
     requests_per_ip: int = 2_000
     """In five minutes; the web application firewall blocks an address above that."""
+    at_once: AtOnce = AtOnce()
     node_concurrency: int | None = None
     """Reserved concurrency of each node function; None leaves it to the account."""
+    api_concurrency: int | None = None
+    """The same of `api`, and below of `webhook`: nobody else takes these, and they get no more. A new account has ten,
+    and reserving any of them fails the deploy."""
+    webhook_concurrency: int | None = None
     publish_burst: int = 80
     """Publications at once; Step Functions takes a hundred calls of each operation, of which others get a fifth."""
     publish_per_second: float = 1
@@ -86,6 +114,8 @@ ENVIRONMENTS: Mapping[str, Environment] = {
         requests_per_second=500,
         burst=1_000,
         monthly_budget_usd=500,
+        # If a batch of ten takes half a second, twenty calls start 400 executions a second: Step Functions takes 300.
+        at_once=AtOnce(high=20, normal=20, low=10, events=20, ends=20, watches=5, fires=10, polls=50),
     ),
     # LocalStack emulates neither RDS, ElastiCache, WAF nor CloudFront, and no NAT.
     "localstack": Environment(
@@ -103,27 +133,31 @@ ENVIRONMENTS: Mapping[str, Environment] = {
 
 _MODELS = ("default_model", "openai_base_url", "model_keys_secret")
 _TEXTS = ("alarm_email", "domain_name", "certificate_arn", "database_url", "redis_url", "allowed_hosts", *_MODELS)
+_NUMBERS = ("monthly_budget_usd", "node_concurrency", "api_concurrency", "webhook_concurrency")
+"""Whole ones, of 1 or more."""
 
 
 def from_context(node: Node) -> Environment:
     """The environment that the context asks for.
 
     Raises:
-        ContextInvalid: no such environment, or one that lacks what it needs.
+        ContextInvalid: no such environment, or one that lacks what it needs, or a value that is none.
     """
-    return environment(str(node.try_get_context("env")), {key: node.try_get_context(key) for key in (*_TEXTS, "code")})
+    keys = (*_TEXTS, *_NUMBERS, "code")
+    return environment(str(node.try_get_context("env")), {key: node.try_get_context(key) for key in keys})
 
 
 def environment(name: str, context: Mapping[str, Any]) -> Environment:
     """The environment `name`, with what `context` sets; `code: none` leaves the functions' code out.
 
     Raises:
-        ContextInvalid: no such environment, or one that lacks what it needs.
+        ContextInvalid: no such environment, or one that lacks what it needs, or a value that is none.
     """
     base = ENVIRONMENTS.get(name)
     if base is None:
         raise ContextInvalid(f"The context key env is '{name}'; it must be one of {', '.join(ENVIRONMENTS)}.")
     given: dict[str, Any] = {key: str(context[key]) for key in _TEXTS if context.get(key)}
+    given |= {key: _number(key, context[key]) for key in _NUMBERS if context.get(key) is not None}
     if context.get("code") == "none":
         given["bundles"] = None
     found = replace(base, **given)
@@ -134,3 +168,10 @@ def environment(name: str, context: Mapping[str, Any]) -> Environment:
     if bool(found.domain_name) != bool(found.certificate_arn):
         raise ContextInvalid("domain_name and certificate_arn go together; give both or neither.")
     return found
+
+
+def _number(key: str, value: Any) -> int:
+    """The command line gives text, a file may give a number."""
+    if not str(value).isdecimal() or int(value) < 1:
+        raise ContextInvalid(f"The context key {key} is '{value}'; it must be a whole number of 1 or more.")
+    return int(value)

@@ -7,10 +7,10 @@ import aws_cdk as cdk
 from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
-from aws_cdk import aws_logs as logs
 from constructs import Construct
 
 from infra.config import Environment
+from infra.constructs.keeping import log_group
 from infra.constructs.nag import accept
 
 HANDLERS = {
@@ -31,6 +31,20 @@ HANDLERS = {
     "migrate": "functions.migrate.handler.handler",
 }
 
+_INTERFACES = [
+    f"ec2:{action}"
+    for action in (
+        "CreateNetworkInterface",
+        "DescribeNetworkInterfaces",
+        "DescribeSubnets",
+        "DeleteNetworkInterface",
+        "AssignPrivateIpAddresses",
+        "UnassignPrivateIpAddresses",
+    )
+]
+"""What AWSLambdaVPCAccessExecutionRole allows, but for logs; the CDK attaches that only to roles that it makes itself.
+Lambda needs it on every resource: https://docs.aws.amazon.com/lambda/latest/dg/configuration-vpc.html"""
+
 
 @dataclass(frozen=True, slots=True)
 class Size:
@@ -50,7 +64,7 @@ class Place:
 
 
 class Function(Construct):
-    """`lambda_function` is the resource, `role` its own."""
+    """`lambda_function` is the resource, `role` its own; one that is `recursive` sends messages to its own queue."""
 
     def __init__(
         self,
@@ -61,10 +75,13 @@ class Function(Construct):
         size: Size,
         place: Place,
         variables: Mapping[str, str],
+        recursive: bool = False,
     ) -> None:
         super().__init__(scope, name)
         self.role = iam.Role(self, "Role", assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"))
-        log_group = self._log_group(environment, name)
+        group = log_group(self, "Logs", environment, f"/aws/lambda/{environment.prefix}-{name}")
+        if place.vpc is not None:
+            self._join_network(f"{environment.prefix}-{name}")
         self.lambda_function = lambda_.Function(
             self,
             "Function",
@@ -77,7 +94,8 @@ class Function(Construct):
             memory_size=size.memory_mb,
             timeout=cdk.Duration.seconds(size.seconds),
             reserved_concurrent_executions=size.reserved,
-            log_group=log_group,
+            recursive_loop=lambda_.RecursiveLoop.ALLOW if recursive else None,
+            log_group=group,
             tracing=lambda_.Tracing.ACTIVE,
             environment={
                 **variables,
@@ -88,38 +106,41 @@ class Function(Construct):
             vpc_subnets=ec2.SubnetSelection(subnet_type=ec2.SubnetType.PRIVATE_WITH_EGRESS) if place.vpc else None,
             security_groups=place.security_groups or None,
         )
-        log_group.grant_write(self.role)
-        self._accept(in_vpc=place.vpc is not None)
+        group.grant_write(self.role)
+        self._accept()
 
     def allow(self, actions: list[str], resources: list[str]) -> None:
         """Adds a statement to the function's own policy."""
         self.role.add_to_principal_policy(iam.PolicyStatement(actions=actions, resources=resources))
 
-    def _log_group(self, environment: Environment, name: str) -> logs.LogGroup:
-        return logs.LogGroup(
-            self,
-            "Logs",
-            log_group_name=f"/aws/lambda/{environment.prefix}-{name}",
-            retention=retention(environment.log_days),
-            removal_policy=cdk.RemovalPolicy.RETAIN if environment.retain else cdk.RemovalPolicy.DESTROY,
+    def _join_network(self, function_name: str) -> None:
+        """Lets Lambda put the function into the network, by the function's own role, and denies the same to its code.
+        The function's ARN is written out: its resource waits for this policy."""
+        itself = cdk.Stack.of(self).format_arn(
+            service="lambda",
+            resource="function",
+            resource_name=function_name,
+            arn_format=cdk.ArnFormat.COLON_RESOURCE_NAME,
+        )
+        self.allow(_INTERFACES, ["*"])
+        self.role.add_to_principal_policy(
+            iam.PolicyStatement(
+                effect=iam.Effect.DENY,
+                actions=_INTERFACES,
+                resources=["*"],
+                conditions={"ArnEquals": {"lambda:SourceFunctionArn": itself}},
+            )
         )
 
-    def _accept(self, *, in_vpc: bool) -> None:
-        reasons = {
-            "AwsSolutions-IAM5[Resource::*]": "X-Ray has no resources to name.",
-            "AwsSolutions-L1": "Python 3.13 is what the bundles are built for.",
-        }
-        if in_vpc:
-            policy = "arn:<AWS::Partition>:iam::aws:policy/service-role/AWSLambdaVPCAccessExecutionRole"
-            reasons[f"AwsSolutions-IAM4[Policy::{policy}]"] = "It only makes and removes network interfaces."
-        accept(self, reasons)
-
-
-def retention(days: int) -> logs.RetentionDays:
-    """CloudWatch's own name for a number of days."""
-    return {14: logs.RetentionDays.TWO_WEEKS, 30: logs.RetentionDays.ONE_MONTH, 90: logs.RetentionDays.THREE_MONTHS}[
-        days
-    ]
+    def _accept(self) -> None:
+        accept(
+            self,
+            {
+                "AwsSolutions-IAM5[Resource::*]": "X-Ray has no resources to name; nor has Lambda, which makes network "
+                "interfaces.",
+                "AwsSolutions-L1": "Python 3.13 is what the bundles are built for.",
+            },
+        )
 
 
 def _code(environment: Environment, name: str) -> lambda_.Code:

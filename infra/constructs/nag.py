@@ -13,12 +13,13 @@ def accept(construct: IConstruct, reasons: Mapping[str, str]) -> None:
 
 
 def accept_machines(construct: IConstruct, prefix: str) -> None:
-    """Accepts statements about all machines of the deployment and their executions, by the prefix of their names."""
+    """Accepts statements about all machines of the deployment, their executions, and the iterations of distributed maps
+    in these, by the prefix of their names."""
     arn = "arn:<AWS::Partition>:states:<AWS::Region>:<AWS::AccountId>"
     accept(
         construct,
         {
-            f"AwsSolutions-IAM5[Resource::{arn}:{kind}:{prefix}-*]": "Publishing a workflow makes its machine."
-            for kind in ("stateMachine", "execution")
+            f"AwsSolutions-IAM5[Resource::{arn}:{named}]": "Publishing a workflow makes its machine."
+            for named in (f"stateMachine:{prefix}-*", f"execution:{prefix}-*", f"execution:{prefix}-*/*")
         },
     )

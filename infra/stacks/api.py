@@ -5,13 +5,12 @@ import json
 import aws_cdk as cdk
 from aws_cdk import aws_apigateway as apigateway
 from aws_cdk import aws_certificatemanager as certificates
-from aws_cdk import aws_logs as logs
 from aws_cdk import aws_wafv2 as waf
 from constructs import Construct
 
 from infra.config import Environment
 from infra.constructs.firewall import firewall
-from infra.constructs.function import retention
+from infra.constructs.keeping import log_group
 from infra.constructs.nag import accept
 from infra.stacks.functions import FunctionsStack
 
@@ -28,7 +27,7 @@ _WITHOUT_CREDENTIALS = {
 
 
 class ApiStack(cdk.Stack):
-    """`rest` is the API; the output `Url` is where it answers."""
+    """`rest` is the API; the output `Url` is where it answers, `DomainTarget` what a name of one's own leads to."""
 
     def __init__(self, scope: Construct, name: str, *, environment: Environment, functions: FunctionsStack) -> None:
         super().__init__(scope, name)
@@ -45,7 +44,7 @@ class ApiStack(cdk.Stack):
         )
         api = apigateway.LambdaIntegration(functions.all["api"].lambda_function)
         webhook = apigateway.LambdaIntegration(functions.all["webhook"].lambda_function)
-        self.rest.root.add_method("GET", api)
+        self.rest.root.add_method("ANY", api)  # else the proxy makes one that answers by itself, with 500
         self.rest.root.add_proxy(default_integration=api)
         self._signed_in(api)
         hook = self.rest.root.add_resource("webhooks").add_resource("{path}")
@@ -56,6 +55,8 @@ class ApiStack(cdk.Stack):
         else:
             accept(self.rest, {"AwsSolutions-APIG3": "The emulator has no firewall."})
         cdk.CfnOutput(self, "Url", value=self.rest.url)
+        if self.rest.domain_name is not None:
+            cdk.CfnOutput(self, "DomainTarget", value=self.rest.domain_name.domain_name_alias_domain_name)
         accept(
             self.rest,
             {
@@ -90,12 +91,6 @@ class ApiStack(cdk.Stack):
         )
 
     def _stage(self, environment: Environment) -> apigateway.StageOptions:
-        access = logs.LogGroup(
-            self,
-            "Access",
-            retention=retention(environment.log_days),
-            removal_policy=cdk.RemovalPolicy.RETAIN if environment.retain else cdk.RemovalPolicy.DESTROY,
-        )
         return apigateway.StageOptions(
             stage_name=STAGE,
             throttling_rate_limit=environment.requests_per_second,
@@ -103,7 +98,7 @@ class ApiStack(cdk.Stack):
             tracing_enabled=True,
             metrics_enabled=True,
             logging_level=apigateway.MethodLoggingLevel.ERROR,
-            access_log_destination=apigateway.LogGroupLogDestination(access),
+            access_log_destination=apigateway.LogGroupLogDestination(log_group(self, "Access", environment)),
             access_log_format=apigateway.AccessLogFormat.json_with_standard_fields(
                 caller=False,
                 http_method=True,

@@ -7,6 +7,7 @@ from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
 from infra.config import Environment
+from infra.constructs.keeping import removal
 from infra.constructs.nag import accept
 
 
@@ -21,7 +22,7 @@ class ConsoleStack(cdk.Stack):
             encryption=s3.BucketEncryption.S3_MANAGED,
             block_public_access=s3.BlockPublicAccess.BLOCK_ALL,
             enforce_ssl=True,
-            removal_policy=cdk.RemovalPolicy.RETAIN if environment.retain else cdk.RemovalPolicy.DESTROY,
+            removal_policy=removal(environment),
         )
         accept(content, {"AwsSolutions-S1": "It holds what everybody may download."})
         distribution = cloudfront.Distribution(

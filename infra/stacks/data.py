@@ -13,6 +13,7 @@ from aws_cdk import aws_secretsmanager as secretsmanager
 from constructs import Construct
 
 from infra.config import Environment
+from infra.constructs.keeping import removal
 from infra.constructs.nag import accept
 from infra.stacks.network import NetworkStack
 
@@ -28,7 +29,7 @@ class DataStack(cdk.Stack):
 
     def __init__(self, scope: Construct, name: str, *, environment: Environment, network: NetworkStack | None) -> None:
         super().__init__(scope, name)
-        keep = cdk.RemovalPolicy.RETAIN if environment.retain else cdk.RemovalPolicy.DESTROY
+        keep = removal(environment)
         self.key = kms.Key(self, "Key", enable_key_rotation=True, removal_policy=keep)
         self._prefix = environment.prefix
         self._blobs_name = f"{environment.prefix}-blobs-{self.account}-{self.region}"

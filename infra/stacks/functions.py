@@ -1,5 +1,7 @@
 """Every Lambda, what it may do, and the queues that invoke it by themselves."""
 
+from dataclasses import asdict
+
 import aws_cdk as cdk
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda_destinations as lambda_destinations
@@ -51,8 +53,18 @@ _INBOXES = {
     "wakes": "admit",
     "housekeeping": "housekeeping",
 }
-_AT_ONCE = {"admit": 5}
-"""Environments of a function at most: those that admit wait for one another in the database."""
+_RECURSIVE = ("admit", "schedule", "complete")
+"""Functions that send messages to their own queues, one after another for as long as it takes. Lambda would stop such a
+chain after about 16 calls: https://docs.aws.amazon.com/lambda/latest/dg/invocation-recursion.html. What ends each:
+
+    wakes    a message is sent again every quarter of an hour until its time has come, then for the next time at which
+             something may begin, a second later at the earliest; none is sent once nothing waits for a time
+    fires    a fire time that a window put off is sent again every quarter of an hour until the window opens
+    watches  an execution is looked at again until 25 minutes after its start; then its end is recorded
+
+A chain through `dispatch` calls that twice, where flow control has the request sent once more. Longer ones go through
+`complete`, half an hour a turn, while the log of one express execution after another is lost: there a stop is right.
+"""
 _STARTERS = ("api", "webhook", "tool", "event", "schedule", "poll", "bulk")
 _BATCH = {"high": 1, "normal": 10, "low": 10}
 """Start requests handed to `dispatch` at a time: one of high priority does not wait for others."""
@@ -94,6 +106,7 @@ class FunctionsStack(cdk.Stack):
                     **(self._models() if function == "agent" else {}),
                     **(self._pace() if function == "api" else {}),
                 },
+                recursive=function in _RECURSIVE,
             )
             data.allow(self.all[function].role, blobs=_BLOBS.get(function, ()), sealing=function in _SEALING)
         self._publishing()
@@ -104,8 +117,10 @@ class FunctionsStack(cdk.Stack):
         self._migration()
 
     def _size(self, function: str, size: Size) -> Size:
-        reserved = self._environment.node_concurrency if function in NODES else None
-        return Size(size.memory_mb, size.seconds, reserved)
+        given = self._environment
+        reserved = {"api": given.api_concurrency, "webhook": given.webhook_concurrency}
+        reserved |= dict.fromkeys(NODES, given.node_concurrency)
+        return Size(size.memory_mb, size.seconds, reserved.get(function))
 
     def _variables(self) -> dict[str, str]:
         prefix = self._environment.prefix
@@ -184,11 +199,17 @@ class FunctionsStack(cdk.Stack):
             accept_machines(function.role, self._environment.prefix)
 
     def _queues(self, messaging: MessagingStack) -> None:
+        at_once = asdict(self._environment.at_once)
         for priority, queue in messaging.queues.items():
             for sender in (*_STARTERS, "admit"):
                 self.all[sender].allow(["sqs:SendMessage"], [queue.queue_arn])
             self.all["dispatch"].lambda_function.add_event_source(
-                SqsEventSource(queue, batch_size=_BATCH[priority], report_batch_item_failures=True)
+                SqsEventSource(
+                    queue,
+                    batch_size=_BATCH[priority],
+                    report_batch_item_failures=True,
+                    max_concurrency=at_once[priority],
+                )
             )
 
         for inbox, function in _INBOXES.items():
@@ -198,7 +219,7 @@ class FunctionsStack(cdk.Stack):
                     messaging.inboxes[inbox],
                     batch_size=size,
                     report_batch_item_failures=True,
-                    max_concurrency=_AT_ONCE.get(function),
+                    max_concurrency=at_once[inbox],
                 )
             )
         for waker in (*_STARTERS, "dispatch", "complete", "admit"):
@@ -236,15 +257,19 @@ class FunctionsStack(cdk.Stack):
         accept_machines(bulk.role, self._environment.prefix)
 
     def _migration(self) -> None:
-        """Brings the schema up to the code on every deploy that changes the code; nothing else is invoked before."""
+        """Brings the schema up to the code on every deploy that changes the code; no other function is made or gets new
+        code before."""
         migrate = self.all["migrate"].lambda_function
-        cdk.CustomResource(
+        schema = cdk.CustomResource(
             self,
             "Schema",
             resource_type="Custom::Schema",
             service_token=migrate.function_arn,
             properties={"Code": migrate.current_version.version},
         )
+        for name, function in self.all.items():
+            if name != "migrate":
+                function.lambda_function.node.add_dependency(schema)
 
     def _machines(self) -> list[str]:
         return [self._machine(f"{self._environment.prefix}-*")]

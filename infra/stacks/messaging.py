@@ -23,6 +23,7 @@ whether something may begin, what nobody asks for."""
 DISPATCH_SECONDS = 30
 """How long `dispatch` may take for a batch; AWS asks for six times that before a message shows up again."""
 _ENDS = ["SUCCEEDED", "FAILED", "TIMED_OUT", "ABORTED"]
+_EVERYTHING = events.EventPattern(source=events.Match.prefix(""))
 TRIES = 20
 """With the pauses of shared/adapters/aws/batches.py, three hours without a database."""
 
@@ -43,7 +44,7 @@ class MessagingStack(cdk.Stack):
         self.bus = events.EventBus(self, "Bus", event_bus_name=environment.prefix)
         self.bus.archive(
             "Archive",
-            event_pattern=events.EventPattern(source=events.Match.prefix("millrace")),
+            event_pattern=_EVERYTHING,
             retention=cdk.Duration.days(environment.archive_days),
         )
         self._rules(environment)
@@ -76,7 +77,6 @@ class MessagingStack(cdk.Stack):
         return role
 
     def _rules(self, environment: Environment) -> None:
-        everything = events.EventPattern(source=events.Match.prefix(""))
         machines = self.format_arn(
             service="states",
             resource="stateMachine",
@@ -92,7 +92,7 @@ class MessagingStack(cdk.Stack):
             self,
             "Every",
             event_bus=self.bus,
-            event_pattern=everything,
+            event_pattern=_EVERYTHING,
             targets=[targets.SqsQueue(self.inboxes["events"])],
         )
         events.Rule(self, "Ended", event_pattern=ends, targets=[targets.SqsQueue(self.inboxes["ends"])])

@@ -6,6 +6,7 @@ from constructs import Construct
 
 from infra.config import Environment
 from infra.constructs.function import Place
+from infra.constructs.keeping import log_group
 from infra.constructs.nag import accept
 
 _ENDPOINTS = {
@@ -25,7 +26,12 @@ class NetworkStack(cdk.Stack):
             "Vpc",
             max_azs=2,
             nat_gateways=environment.nat_gateways,
-            flow_logs={"Flows": ec2.FlowLogOptions(traffic_type=ec2.FlowLogTrafficType.REJECT)},
+            flow_logs={
+                "Flows": ec2.FlowLogOptions(
+                    destination=ec2.FlowLogDestination.to_cloud_watch_logs(log_group(self, "Refused", environment)),
+                    traffic_type=ec2.FlowLogTrafficType.REJECT,
+                )
+            },
         )
         self.vpc.add_gateway_endpoint("Blobs", service=ec2.GatewayVpcEndpointAwsService.S3)
         self.functions = ec2.SecurityGroup(self, "Functions", vpc=self.vpc, description="Functions: out only")

@@ -4,6 +4,7 @@ import aws_cdk as cdk
 from aws_cdk import aws_budgets as budgets
 from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_cloudwatch_actions as actions
+from aws_cdk import aws_iam as iam
 from aws_cdk import aws_sns as sns
 from aws_cdk import aws_sns_subscriptions as subscriptions
 from constructs import Construct
@@ -16,12 +17,13 @@ from infra.stacks.orchestration import OrchestrationStack
 
 _FIVE_MINUTES = cdk.Duration.minutes(5)
 _NODES_WITH_WORK = ("agent", "approval", "http", "tool")
+_TELLERS = ("cloudwatch.amazonaws.com", "budgets.amazonaws.com")
 _HELD_BACK = {"wakes": 900, "fires": 900, "watches": 900}
 """Seconds for which messages may be meant to wait, by the queue's name."""
 
 
 class ObservabilityStack(cdk.Stack):
-    """`topic` takes every alarm."""
+    """`topic` takes every alarm, and what the budget tells."""
 
     def __init__(
         self,
@@ -36,6 +38,7 @@ class ObservabilityStack(cdk.Stack):
     ) -> None:
         super().__init__(scope, name)
         self.topic = sns.Topic(self, "Alarms", topic_name=f"{environment.prefix}-alarms", enforce_ssl=True)
+        self._may_publish()
         if environment.alarm_email:
             self.topic.add_subscription(subscriptions.EmailSubscription(environment.alarm_email))
         self._queues(messaging)
@@ -47,6 +50,21 @@ class ObservabilityStack(cdk.Stack):
             self._dashboard(environment, functions, messaging, api)
         if environment.monthly_budget_usd:
             self._budget(environment, environment.monthly_budget_usd)
+
+    def _may_publish(self) -> None:
+        """A topic with a policy of its own, as one that enforces TLS has, lets nobody publish who is not named there.
+
+        Sources: https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/US_SetupSNS.html,
+        https://docs.aws.amazon.com/cost-management/latest/userguide/budgets-sns-policy.html.
+        """
+        self.topic.add_to_resource_policy(
+            iam.PolicyStatement(
+                actions=["sns:Publish"],
+                resources=[self.topic.topic_arn],
+                principals=[iam.ServicePrincipal(service) for service in _TELLERS],
+                conditions={"StringEquals": {"aws:SourceAccount": self.account}},
+            )
+        )
 
     def _alarm(self, name: str, metric: cloudwatch.IMetric, threshold: float, why: str, periods: int = 1) -> None:
         alarm = cloudwatch.Alarm(
@@ -142,18 +160,15 @@ class ObservabilityStack(cdk.Stack):
         )
 
     def _budget(self, environment: Environment, dollars: int) -> None:
-        address = environment.alarm_email
-        mail = (
-            budgets.CfnBudget.NotificationWithSubscribersProperty(
-                notification=budgets.CfnBudget.NotificationProperty(
-                    comparison_operator="GREATER_THAN", notification_type="FORECASTED", threshold=100
-                ),
-                subscribers=[budgets.CfnBudget.SubscriberProperty(address=address, subscription_type="EMAIL")],
-            )
-            if address
-            else None
+        """Tells the topic, and whom the alarms tell: who need not have confirmed the topic's mail for that."""
+        told = [budgets.CfnBudget.SubscriberProperty(address=self.topic.topic_arn, subscription_type="SNS")]
+        if environment.alarm_email:
+            mail = budgets.CfnBudget.SubscriberProperty(address=environment.alarm_email, subscription_type="EMAIL")
+            told.append(mail)
+        forecast = budgets.CfnBudget.NotificationProperty(
+            comparison_operator="GREATER_THAN", notification_type="FORECASTED", threshold=100
         )
-        budgets.CfnBudget(
+        budget = budgets.CfnBudget(
             self,
             "Budget",
             budget=budgets.CfnBudget.BudgetDataProperty(
@@ -162,8 +177,11 @@ class ObservabilityStack(cdk.Stack):
                 budget_limit=budgets.CfnBudget.SpendProperty(amount=dollars, unit="USD"),
                 cost_filters={"TagKeyValue": [f"user:millrace${environment.name}"]},
             ),
-            notifications_with_subscribers=[mail] if mail else None,
+            notifications_with_subscribers=[
+                budgets.CfnBudget.NotificationWithSubscribersProperty(notification=forecast, subscribers=told)
+            ],
         )
+        budget.node.add_dependency(self.topic)  # with its policy: a topic that refuses the budget is refused by it
 
 
 def _measured(environment: Environment, name: str, function: str, statistic: str = "Sum") -> cloudwatch.Metric:

@@ -7,12 +7,12 @@ from aws_cdk import aws_logs as logs
 from constructs import Construct
 
 from infra.config import Environment
-from infra.constructs.function import retention
+from infra.constructs.keeping import log_group
 from infra.constructs.nag import accept, accept_machines
 from infra.constructs.repeating import repeating
 from infra.stacks.functions import NODES, FunctionsStack
-from infra.stacks.messaging import MessagingStack
 
+_LOGS = "/aws/vendedlogs/states/"
 _LOG_DELIVERY = [
     f"logs:{action}"
     for action in (
@@ -43,11 +43,10 @@ class OrchestrationStack(cdk.Stack):
         *,
         environment: Environment,
         functions: FunctionsStack,
-        messaging: MessagingStack,
     ) -> None:
         super().__init__(scope, name)
-        group = self._log_group("Machines", environment.prefix, environment)
-        self._histories(functions, self._log_group("Express", f"{environment.prefix}-express", environment))
+        group = log_group(self, "Machines", environment, f"{_LOGS}{environment.prefix}")
+        self._histories(functions, log_group(self, "Express", environment, f"{_LOGS}{environment.prefix}-express"))
         self.repeating = {
             name: repeating(
                 self,
@@ -59,14 +58,14 @@ class OrchestrationStack(cdk.Stack):
             for name, function in _REPEATED.items()
         }
         nodes = [functions.all[node].lambda_function.function_arn for node in NODES]
-        boundary = self._boundary(environment, nodes, messaging)
+        boundary = self._boundary(environment, nodes)
         self.role = iam.Role(
             self,
             "MachineRole",
             role_name=f"{environment.prefix}-machines",
             assumed_by=iam.ServicePrincipal("states.amazonaws.com"),
             permissions_boundary=boundary,
-            inline_policies={"Run": iam.PolicyDocument(statements=self._statements(environment, nodes, messaging))},
+            inline_policies={"Run": iam.PolicyDocument(statements=self._statements(environment, nodes))},
         )
         for construct in (self.role, boundary):
             accept(
@@ -75,9 +74,9 @@ class OrchestrationStack(cdk.Stack):
             )
             accept_machines(construct, environment.prefix)
 
-    def _statements(
-        self, environment: Environment, nodes: list[str], messaging: MessagingStack
-    ) -> list[iam.PolicyStatement]:
+    def _statements(self, environment: Environment, nodes: list[str]) -> list[iam.PolicyStatement]:
+        """Redriven are the iterations of a distributed Map, whose names have a slash in them: only whoever runs as this
+        role does that. Source: https://docs.aws.amazon.com/step-functions/latest/dg/iam-policies-eg-dist-map.html."""
         rule = self.format_arn(
             service="events",
             resource="rule",
@@ -85,22 +84,13 @@ class OrchestrationStack(cdk.Stack):
         )
         allowed = [
             (["lambda:InvokeFunction"], nodes),
-            (["events:PutEvents"], [messaging.bus.event_bus_arn]),
             (["states:StartExecution"], [self._wild("stateMachine", environment)]),
             (["states:DescribeExecution", "states:StopExecution"], [self._wild("execution", environment)]),
+            (["states:RedriveExecution"], [f"{self._wild('execution', environment)}/*"]),
             (["events:PutTargets", "events:PutRule", "events:DescribeRule"], [rule]),
             ([*_LOG_DELIVERY, *_TRACES], ["*"]),
         ]
         return [iam.PolicyStatement(actions=actions, resources=resources) for actions, resources in allowed]
-
-    def _log_group(self, construct: str, name: str, environment: Environment) -> logs.LogGroup:
-        return logs.LogGroup(
-            self,
-            construct,
-            log_group_name=f"/aws/vendedlogs/states/{name}",
-            retention=retention(environment.log_days),
-            removal_policy=cdk.RemovalPolicy.RETAIN if environment.retain else cdk.RemovalPolicy.DESTROY,
-        )
 
     def _histories(self, functions: FunctionsStack, express: logs.LogGroup) -> None:
         """Hands the log of EXPRESS machines to `complete`, all of it: it is the history of their executions."""
@@ -123,9 +113,9 @@ class OrchestrationStack(cdk.Stack):
         )
         subscription.add_dependency(allowed)
 
-    def _boundary(self, environment: Environment, nodes: list[str], messaging: MessagingStack) -> iam.ManagedPolicy:
+    def _boundary(self, environment: Environment, nodes: list[str]) -> iam.ManagedPolicy:
         """Whatever a machine's role is given one day, it can never do more than this."""
-        return iam.ManagedPolicy(self, "MachineBoundary", statements=self._statements(environment, nodes, messaging))
+        return iam.ManagedPolicy(self, "MachineBoundary", statements=self._statements(environment, nodes))
 
     def _wild(self, resource: str, environment: Environment) -> str:
         arn: str = self.format_arn(

@@ -22,11 +22,12 @@ STORES = {"database_url": "postgresql://given", "redis_url": "redis://given"}
 class Synthesised:
     """What an environment is made of."""
 
-    def __init__(self, name: str, folder: Path) -> None:
+    def __init__(self, name: str, folder: Path, given: dict[str, str] | None = None) -> None:
         self.name = name
         context = json.loads((ROOT / "cdk.json").read_text())["context"]
         app = cdk.App(outdir=str(folder), context=context)
-        stacks = compose(app, environment(name, {"code": "none"} | (STORES if name == "localstack" else {})))
+        needed = STORES if name == "localstack" else {}
+        stacks = compose(app, environment(name, {"code": "none"} | needed | (given or {})))
         assembly = app.synth()
         self.templates: dict[str, dict[str, Any]] = {
             short: json.loads(Path(assembly.get_stack_by_name(stack.stack_name).template_full_path).read_text())

@@ -2,6 +2,7 @@
 
 import json
 import re
+from pathlib import Path
 from typing import Any
 
 from shared.errors import Unauthenticated
@@ -22,6 +23,27 @@ def test_what_is_no_text_reaches_functions_as_it_is(synthesised: Synthesised):
     (rest,) = synthesised.resources("AWS::ApiGateway::RestApi")
 
     assert rest["BinaryMediaTypes"] == ["*/*"]
+
+
+def test_a_name_of_ones_own_leads_to_the_stage_and_it_is_said_where_the_dns_has_to_point(tmp_path: Path):
+    certificate = "arn:aws:acm:us-east-1:123456789012:certificate/1"
+    made = Synthesised("dev", tmp_path, {"domain_name": "api.example.org", "certificate_arn": certificate})
+    template = made.templates["api"]
+    (name,) = [key for key, each in template["Resources"].items() if each["Type"] == "AWS::ApiGateway::DomainName"]
+    (mapping,) = made.resources("AWS::ApiGateway::BasePathMapping")
+
+    assert template["Resources"][name]["Properties"]["RegionalCertificateArn"] == certificate
+    assert mapping["DomainName"] == {"Ref": name}
+    assert "Stage" in mapping
+    assert template["Outputs"]["DomainTarget"]["Value"] == {"Fn::GetAtt": [name, "RegionalDomainName"]}
+
+
+def test_every_request_reaches_a_function_and_none_is_answered_by_a_mock(synthesised: Synthesised):
+    methods = synthesised.resources("AWS::ApiGateway::Method", "api")
+    root = [each["HttpMethod"] for each in methods if "Fn::GetAtt" in each["ResourceId"]]
+
+    assert root == ["ANY"]
+    assert {each["Integration"]["Type"] for each in methods} == {"AWS_PROXY"}
 
 
 def rules_of(synthesised: Synthesised) -> dict[str, Any]:

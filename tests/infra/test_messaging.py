@@ -66,6 +66,19 @@ def test_every_event_of_the_bus_reaches_the_function_that_matches_it(synthesised
     assert "Events" in json.dumps(rule["Targets"][0]["Arn"])
 
 
+def test_the_archive_keeps_every_event_of_the_bus(synthesised: Synthesised):
+    (archive,) = synthesised.resources("AWS::Events::Archive")
+    (bus,) = [
+        key
+        for key, each in synthesised.templates["messaging"]["Resources"].items()
+        if each["Type"] == "AWS::Events::EventBus"
+    ]
+
+    assert archive["EventPattern"] == {"source": [{"prefix": ""}]}
+    assert archive["SourceArn"] == {"Fn::GetAtt": [bus, "Arn"]}
+    assert archive["RetentionDays"] == (90 if synthesised.name == "prod" else 14)
+
+
 def test_an_inbox_gives_up_after_as_many_tries_as_a_queue_of_starts(synthesised: Synthesised):
     queues = {queue["QueueName"]: queue for queue in synthesised.resources("AWS::SQS::Queue", "messaging")}
 

@@ -10,8 +10,7 @@ import pytest
 from aws_cdk import aws_s3 as s3
 
 from infra.application import check
-from infra.config import ContextInvalid, environment
-from shared.adapters.telemetry.observed import Metric
+from infra.config import ContextInvalid, environment, from_context
 from statemachines.plan.prices import price_list
 from tests.infra.conftest import ROOT, STORES, Synthesised, as_list, statements
 
@@ -91,6 +90,27 @@ def test_machines_invoke_the_node_functions_and_no_other(synthesised: Synthesise
 
     assert role["PermissionsBoundary"]
     assert sorted(name for arn in invoked for name in NODES if name in json.dumps(arn)) == list(NODES)
+
+
+def test_machines_may_do_what_compiled_states_ask_for_and_their_boundary_is_no_wider(synthesised: Synthesised):
+    """Redriving an execution redrives the iterations of its distributed maps, in the role's name."""
+    (role,) = [r for r in synthesised.resources("AWS::IAM::Role", "orchestration") if "RoleName" in r]
+    (boundary,) = synthesised.resources("AWS::IAM::ManagedPolicy", "orchestration")
+    (policy,) = role["Policies"]
+    named = {
+        action: json.dumps(each["Resource"])
+        for each in statements(policy)
+        for action in as_list(each["Action"])
+        if each["Resource"] != "*"
+    }
+
+    assert statements(policy) == statements(boundary)
+    assert f":execution:millrace-{synthesised.name}-*/*" in named.pop("states:RedriveExecution")
+    assert {*named} == {
+        "lambda:InvokeFunction",
+        *(f"states:{verb}Execution" for verb in ("Start", "Describe", "Stop")),
+        *(f"events:{action}" for action in ("PutTargets", "PutRule", "DescribeRule")),
+    }
 
 
 @pytest.mark.parametrize(("name", "function"), [("bulk", "bulk"), ("replay", "event")])
@@ -211,9 +231,27 @@ def test_an_idle_dev_database_pauses_and_production_keeps_what_it_has(synthesise
     lowest = {"dev": [0], "prod": [0.5], "localstack": []}[synthesised.name]
 
     assert [cluster["ServerlessV2ScalingConfiguration"]["MinCapacity"] for cluster in clusters] == lowest
-    kept = {"prod": "Retain"}.get(synthesised.name, "Delete")
-    buckets = [r for r in synthesised.templates["data"]["Resources"].values() if r["Type"] == "AWS::S3::Bucket"]
-    assert [bucket["DeletionPolicy"] for bucket in buckets] == [kept]
+
+
+def test_production_keeps_all_but_what_a_failed_deploy_made_and_elsewhere_nothing_stays(synthesised: Synthesised):
+    """What stays of a failed deploy would have the name that the next one needs."""
+    kinds = ("AWS::S3::Bucket", "AWS::Logs::LogGroup", "AWS::KMS::Key", "AWS::SecretsManager::Secret")
+    kept = {
+        (each["Type"], each["DeletionPolicy"], each["UpdateReplacePolicy"])
+        for template in synthesised.templates.values()
+        for name, each in template["Resources"].items()
+        if each["Type"] in kinds and "DatabaseSecret" not in name  # which is no good without its database
+    }
+
+    policies = ("RetainExceptOnCreate", "Retain") if synthesised.name == "prod" else ("Delete", "Delete")
+    assert kept == {(kind, *policies) for kind in kinds}
+
+
+def test_every_log_is_forgotten_after_the_days_of_the_environment(synthesised: Synthesised):
+    groups = synthesised.resources("AWS::Logs::LogGroup")
+
+    assert len(groups) == len(FUNCTIONS) + (3 if synthesised.name == "localstack" else 4)  # machines, API, network
+    assert {each["RetentionInDays"] for each in groups} == {90 if synthesised.name == "prod" else 30}
 
 
 def test_the_plan_counts_the_memory_that_is_deployed(synthesised: Synthesised):
@@ -223,44 +261,17 @@ def test_the_plan_counts_the_memory_that_is_deployed(synthesised: Synthesised):
     assert planned == {name: deployed[f"millrace-{synthesised.name}-{name}"] for name in NODES}
 
 
-def test_every_alarm_tells_somebody(synthesised: Synthesised):
-    alarms = synthesised.resources("AWS::CloudWatch::Alarm")
-
-    assert len(alarms) > 20
-    assert all(alarm["AlarmActions"] for alarm in alarms)
-
-
-def measured(value: Any) -> set[tuple[str, str, str]]:
-    """Namespace, name and function of the metrics of our own in a template's resource."""
-    written = json.dumps(value).replace("\\", "").replace(" ", "")
-    found = re.findall(r'"(millrace-\w+)","(\w+)","service","(\w+)"', written)
-    stats = [each["MetricStat"]["Metric"] for each in value.get("Metrics", ()) if "MetricStat" in each]
-    return {*found, *((each["Namespace"], each["MetricName"], each["Dimensions"][0]["Value"]) for each in stats)}
-
-
-def test_dashboard_and_alarm_ask_for_the_metrics_that_functions_tell(synthesised: Synthesised):
-    namespace = f"millrace-{synthesised.name}"
-    (alarm,) = [each for each in synthesised.resources("AWS::CloudWatch::Alarm") if "Metrics" in each]
-    variables = [each["Environment"]["Variables"] for each in synthesised.resources("AWS::Lambda::Function")]
-
-    assert {each["POWERTOOLS_METRICS_NAMESPACE"] for each in variables} == {namespace}
-    assert {name for _, name, _ in measured(alarm)} < {*Metric}
-    if synthesised.name != "localstack":
-        (dashboard,) = synthesised.resources("AWS::CloudWatch::Dashboard")
-        shown = measured(dashboard)
-        assert {(space, name) for space, name, _ in shown} == {(namespace, name) for name in Metric}
-        assert {function for _, _, function in shown} < FUNCTIONS
-
-
 @pytest.mark.parametrize(
     ("name", "context", "words"),
     [
         ("staging", {}, "must be one of dev, prod, localstack"),
         ("localstack", {}, "-c database_url="),
         ("dev", {"domain_name": "example.org"}, "go together"),
+        ("dev", {"monthly_budget_usd": "a lot"}, "monthly_budget_usd is 'a lot'; it must be a whole number"),
+        ("dev", {"monthly_budget_usd": 0}, "must be a whole number of 1 or more"),
     ],
 )
-def test_a_context_that_cannot_be_deployed_says_what_to_give(name: str, context: dict[str, str], words: str):
+def test_a_context_that_cannot_be_deployed_says_what_to_give(name: str, context: dict[str, Any], words: str):
     with pytest.raises(ContextInvalid, match=words):
         environment(name, context)
 
@@ -269,3 +280,10 @@ def test_stores_given_by_context_reach_the_functions():
     found = environment("localstack", STORES)
 
     assert (found.database_url, found.redis_url) == ("postgresql://given", "redis://given")
+
+
+@pytest.mark.parametrize("dollars", ["70", 70])
+def test_a_budget_is_given_by_context_on_the_command_line_or_in_a_file(dollars: str | int):
+    app = cdk.App(context={"env": "dev", "monthly_budget_usd": dollars})
+
+    assert from_context(app.node).monthly_budget_usd == 70

@@ -29,8 +29,8 @@ NOT_EXERCISED: dict[tuple[str, str], str] = {
     ("* machine", "states:StartExecution"): "Hands over to itself after 250 steps; tests/interpreter shows it.",
     ("* machine", "logs:*"): "Step Functions delivers logs itself; LocalStack's do not ask.",
     ("schedule", "events:PutEvents"): "The overlap policy cancel_previous, of executions that have not begun.",
-    ("machines", "events:*"): "The native integrations; nothing that is compiled uses them yet.",
-    ("machines", "states:*"): "Distributed maps and nested executions; LocalStack runs those itself.",
+    ("machines", "events:*"): "Nested executions that are waited for; LocalStack hears of their ends by itself.",
+    ("machines", "states:*"): "Distributed maps, also redriven, and nested executions; LocalStack runs those itself.",
     ("machines", "logs:*"): "Step Functions delivers logs itself; LocalStack's do not ask.",
     (
         "*",

@@ -83,10 +83,12 @@ class MessagingStack(cdk.Stack):
             resource_name=f"{environment.prefix}-",
             arn_format=cdk.ArnFormat.COLON_RESOURCE_NAME,
         )
+        # Each item of a distributed Map is an execution, too: …:execution:<machine>/<label>:<id>.
+        no_item = [{"anything-but": {"wildcard": "*/*"}}]
         ends = events.EventPattern(
             source=["aws.states"],
             detail_type=["Step Functions Execution Status Change"],
-            detail={"status": _ENDS, "stateMachineArn": events.Match.prefix(machines)},
+            detail={"status": _ENDS, "stateMachineArn": events.Match.prefix(machines), "executionArn": no_item},
         )
         events.Rule(
             self,

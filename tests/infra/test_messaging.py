@@ -1,9 +1,11 @@
 """What the templates promise of queues, events and schedules, in every environment."""
 
 import json
+from typing import Any
 
 from shared.adapters.aws.watches import LATER_SECONDS
-from tests.infra.conftest import Synthesised, as_list, statements
+from shared.triggers.events import compile_pattern
+from tests.infra.conftest import ROOT, Synthesised, as_list, statements
 
 
 def test_each_queue_of_starts_gives_up_after_twenty_tries_and_dispatch_reports_single_failures(
@@ -31,6 +33,33 @@ def test_the_end_of_every_machine_of_this_deployment_reaches_complete(synthesise
     assert sorted(detail["status"]) == ["ABORTED", "FAILED", "SUCCEEDED", "TIMED_OUT"]
     assert f":stateMachine:millrace-{synthesised.name}-" in json.dumps(detail["stateMachineArn"])
     assert "Ends" in json.dumps(rule["Targets"][0]["Arn"])
+
+
+def test_ends_of_items_of_a_distributed_map_reach_nobody(synthesised: Synthesised):
+    (rule,) = [
+        r
+        for r in synthesised.resources("AWS::Events::Rule", "messaging")
+        if "EventBusName" not in r and "EventPattern" in r
+    ]
+    pattern = compile_pattern(resolved(rule["EventPattern"]))
+    sampled = json.loads((ROOT / "events" / "execution-ended.json").read_text())["Records"]
+    bodies = [record["body"].replace("millrace-dev-", f"millrace-{synthesised.name}-") for record in sampled]
+
+    assert [pattern.matches(json.loads(body)) for body in bodies] == [True, True, False]
+
+
+def resolved(value: Any) -> Any:
+    """With what CloudFormation knows of the account of the sample events put in."""
+    known = {"AWS::Partition": "aws", "AWS::Region": "eu-central-1", "AWS::AccountId": "123456789012"}
+    if isinstance(value, list):
+        return [resolved(each) for each in value]
+    if not isinstance(value, dict):
+        return value
+    if "Ref" in value:
+        return known[value["Ref"]]
+    if "Fn::Join" in value:
+        return "".join(resolved(value["Fn::Join"][1]))
+    return {key: resolved(each) for key, each in value.items()}
 
 
 def test_the_log_of_express_machines_reaches_complete_whole_and_waits_in_a_queue_where_that_fails(

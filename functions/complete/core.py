@@ -33,6 +33,9 @@ class Describer(Protocol):
     async def describe(self, execution_arn: str) -> dict[str, Any]:
         """What DescribeExecution says."""
 
+    async def find(self, workflow_id: str, execution_id: str) -> dict[str, Any] | None:
+        """What it says of a durable execution; None where Step Functions does not know it."""
+
 
 class Progress(Protocol):
     async def standing(self, project_id: str, workflow_id: str, execution_id: str) -> Standing | None:
@@ -142,6 +145,14 @@ async def end(
     await wake_those_that_wait(told, deps.wakes)
     await _publish(told, deps)
     return told.execution
+
+
+def ended(execution: Execution | None) -> Ended | None:
+    """What became of an execution that may not be there."""
+    if execution is None or execution.completed_at is None:
+        return None
+    began = execution.started_at or execution.created_at
+    return Ended(execution.status, (execution.completed_at - began).total_seconds() * 1_000)
 
 
 async def _publish(told: Told, deps: CompleteDeps) -> None:

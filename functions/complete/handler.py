@@ -73,7 +73,7 @@ async def _logged(data: str) -> None:
 
 
 async def _watched(watch: Watch) -> None:
-    from functions.complete.express import look  # noqa: PLC0415 - as above
+    from functions.complete.watched import look  # noqa: PLC0415 - as above
 
     with bind(execution_id=watch.execution_id):
         _measured(await look(watch, _deps()))

@@ -204,10 +204,11 @@ class FunctionsStack(cdk.Stack):
             self.all[waker].allow(["sqs:SendMessage"], [messaging.inboxes["wakes"].queue_arn])
         for waker in ("api", "complete", "schedule"):
             self.all[waker].allow(["sqs:SendMessage"], [messaging.inboxes["fires"].queue_arn])
-        self.all["api"].allow(["sqs:SendMessage"], [messaging.inboxes["housekeeping"].queue_arn])
+        for asker in ("api", "housekeeping"):  # itself, for what is too much at once
+            self.all[asker].allow(["sqs:SendMessage"], [messaging.inboxes["housekeeping"].queue_arn])
         for publisher in ("api", "dispatch", "complete", "schedule"):
             self.all[publisher].allow(["events:PutEvents"], [messaging.bus.event_bus_arn])
-        for watcher in ("dispatch", "complete"):
+        for watcher in ("dispatch", "complete", "housekeeping"):
             self.all[watcher].allow(["sqs:SendMessage"], [messaging.inboxes["watches"].queue_arn])
         # What CloudWatch Logs hands over has no queue in front of it; what fails waits in one then.
         late = lambda_destinations.SqsDestination(messaging.inboxes["ends"])

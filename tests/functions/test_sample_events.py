@@ -134,7 +134,7 @@ async def complete(world: World) -> None:
     """The events of an end that says all, of one whose payloads are not included, and of an item of a distributed Map:
     only the second of them is an execution that Step Functions can be asked about."""
     (workflow, _) = new_workflow(id=WORKFLOW)
-    first, second = (f"01a20aa5-0000-7000-8000-00000000000{number}" for number in (1, 4))
+    first, second = (f"01a20aa5-0000-7000-8000-00000000000{number}" for number in (1, 9))
     for execution_id in (first, second):
         await world.stores.queue.submit(new_request(workflow, execution_id=execution_id))
     given = {"input": {}, "execution": {"id": second, "project_id": PROJECT}}
@@ -254,9 +254,15 @@ async def housekeeping(world: World) -> None:
     pending = await stores.approvals.get(PROJECT, asked["output"]["approval_id"])
     assert pending is not None
     await stores.approvals.decide(pending, Decision(approved=True, by="ada", at=now()))  # and then the process ended
+    (workflow, _) = new_workflow(id=WORKFLOW)
+    request = new_request(workflow)
+    await stores.queue.submit(request)
+    began = StatusChange(ExecutionStatus.RUNNING, now() - timedelta(hours=2))
+    await stores.journal.write(request.execution_id, PROJECT, (), began)
 
     assert await world.lambdas.invoke("housekeeping", sample("housekeeping")) == {"batchItemFailures": []}
 
+    assert request.execution_id in [each["watch"]["execution_id"] for each in await world.messages("watches")]
     assert await stores.approvals.undelivered(10) == []
     assert old.id not in [each.id for each in (await stores.archive.list(PROJECT, limit=200)).items]
 

@@ -113,13 +113,17 @@ def test_an_inbox_gives_up_after_as_many_tries_as_a_queue_of_starts(synthesised:
         assert queue["VisibilityTimeout"] == visibility
 
 
-def test_housekeeping_is_asked_for_once_a_day(synthesised: Synthesised):
-    (rule,) = [r for r in synthesised.resources("AWS::Events::Rule", "messaging") if "ScheduleExpression" in r]
-    (target,) = rule["Targets"]
+def test_housekeeping_wakes_a_database_that_may_pause_once_a_day(synthesised: Synthesised):
+    rules = [r for r in synthesised.resources("AWS::Events::Rule", "messaging") if "ScheduleExpression" in r]
+    asked = {
+        rule["ScheduleExpression"]: [json.loads(target["Input"])["work"] for target in rule["Targets"]]
+        for rule in rules
+    }
 
-    assert rule["ScheduleExpression"] == "cron(17 3 * * ? *)"
-    assert json.loads(target["Input"]) == {"work": "daily"}
-    assert "Housekeeping" in json.dumps(target["Arn"])
+    daily, hourly = "cron(17 3 * * ? *)", "cron(47 * * * ? *)"
+    pauses = {daily: ["daily", "ends"]}
+    assert asked == ({daily: ["daily"], hourly: ["ends"]} if synthesised.name == "prod" else pauses)
+    assert all("Housekeeping" in json.dumps(target["Arn"]) for rule in rules for target in rule["Targets"])
 
 
 def test_schedules_run_as_a_role_that_fills_two_queues_and_nothing_else(synthesised: Synthesised):
@@ -158,7 +162,7 @@ def test_only_who_starts_ends_or_cancels_executions_puts_events_on_the_bus(synth
     assert all(any(name in roles for roles in putting) for name in publishers)
 
 
-def test_express_executions_are_watched_by_who_starts_them_and_who_looks(synthesised: Synthesised):
+def test_executions_are_watched_by_who_starts_ends_or_looks_for_them(synthesised: Synthesised):
     sending = [
         json.dumps(policy["Roles"])
         for policy in synthesised.resources("AWS::IAM::Policy", "functions")
@@ -166,8 +170,9 @@ def test_express_executions_are_watched_by_who_starts_them_and_who_looks(synthes
         if "sqs:SendMessage" in as_list(each["Action"]) and "Watches" in json.dumps(each["Resource"])
     ]
 
-    assert len(sending) == 2
-    assert all("dispatch" in roles or "complete" in roles for roles in sending)
+    watchers = ("dispatch", "complete", "housekeeping")
+    assert len(sending) == len(watchers)
+    assert all(any(name in roles for roles in sending) for name in watchers)
 
 
 def test_messages_that_are_held_back_for_a_quarter_of_an_hour_ring_no_alarm(synthesised: Synthesised):

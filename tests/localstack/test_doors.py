@@ -72,11 +72,35 @@ async def test_a_decision_that_a_crash_kept_from_being_told_is_told_by_the_daily
     assert (execution["status"], execution["output"]["by"]) == ("succeeded", "ada")
 
 
+async def test_an_end_that_was_never_told_is_asked_for_by_the_daily_round(
+    api: Api, deployment: Deployment, empty_database: str
+):
+    node = {"id": "a", "type": "transform", "config": {"output": "{% $input.n + 1 %}"}}
+    made = await api.active({"name": "untold", "nodes": [node], "edges": [], "output": "{% $a %}"})
+    execution_id = await api.start(made, {"n": 1})
+    told = await api.ended(execution_id)
+    untold = """
+        UPDATE workflow_executions SET status = 'running', completed_at = NULL, result = NULL,
+            started_at = started_at - interval '61 minutes'
+        WHERE id = %s
+    """
+    with psycopg.connect(empty_database, autocommit=True) as connection:
+        connection.execute(untold, [execution_id])
+    assert (await api.get(f"api/executions/{execution_id}"))["status"] == "running"
+
+    ask_daily(deployment)
+
+    execution = await api.ended(execution_id)
+    assert (execution["status"], execution["output"]) == ("succeeded", 2)
+    assert execution["completed_at"] == told["completed_at"], "when it ended, not when that was found out"
+
+
 def ask_daily(deployment: Deployment) -> None:
     """Sends what the rule of every day sends, to where it sends it."""
     events, sqs = deployment.client("events"), deployment.client("sqs")
     (rule,) = [each for each in events.list_rules()["Rules"] if each.get("ScheduleExpression") == "cron(17 3 * * ? *)"]
-    (target,) = events.list_targets_by_rule(Rule=rule["Name"])["Targets"]
-    assert target["Arn"].endswith(f":{PREFIX}-housekeeping")
+    targets = events.list_targets_by_rule(Rule=rule["Name"])["Targets"]
+    assert {each["Arn"].rpartition(":")[2] for each in targets} == {f"{PREFIX}-housekeeping"}
     queue = sqs.get_queue_url(QueueName=f"{PREFIX}-housekeeping")["QueueUrl"]
-    sqs.send_message(QueueUrl=queue, MessageBody=target["Input"])
+    for target in targets:
+        sqs.send_message(QueueUrl=queue, MessageBody=target["Input"])

@@ -11,6 +11,7 @@ import orjson
 
 from functions.complete.told import told_by
 from shared.clock import Clock
+from shared.errors import StoreUnavailable
 from shared.executions.ending import wake_those_that_wait
 from shared.executions.progress import Standing, Told
 from shared.executions.records import Execution, ExecutionStatus, HistoryEvent, StartRequest, StatusChange, Watch
@@ -94,14 +95,18 @@ async def complete(event: dict[str, Any], deps: CompleteDeps, *, again: bool = F
     Source: https://docs.aws.amazon.com/step-functions/latest/dg/concepts-examine-map-run.html
 
     Raises:
-        StoreUnavailable: the database, Step Functions, a queue or the bus does not answer; the event comes again.
+        StoreUnavailable: the database, Step Functions, a queue or the bus does not answer, or Step Functions has yet to
+            hear of the end itself: DescribeExecution is eventually consistent. The event comes again.
     """
     detail = event["detail"]
     if "/" in detail["stateMachineArn"] or detail["status"] not in STATUS:
         return None
     stays = detail["status"] == "SUCCEEDED" or not again
     found = told_by(detail) if stays else None
-    return await record(found or await deps.machines.describe(detail["executionArn"]), deps)
+    recorded = await record(found or await deps.machines.describe(detail["executionArn"]), deps)
+    if recorded is None and not again:
+        raise StoreUnavailable("Step Functions told of an end, and says that the execution runs. Try again.")
+    return recorded
 
 
 async def record(found: Mapping[str, Any], deps: CompleteDeps) -> Ended | None:

@@ -7,7 +7,7 @@ from shared.adapters.aws.settings import stage
 from shared.adapters.aws.wakes import SqsWakes
 from shared.adapters.aws.watches import Watches
 from shared.adapters.postgres.express import PostgresExpressHistories
-from shared.adapters.postgres.journal import PostgresJournal
+from shared.adapters.postgres.journal import SHORT_PATIENCE_SECONDS, PostgresJournal
 from shared.adapters.postgres.progress import PostgresProgress
 from shared.adapters.postgres.queue import PostgresQueue
 from shared.clock import SystemClock
@@ -22,7 +22,7 @@ def from_environment() -> CompleteDeps:
     url = here.settings.require_database_url()
     return CompleteDeps(
         machines=Machines(here.aws),
-        journal=PostgresJournal(url),
+        journal=PostgresJournal(url, patience_seconds=SHORT_PATIENCE_SECONDS),
         rows=PostgresQueue(url, max_queued=_NO_LIMIT),
         progress=PostgresProgress(url),
         histories=PostgresExpressHistories(url),

@@ -9,7 +9,9 @@ from typing import Any, Protocol
 
 import orjson
 
+from functions.complete.told import told_by
 from shared.clock import Clock
+from shared.errors import StoreUnavailable
 from shared.executions.ending import wake_those_that_wait
 from shared.executions.progress import Standing, Told
 from shared.executions.records import Execution, ExecutionStatus, HistoryEvent, StartRequest, StatusChange, Watch
@@ -32,6 +34,9 @@ class Describer(Protocol):
     async def describe(self, execution_arn: str) -> dict[str, Any]:
         """What DescribeExecution says."""
 
+    async def find(self, workflow_id: str, execution_id: str) -> dict[str, Any] | None:
+        """What it says of a durable execution; None where Step Functions does not know it."""
+
 
 class Progress(Protocol):
     async def standing(self, project_id: str, workflow_id: str, execution_id: str) -> Standing | None:
@@ -39,6 +44,9 @@ class Progress(Protocol):
 
     async def exists(self, project_id: str, execution_id: str) -> bool:
         """Whether the execution has a row."""
+
+    async def redriven(self, project_id: str, execution_id: str, at: datetime) -> None:
+        """Says of an execution that ended before `at` that it runs."""
 
     async def ended(self, project_id: str, execution_id: str) -> Told | None:
         """The execution once it has ended."""
@@ -76,18 +84,38 @@ class Ended:
     milliseconds: float
 
 
-async def complete(event: dict[str, Any], deps: CompleteDeps) -> Ended | None:
+async def complete(event: dict[str, Any], deps: CompleteDeps, *, again: bool = False) -> Ended | None:
     """Records the end that an event of the type `Step Functions Execution Status Change` tells of, wakes those that
     wait for it, and publishes it as `execution.succeeded`, `execution.failed`, …. Again changes nothing: an execution
-    keeps its first end, whose event always has the same id. None is what is no end.
+    keeps its first end, whose event always has the same id. None is what is no end, and the end of an item of a
+    distributed Map, which is an execution of the machine `<machine>/<label>` and has no row.
 
-    The execution is asked for what the event may leave out: payloads above 248 KiB.
-    Source: https://docs.aws.amazon.com/step-functions/latest/dg/eventbridge-integration.html
+    The execution is asked about where the event leaves something out, and where a failure was told before (`again`):
+    it may have been let go on in between.
+    Source: https://docs.aws.amazon.com/step-functions/latest/dg/concepts-examine-map-run.html
 
     Raises:
-        StoreUnavailable: the database, Step Functions, a queue or the bus does not answer; the event comes again.
+        StoreUnavailable: the database, Step Functions, a queue or the bus does not answer, or Step Functions has yet to
+            hear of the end itself: DescribeExecution is eventually consistent. The event comes again.
     """
-    found = await deps.machines.describe(event["detail"]["executionArn"])
+    detail = event["detail"]
+    if "/" in detail["stateMachineArn"] or detail["status"] not in STATUS:
+        return None
+    stays = detail["status"] == "SUCCEEDED" or not again
+    found = told_by(detail) if stays else None
+    recorded = await record(found or await deps.machines.describe(detail["executionArn"]), deps)
+    if recorded is None and not again:
+        raise StoreUnavailable("Step Functions told of an end, and says that the execution runs. Try again.")
+    return recorded
+
+
+async def record(found: Mapping[str, Any], deps: CompleteDeps) -> Ended | None:
+    """Records the end of the execution of which this is known, in the words of DescribeExecution. None where it runs.
+    Whoever let a failed one go on may have died before its row said so: then the end before it is forgotten first.
+
+    Raises:
+        StoreUnavailable: as `complete` does.
+    """
     status = STATUS.get(found["status"])
     if status is None:
         return None
@@ -95,6 +123,8 @@ async def complete(event: dict[str, Any], deps: CompleteDeps) -> Ended | None:
     started = given["execution"]
     if not await deps.progress.exists(started["project_id"], started["id"]):
         await _take_in(given, found, deps)
+    if at := found.get("redriveDate"):
+        await deps.progress.redriven(started["project_id"], started["id"], at)
     change = change_of(status, found["stopDate"], found)
     await end(started["id"], started["project_id"], change, deps, began=found["startDate"])
     return Ended(status, (found["stopDate"] - found["startDate"]).total_seconds() * 1_000)
@@ -122,6 +152,14 @@ async def end(
     return told.execution
 
 
+def ended(execution: Execution | None) -> Ended | None:
+    """What became of an execution that may not be there."""
+    if execution is None or execution.completed_at is None:
+        return None
+    began = execution.started_at or execution.created_at
+    return Ended(execution.status, (execution.completed_at - began).total_seconds() * 1_000)
+
+
 async def _publish(told: Told, deps: CompleteDeps) -> None:
     execution = told.execution
     if told.depth is None or execution.completed_at is None:
@@ -131,7 +169,7 @@ async def _publish(told: Told, deps: CompleteDeps) -> None:
     await deps.bus.publish(event_of_change(change, deps.clock.now()))
 
 
-async def _take_in(given: dict[str, Any], found: dict[str, Any], deps: CompleteDeps) -> None:
+async def _take_in(given: dict[str, Any], found: Mapping[str, Any], deps: CompleteDeps) -> None:
     """Writes the row of a nested execution, which Step Functions started by itself."""
     started = given["execution"]
     trigger = started["trigger"]

@@ -54,14 +54,14 @@ def _work(record: dict[str, Any]) -> Coroutine[Any, Any, None]:
             return _logged(told["requestPayload"]["awslogs"]["data"])
         if "watch" in told:
             return _watched(Watch(**told["watch"]))
-        return _changed(told, told["detail"]["name"])
+        return _changed(told, told["detail"]["name"], int(record["attributes"]["ApproximateReceiveCount"]) > 1)
     except (ValueError, KeyError, TypeError) as error:
         raise MalformedRequest(f"The message {record['messageId']} tells of no execution: {error}.") from None
 
 
-async def _changed(event: dict[str, Any], name: str) -> None:
+async def _changed(event: dict[str, Any], name: str, again: bool) -> None:
     with bind(execution_id=name):
-        ended = await complete(event, _deps())
+        ended = await complete(event, _deps(), again=again)
     _measured(ended)
 
 
@@ -73,7 +73,7 @@ async def _logged(data: str) -> None:
 
 
 async def _watched(watch: Watch) -> None:
-    from functions.complete.express import look  # noqa: PLC0415 - as above
+    from functions.complete.watched import look  # noqa: PLC0415 - as above
 
     with bind(execution_id=watch.execution_id):
         _measured(await look(watch, _deps()))

@@ -9,7 +9,7 @@ from shared.adapters.aws.settings import stage
 from shared.adapters.aws.starts import send
 from shared.adapters.aws.wakes import SqsWakes
 from shared.adapters.aws.watches import Watches
-from shared.adapters.postgres.journal import PostgresJournal
+from shared.adapters.postgres.journal import SHORT_PATIENCE_SECONDS, PostgresJournal
 from shared.adapters.postgres.progress import PostgresProgress
 from shared.adapters.postgres.queue import PostgresQueue
 from shared.clock import SystemClock
@@ -25,7 +25,7 @@ def from_environment() -> DispatchDeps:
     return DispatchDeps(
         progress=PostgresProgress(url),
         rows=PostgresQueue(url, max_queued=_NO_LIMIT),
-        journal=PostgresJournal(url),
+        journal=PostgresJournal(url, patience_seconds=SHORT_PATIENCE_SECONDS),
         machines=Machines(here.aws),
         wakes=SqsWakes(here.aws),
         forward=partial(send, settings=here.aws),

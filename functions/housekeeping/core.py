@@ -4,6 +4,7 @@ Terms:
   daily      what is old enough is removed: entries of the audit log, events. What executions asked that have ended
              expires
   decisions  executions are told of decisions on approvals, between whose keeping and telling a process ended
+  ends       executions are looked at whose end may not have been told: ends.py, on AWS only
 
 Everything here may be done at any time, by several processes at once, and again.
 """
@@ -30,6 +31,7 @@ class Work(StrEnum):
 
     DAILY = "daily"
     DECISIONS = "decisions"
+    ENDS = "ends"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +46,7 @@ class Deps:
 
 
 async def do(work: Work, deps: Deps) -> None:
-    """Does one of both; the daily work tells decisions, too.
+    """Does the daily work, which tells decisions, too, or only tells those.
 
     Raises:
         StoreUnavailable: a store or Step Functions does not answer; what was done stays done.

@@ -1,5 +1,5 @@
-"""The Lambda that keeps house. A rule asks for it once a day, and the API before each decision on an approval; see
-events/housekeeping.json."""
+"""The Lambda that keeps house. Rules ask for it once a day and, where the database never pauses, once an hour, the API
+before each decision on an approval, and it does itself; see events/housekeeping.json."""
 
 from functools import cache
 from typing import Any
@@ -7,13 +7,14 @@ from typing import Any
 import orjson
 
 from functions.housekeeping.core import Deps, Work, do
+from functions.housekeeping.ends import EndsDeps, look_for_ends
 from shared.adapters.aws.loop import run
 from shared.adapters.telemetry.observed import observed
 from shared.errors import MalformedRequest
 
 
 @cache
-def _deps() -> Deps:
+def _deps() -> tuple[Deps, EndsDeps]:
     from functions.housekeeping.aws import from_environment  # noqa: PLC0415 - drivers are loaded with the first event
 
     return from_environment()
@@ -30,9 +31,14 @@ def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
 
 async def _one(record: dict[str, Any]) -> None:
     try:
-        work = Work(orjson.loads(record["body"])["work"])
+        asked = orjson.loads(record["body"])
+        work, after = Work(asked["work"]), asked.get("after")
     except (ValueError, KeyError, TypeError) as error:
         raise MalformedRequest(
             f"The message {record['messageId']} asks for no work of housekeeping: {error}."
         ) from None
-    await do(work, _deps())
+    keeping, ends = _deps()
+    if work is Work.ENDS:
+        await look_for_ends(after, ends)
+    else:
+        await do(work, keeping)

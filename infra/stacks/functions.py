@@ -53,7 +53,7 @@ _INBOXES = {
     "wakes": "admit",
     "housekeeping": "housekeeping",
 }
-_RECURSIVE = ("admit", "schedule", "complete")
+_RECURSIVE = ("admit", "schedule", "complete", "housekeeping")
 """Functions that send messages to their own queues, one after another for as long as it takes. Lambda would stop such a
 chain after about 16 calls: https://docs.aws.amazon.com/lambda/latest/dg/invocation-recursion.html. What ends each:
 
@@ -61,6 +61,7 @@ chain after about 16 calls: https://docs.aws.amazon.com/lambda/latest/dg/invocat
              something may begin, a second later at the earliest; none is sent once nothing waits for a time
     fires    a fire time that a window put off is sent again every quarter of an hour until the window opens
     watches  an execution is looked at again until 25 minutes after its start; then its end is recorded
+    housekeeping  a thousand running executions are looked at for a message, until there are no more
 
 A chain through `dispatch` calls that twice, where flow control has the request sent once more. Longer ones go through
 `complete`, half an hour a turn, while the log of one express execution after another is lost: there a stop is right.
@@ -226,10 +227,11 @@ class FunctionsStack(cdk.Stack):
             self.all[waker].allow(["sqs:SendMessage"], [messaging.inboxes["wakes"].queue_arn])
         for waker in ("api", "complete", "schedule"):
             self.all[waker].allow(["sqs:SendMessage"], [messaging.inboxes["fires"].queue_arn])
-        self.all["api"].allow(["sqs:SendMessage"], [messaging.inboxes["housekeeping"].queue_arn])
+        for asker in ("api", "housekeeping"):  # itself, for what is too much at once
+            self.all[asker].allow(["sqs:SendMessage"], [messaging.inboxes["housekeeping"].queue_arn])
         for publisher in ("api", "dispatch", "complete", "schedule"):
             self.all[publisher].allow(["events:PutEvents"], [messaging.bus.event_bus_arn])
-        for watcher in ("dispatch", "complete"):
+        for watcher in ("dispatch", "complete", "housekeeping"):
             self.all[watcher].allow(["sqs:SendMessage"], [messaging.inboxes["watches"].queue_arn])
         # What CloudWatch Logs hands over has no queue in front of it; what fails waits in one then.
         late = lambda_destinations.SqsDestination(messaging.inboxes["ends"])

@@ -18,7 +18,7 @@ from infra.constructs.queue import dead_letters
 PRIORITIES = ("high", "normal", "low")
 INBOXES = {"events": 60, "ends": 60, "watches": 60, "fires": 60, "polls": 120, "wakes": 60, "housekeeping": 300}
 """What rules, schedules and functions fill, and how many seconds the function may take for a batch: events of the bus,
-ends of machines, express executions to be looked at, fire times of schedules, polls that are due, reasons to look
+ends of machines, executions to be looked at, fire times of schedules, polls that are due, reasons to look
 whether something may begin, what nobody asks for."""
 DISPATCH_SECONDS = 30
 """How long `dispatch` may take for a batch; AWS asks for six times that before a message shows up again."""
@@ -83,10 +83,12 @@ class MessagingStack(cdk.Stack):
             resource_name=f"{environment.prefix}-",
             arn_format=cdk.ArnFormat.COLON_RESOURCE_NAME,
         )
+        # Each item of a distributed Map is an execution, too: …:execution:<machine>/<label>:<id>.
+        no_item = [{"anything-but": {"wildcard": "*/*"}}]
         ends = events.EventPattern(
             source=["aws.states"],
             detail_type=["Step Functions Execution Status Change"],
-            detail={"status": _ENDS, "stateMachineArn": events.Match.prefix(machines)},
+            detail={"status": _ENDS, "stateMachineArn": events.Match.prefix(machines), "executionArn": no_item},
         )
         events.Rule(
             self,
@@ -96,11 +98,19 @@ class MessagingStack(cdk.Stack):
             targets=[targets.SqsQueue(self.inboxes["events"])],
         )
         events.Rule(self, "Ended", event_pattern=ends, targets=[targets.SqsQueue(self.inboxes["ends"])])
-        daily = targets.SqsQueue(
-            self.inboxes["housekeeping"], message=events.RuleTargetInput.from_object({"work": "daily"})
+        self._clock(environment)
+
+    def _clock(self, environment: Environment) -> None:
+        """What housekeeping is asked for by the clock. A database that may pause is woken for it once a day."""
+        daily, ends = (
+            targets.SqsQueue(self.inboxes["housekeeping"], message=events.RuleTargetInput.from_object({"work": work}))
+            for work in ("daily", "ends")
         )
-        # Once: a database that may pause is woken for it.
-        events.Rule(self, "Daily", schedule=events.Schedule.cron(hour="3", minute="17"), targets=[daily])
+        once = events.Rule(self, "Daily", schedule=events.Schedule.cron(hour="3", minute="17"), targets=[daily])
+        if environment.aurora_min_acu:
+            events.Rule(self, "Hourly", schedule=events.Schedule.cron(minute="47"), targets=[ends])
+        else:
+            once.add_target(ends)
 
     def _queue(self, construct: str, name: str, short: str, seconds: int) -> sqs.Queue:
         self.dead_letters[short] = dead_letters(self, f"Dead{short.title()}", f"{name}-dead")

@@ -135,7 +135,7 @@ class TaskCompletion:
 
 @dataclass(frozen=True, slots=True)
 class Watch:
-    """An express execution on AWS that is looked at later, in case nobody ever tells of its end."""
+    """An execution on AWS that is looked at later, in case nobody ever tells of its end."""
 
     project_id: str
     workflow_id: str

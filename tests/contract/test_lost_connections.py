@@ -154,11 +154,8 @@ async def test_a_server_killed_between_writes_loses_no_write_that_returned(serve
         await engine.dispose()
 
 
-async def test_a_server_that_stays_away_is_reported_in_the_end(
-    server: EmbeddedPostgres, monkeypatch: pytest.MonkeyPatch
-):
-    monkeypatch.setattr("shared.adapters.postgres.journal._PATIENCE_SECONDS", 0.2)
-    journal = PostgresJournal(server.url)
+async def test_a_server_that_stays_away_is_reported_in_the_end(server: EmbeddedPostgres):
+    journal = PostgresJournal(server.url, patience_seconds=0.2)
     engine = create_engine(server.url)
     execution_id = new_id()
     await journal.write(execution_id, PROJECT, [])

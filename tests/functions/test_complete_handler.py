@@ -20,7 +20,7 @@ def test_the_handler_looks_at_what_a_message_names(monkeypatch):
     async def looked(watch: Watch, deps: object) -> None:
         seen.append(watch)
 
-    monkeypatch.setattr("functions.complete.express.look", looked)
+    monkeypatch.setattr("functions.complete.watched.look", looked)
     monkeypatch.setattr(module, "_deps", lambda: None)
     body = orjson.dumps({"watch": asdict(watch)}).decode()
 

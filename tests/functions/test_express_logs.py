@@ -14,7 +14,8 @@ import orjson
 import pytest
 
 from functions.complete.core import CompleteDeps
-from functions.complete.express import look, take
+from functions.complete.express import take
+from functions.complete.watched import look
 from shared.adapters.aws.executions import LOG_LATE, AwsExecutions
 from shared.adapters.aws.watches import LATER_SECONDS
 from shared.clock import ManualClock, SystemClock

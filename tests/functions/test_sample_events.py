@@ -131,21 +131,25 @@ async def dispatch(world: World) -> None:
 
 
 async def complete(world: World) -> None:
+    """The events of an end that says all, of one whose payloads are not included, and of an item of a distributed Map:
+    only the second of them is an execution that Step Functions can be asked about."""
     (workflow, _) = new_workflow(id=WORKFLOW)
-    request = new_request(workflow, execution_id="01a20aa5-0000-7000-8000-000000000001")
-    await world.stores.queue.submit(request)
-    given = {"input": {}, "execution": {"id": request.execution_id, "project_id": PROJECT}}
-    await world.lambdas.started(f"{PREFIX}-{WORKFLOW}", request.execution_id, given, {"total": 7})
+    first, second = (f"01a20aa5-0000-7000-8000-00000000000{number}" for number in (1, 9))
+    for execution_id in (first, second):
+        await world.stores.queue.submit(new_request(workflow, execution_id=execution_id))
+    given = {"input": {}, "execution": {"id": second, "project_id": PROJECT}}
+    await world.lambdas.started(f"{PREFIX}-{WORKFLOW}", second, given, {"total": 8})
 
     answer = await world.lambdas.invoke("complete", sample("execution-ended"))
 
     assert answer == {"batchItemFailures": []}
-    row = await world.stores.executions.get(PROJECT, request.execution_id)
-    assert row is not None
-    assert (row.status, row.result) == (ExecutionStatus.SUCCEEDED, {"total": 7})
-    (published,) = await world.messages("published")
-    assert published["detail-type"] == "execution.succeeded"
-    assert published["detail"]["execution_id"] == request.execution_id
+    for execution_id, total in ((first, 7), (second, 8)):
+        row = await world.stores.executions.get(PROJECT, execution_id)
+        assert row is not None
+        assert (row.status, row.result) == (ExecutionStatus.SUCCEEDED, {"total": total})
+    published = await world.messages("published")
+    assert {each["detail-type"] for each in published} == {"execution.succeeded"}
+    assert {each["detail"]["execution_id"] for each in published} == {first, second}
 
 
 async def admit(world: World) -> None:
@@ -250,9 +254,15 @@ async def housekeeping(world: World) -> None:
     pending = await stores.approvals.get(PROJECT, asked["output"]["approval_id"])
     assert pending is not None
     await stores.approvals.decide(pending, Decision(approved=True, by="ada", at=now()))  # and then the process ended
+    (workflow, _) = new_workflow(id=WORKFLOW)
+    request = new_request(workflow)
+    await stores.queue.submit(request)
+    began = StatusChange(ExecutionStatus.RUNNING, now() - timedelta(hours=2))
+    await stores.journal.write(request.execution_id, PROJECT, (), began)
 
     assert await world.lambdas.invoke("housekeeping", sample("housekeeping")) == {"batchItemFailures": []}
 
+    assert request.execution_id in [each["watch"]["execution_id"] for each in await world.messages("watches")]
     assert await stores.approvals.undelivered(10) == []
     assert old.id not in [each.id for each in (await stores.archive.list(PROJECT, limit=200)).items]
 

@@ -1,9 +1,11 @@
 """What the templates promise of queues, events and schedules, in every environment."""
 
 import json
+from typing import Any
 
 from shared.adapters.aws.watches import LATER_SECONDS
-from tests.infra.conftest import Synthesised, as_list, statements
+from shared.triggers.events import compile_pattern
+from tests.infra.conftest import ROOT, Synthesised, as_list, statements
 
 
 def test_each_queue_of_starts_gives_up_after_twenty_tries_and_dispatch_reports_single_failures(
@@ -31,6 +33,33 @@ def test_the_end_of_every_machine_of_this_deployment_reaches_complete(synthesise
     assert sorted(detail["status"]) == ["ABORTED", "FAILED", "SUCCEEDED", "TIMED_OUT"]
     assert f":stateMachine:millrace-{synthesised.name}-" in json.dumps(detail["stateMachineArn"])
     assert "Ends" in json.dumps(rule["Targets"][0]["Arn"])
+
+
+def test_ends_of_items_of_a_distributed_map_reach_nobody(synthesised: Synthesised):
+    (rule,) = [
+        r
+        for r in synthesised.resources("AWS::Events::Rule", "messaging")
+        if "EventBusName" not in r and "EventPattern" in r
+    ]
+    pattern = compile_pattern(resolved(rule["EventPattern"]))
+    sampled = json.loads((ROOT / "events" / "execution-ended.json").read_text())["Records"]
+    bodies = [record["body"].replace("millrace-dev-", f"millrace-{synthesised.name}-") for record in sampled]
+
+    assert [pattern.matches(json.loads(body)) for body in bodies] == [True, True, False]
+
+
+def resolved(value: Any) -> Any:
+    """With what CloudFormation knows of the account of the sample events put in."""
+    known = {"AWS::Partition": "aws", "AWS::Region": "eu-central-1", "AWS::AccountId": "123456789012"}
+    if isinstance(value, list):
+        return [resolved(each) for each in value]
+    if not isinstance(value, dict):
+        return value
+    if "Ref" in value:
+        return known[value["Ref"]]
+    if "Fn::Join" in value:
+        return "".join(resolved(value["Fn::Join"][1]))
+    return {key: resolved(each) for key, each in value.items()}
 
 
 def test_the_log_of_express_machines_reaches_complete_whole_and_waits_in_a_queue_where_that_fails(
@@ -97,13 +126,17 @@ def test_an_inbox_gives_up_after_as_many_tries_as_a_queue_of_starts(synthesised:
         assert queue["VisibilityTimeout"] == visibility
 
 
-def test_housekeeping_is_asked_for_once_a_day(synthesised: Synthesised):
-    (rule,) = [r for r in synthesised.resources("AWS::Events::Rule", "messaging") if "ScheduleExpression" in r]
-    (target,) = rule["Targets"]
+def test_housekeeping_wakes_a_database_that_may_pause_once_a_day(synthesised: Synthesised):
+    rules = [r for r in synthesised.resources("AWS::Events::Rule", "messaging") if "ScheduleExpression" in r]
+    asked = {
+        rule["ScheduleExpression"]: [json.loads(target["Input"])["work"] for target in rule["Targets"]]
+        for rule in rules
+    }
 
-    assert rule["ScheduleExpression"] == "cron(17 3 * * ? *)"
-    assert json.loads(target["Input"]) == {"work": "daily"}
-    assert "Housekeeping" in json.dumps(target["Arn"])
+    daily, hourly = "cron(17 3 * * ? *)", "cron(47 * * * ? *)"
+    pauses = {daily: ["daily", "ends"]}
+    assert asked == ({daily: ["daily"], hourly: ["ends"]} if synthesised.name == "prod" else pauses)
+    assert all("Housekeeping" in json.dumps(target["Arn"]) for rule in rules for target in rule["Targets"])
 
 
 def test_schedules_run_as_a_role_that_fills_two_queues_and_nothing_else(synthesised: Synthesised):
@@ -142,7 +175,7 @@ def test_only_who_starts_ends_or_cancels_executions_puts_events_on_the_bus(synth
     assert all(any(name in roles for roles in putting) for name in publishers)
 
 
-def test_express_executions_are_watched_by_who_starts_them_and_who_looks(synthesised: Synthesised):
+def test_executions_are_watched_by_who_starts_ends_or_looks_for_them(synthesised: Synthesised):
     sending = [
         json.dumps(policy["Roles"])
         for policy in synthesised.resources("AWS::IAM::Policy", "functions")
@@ -150,8 +183,9 @@ def test_express_executions_are_watched_by_who_starts_them_and_who_looks(synthes
         if "sqs:SendMessage" in as_list(each["Action"]) and "Watches" in json.dumps(each["Resource"])
     ]
 
-    assert len(sending) == 2
-    assert all("dispatch" in roles or "complete" in roles for roles in sending)
+    watchers = ("dispatch", "complete", "housekeeping")
+    assert len(sending) == len(watchers)
+    assert all(any(name in roles for roles in sending) for name in watchers)
 
 
 def test_messages_that_are_held_back_for_a_quarter_of_an_hour_ring_no_alarm(synthesised: Synthesised):

@@ -48,9 +48,21 @@ async def test_a_sender_calls_the_url_that_it_was_given_and_waits_for_the_output
     assert (sample["id"], sample["delivery"]["body"]) == (tried.json()["sample_id"], {"n": 3})
 
 
-async def test_a_decision_that_a_crash_kept_from_being_told_is_told_by_the_daily_round(
+async def test_the_daily_round_tells_and_hears_what_nobody_else_did(
     api: Api, deployment: Deployment, empty_database: str
 ):
+    decided, (ended, told) = await asyncio.gather(undelivered(api, empty_database), untold(api, empty_database))
+
+    ask_daily(deployment)
+
+    goes_on, found = await asyncio.gather(api.ended(decided), api.ended(ended))
+    assert (goes_on["status"], goes_on["output"]["by"]) == ("succeeded", "ada")
+    assert (found["status"], found["output"]) == ("succeeded", 2)
+    assert found["completed_at"] == told["completed_at"], "when it ended, not when that was found out"
+
+
+async def undelivered(api: Api, database: str) -> str:
+    """An execution that a crash kept from being told of a decision on its approval."""
     ask = {"id": "a", "type": "approval", "config": {"title": "Refund?", "approvers": ["ada"]}}
     document = {"name": "undelivered", "nodes": [ask], "edges": [], "output": "{% $a %}"}
     execution_id = await api.start(await api.active(document), {})
@@ -63,20 +75,34 @@ async def test_a_decision_that_a_crash_kept_from_being_told_is_told_by_the_daily
         UPDATE approvals SET status = 'approved', approved = true, decided_by = 'ada', decided_at = now(), comment = ''
         WHERE id = %s
     """
-    with psycopg.connect(empty_database, autocommit=True) as connection:
+    with psycopg.connect(database, autocommit=True) as connection:
         connection.execute(decided, [approval["id"]])
+    return execution_id
 
-    ask_daily(deployment)
 
-    execution = await api.ended(execution_id)
-    assert (execution["status"], execution["output"]["by"]) == ("succeeded", "ada")
+async def untold(api: Api, database: str) -> tuple[str, dict[str, Any]]:
+    """An execution that has run for an hour by its row, since nobody told of its end; and how it ended."""
+    node = {"id": "a", "type": "transform", "config": {"output": "{% $input.n + 1 %}"}}
+    made = await api.active({"name": "untold", "nodes": [node], "edges": [], "output": "{% $a %}"})
+    execution_id = await api.start(made, {"n": 1})
+    told = await api.ended(execution_id)
+    runs = """
+        UPDATE workflow_executions SET status = 'running', completed_at = NULL, result = NULL,
+            started_at = started_at - interval '61 minutes'
+        WHERE id = %s
+    """
+    with psycopg.connect(database, autocommit=True) as connection:
+        connection.execute(runs, [execution_id])
+    assert (await api.get(f"api/executions/{execution_id}"))["status"] == "running"
+    return execution_id, told
 
 
 def ask_daily(deployment: Deployment) -> None:
     """Sends what the rule of every day sends, to where it sends it."""
     events, sqs = deployment.client("events"), deployment.client("sqs")
     (rule,) = [each for each in events.list_rules()["Rules"] if each.get("ScheduleExpression") == "cron(17 3 * * ? *)"]
-    (target,) = events.list_targets_by_rule(Rule=rule["Name"])["Targets"]
-    assert target["Arn"].endswith(f":{PREFIX}-housekeeping")
+    targets = events.list_targets_by_rule(Rule=rule["Name"])["Targets"]
+    assert {each["Arn"].rpartition(":")[2] for each in targets} == {f"{PREFIX}-housekeeping"}
     queue = sqs.get_queue_url(QueueName=f"{PREFIX}-housekeeping")["QueueUrl"]
-    sqs.send_message(QueueUrl=queue, MessageBody=target["Input"])
+    for target in targets:
+        sqs.send_message(QueueUrl=queue, MessageBody=target["Input"])

@@ -15,7 +15,7 @@ from tests.support.stores import Stores, now
 
 WORKFLOW = "01a20aa4-93d3-70c1-9a97-cb0fcef4a4be"
 PREFIX = "millrace-dev"
-QUEUES = ("starts-normal", "wakes", "housekeeping", "published")
+QUEUES = ("starts-normal", "wakes", "watches", "housekeeping", "published")
 BUCKET = f"{PREFIX}-blobs"
 SECRET = "It's a Secret to Everybody"
 DOMAIN = "flows.example.org"
@@ -53,6 +53,7 @@ def environment(postgres_url: str, redis_url: str, keys: str) -> dict[str, str]:
         "MILLRACE_ALLOWED_HOSTS": "127.0.0.1",
         "MILLRACE_QUEUE_NORMAL": url_of("starts-normal"),
         "MILLRACE_WAKES_QUEUE_URL": url_of("wakes"),
+        "MILLRACE_WATCHES_QUEUE_URL": url_of("watches"),
         "MILLRACE_QUEUE_HOUSEKEEPING": url_of("housekeeping"),
         "MILLRACE_EVENT_BUS": PREFIX,
         "MILLRACE_MACHINE_PREFIX": PREFIX,

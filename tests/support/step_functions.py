@@ -1,5 +1,6 @@
 """Step Functions as far as publishing goes, over HTTP on loopback: machines, versions, aliases, and token buckets that
-throttle as AWS's do. Source: https://docs.aws.amazon.com/step-functions/latest/apireference/API_Operations.html"""
+throttle as AWS's do; histories are empty.
+Source: https://docs.aws.amazon.com/step-functions/latest/apireference/API_Operations.html"""
 
 import time
 from collections.abc import AsyncIterator
@@ -74,6 +75,9 @@ class StepFunctions:
     def _UpdateStateMachineAlias(self, given: dict[str, Any]) -> dict[str, Any]:  # noqa: N802
         self.aliases[given["stateMachineAliasArn"]] = given["routingConfiguration"][0]["stateMachineVersionArn"]
         return {"updateDate": 0}
+
+    def _GetExecutionHistory(self, given: dict[str, Any]) -> dict[str, Any]:  # noqa: N802
+        return {"events": []}
 
     def _revised(self, arn: str, given: dict[str, Any]) -> dict[str, Any]:
         version = self.machines.get(arn, {"version": 0})["version"] + 1

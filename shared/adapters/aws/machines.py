@@ -81,6 +81,16 @@ class Machines:
         """What DescribeExecution says."""
         return await call(self._client.describe_execution, executionArn=execution_arn)
 
+    async def find(self, workflow_id: str, execution_id: str) -> dict[str, Any] | None:
+        """What DescribeExecution says of a durable execution; None where Step Functions does not know it: it was never
+        started, ended more than 90 days ago, or its machine was deleted."""
+        try:
+            return await self.describe(self._execution(workflow_id, execution_id))
+        except ClientError as error:
+            if code_of(error) != "ExecutionDoesNotExist":
+                raise
+            return None
+
     async def history(
         self, workflow_id: str, execution_id: str, *, after: int = 0, limit: int | None = None
     ) -> Sequence[HistoryEvent]:

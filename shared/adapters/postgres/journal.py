@@ -27,6 +27,9 @@ from shared.executions.records import ExecutionStatus, HistoryEvent, StatusChang
 from shared.ports import Journal
 
 _PATIENCE_SECONDS = 30.0
+"""Of a worker, which has nobody to give its execution back to."""
+SHORT_PATIENCE_SECONDS = 3.0
+"""Of a Lambda, whose message comes back by itself: well within its time-out, so that it can say so."""
 
 # An execution that has ended keeps its end: the first terminal status wins. What begins and what ends is noted for the
 # event bus where the project listens on it; see lifecycle.py.
@@ -93,9 +96,16 @@ class _Write:
 class PostgresJournal(Journal):
     """Appends events and applies status changes; calls that arrive together share one commit."""
 
-    def __init__(self, url: str, *, on_commit: Callable[[Sequence[str]], Awaitable[None]] | None = None) -> None:
-        """`on_commit` gets the ids of the executions of each group, once it is durable; it should not take long."""
-        self._session = Session(url, patience_seconds=_PATIENCE_SECONDS)
+    def __init__(
+        self,
+        url: str,
+        *,
+        patience_seconds: float = _PATIENCE_SECONDS,
+        on_commit: Callable[[Sequence[str]], Awaitable[None]] | None = None,
+    ) -> None:
+        """`patience_seconds`: how long a write tries again while the database cannot be reached. `on_commit` gets the
+        ids of the executions of each group, once it is durable; it should not take long."""
+        self._session = Session(url, patience_seconds=patience_seconds)
         self._group: GroupCommit[_Write, None] = GroupCommit(self._commit)
         self._on_commit = on_commit
 
@@ -113,8 +123,8 @@ class PostgresJournal(Journal):
         Raises:
             LeaseLost: events with these numbers are there already, and others than these: another worker has taken
                 the execution up. Nothing was written.
-            StoreUnavailable: the database could not be reached for 30 s. Whether this was written is then unknown;
-                writing it again is safe.
+            StoreUnavailable: the database could not be reached for `patience_seconds`. Whether this was written is then
+                unknown; writing it again is safe.
         """
         key, project = UUID(execution_id), UUID(project_id)
         rows = [_event_row(key, project, event) for event in events]

@@ -1,6 +1,7 @@
 """What the Lambdas that start and end executions ask of the database: one statement each, and no SQLAlchemy."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -28,6 +29,12 @@ WHERE w.project_id = %s AND w.id = %s
 
 _EXISTS = "SELECT FROM workflow_executions WHERE project_id = %s AND id = %s"
 
+_REDRIVEN = """
+UPDATE workflow_executions
+SET status = 'running', completed_at = NULL, result = NULL, error = NULL, cancel_requested_at = NULL
+WHERE completed_at < %b AND project_id = %b AND id = %b
+"""
+
 # An execution that is nested in one without a row is nested in one that has not ended either.
 _CHANGED = f"""
 SELECT {COLUMNS}, (
@@ -52,7 +59,7 @@ _ENDED, _BEGUN = f"{_CHANGED} AND e.completed_at IS NOT NULL", f"{_CHANGED} AND 
 
 
 class PostgresProgress:
-    """Reads by one connection that mends itself."""
+    """Asks by one connection that mends itself."""
 
     def __init__(self, url: str) -> None:
         self._session = Session(url, patience_seconds=_PATIENCE_SECONDS)
@@ -78,6 +85,16 @@ class PostgresProgress:
     async def begun(self, project_id: str, execution_id: str) -> Told | None:
         """The execution once it is recorded as begun; it may have ended since. Raises StoreUnavailable."""
         return _told(await self._one(_BEGUN, project_id, execution_id))
+
+    async def redriven(self, project_id: str, execution_id: str, at: datetime) -> None:
+        """Says of an execution that ended before `at`, when Step Functions let it go on, that it runs. Again changes
+        nothing. Raises StoreUnavailable."""
+
+        async def work(connection: Connection) -> None:
+            await connection.execute(_REDRIVEN, (at, UUID(project_id), UUID(execution_id)))
+
+        with driver_errors():
+            await self._session.run(work)
 
     async def close(self) -> None:
         """Closes the connection."""

@@ -3,7 +3,7 @@
 Cold path: drivers are loaded with the first event. What is made here lives as long as the Lambda's environment.
 """
 
-from functools import cache
+from functools import cache, partial
 from typing import TYPE_CHECKING, Any
 
 from shared.adapters.aws import loop
@@ -14,6 +14,7 @@ from shared.workflow.node_lambda import NO_SERVICES, NodeServices, Run, answer
 
 if TYPE_CHECKING:
     from shared.adapters.postgres.session import Database
+    from shared.adapters.redis.client import Client
     from shared.connections.resolve import Connections
     from shared.ports import BlobStore, Circuits, SecretBox, Tracing
 
@@ -118,13 +119,14 @@ def tracing() -> "Tracing | None":
     return of(load())
 
 
-def redis_url() -> str:
-    """The cache's URL. Raises ConfigInvalid."""
-    return load().require_redis_url()
-
-
 @cache
-def _redis() -> Any:
-    from redis.asyncio import Redis  # noqa: PLC0415 - see above
+def _redis() -> "Client":
+    from shared.adapters.aws.settings import stage  # noqa: PLC0415 - see above
+    from shared.adapters.redis.client import connect  # noqa: PLC0415
 
-    return Redis.from_url(redis_url())
+    here = stage()
+    return connect(
+        here.settings.require_redis_url(),
+        clustered=here.aws.cache_clustered,
+        unanswered=partial(measure, Metric.CACHE_UNAVAILABLE),
+    )

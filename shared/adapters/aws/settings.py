@@ -47,6 +47,8 @@ class AwsSettings(BaseSettings):
     tool_function_arn: str = ""
     sealing_secret: str = ""
     model_keys_secret: str = ""
+    cache_clustered: bool = False
+    """Whether REDIS_URL is that of a cluster, as ElastiCache Serverless is."""
     database_secret: str = ""
     database_host: str = ""
     database_port: int | None = None

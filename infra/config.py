@@ -4,11 +4,13 @@ Costs are of us-east-1 (2026-11) and per month, for what runs when nothing runs:
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from constructs import Node
+
+from infra import settings
 
 ROOT = Path(__file__).parents[1]
 
@@ -61,6 +63,8 @@ class Environment:
     openai_base_url: str | None = None
     model_keys_secret: str | None = None
     """ARN of a secret like {"OPENAI_API_KEY": "…"}; models of Bedrock need none."""
+    settings: Mapping[str, str] = field(default_factory=dict)
+    """What functions are told besides, by the keys of infra/settings.py."""
 
     @property
     def prefix(self) -> str:
@@ -111,7 +115,9 @@ def from_context(node: Node) -> Environment:
     Raises:
         ContextInvalid: no such environment, or one that lacks what it needs.
     """
-    return environment(str(node.try_get_context("env")), {key: node.try_get_context(key) for key in (*_TEXTS, "code")})
+    return environment(
+        str(node.try_get_context("env")), {key: node.try_get_context(key) for key in (*_TEXTS, *settings.KEYS, "code")}
+    )
 
 
 def environment(name: str, context: Mapping[str, Any]) -> Environment:
@@ -126,6 +132,10 @@ def environment(name: str, context: Mapping[str, Any]) -> Environment:
     given: dict[str, Any] = {key: str(context[key]) for key in _TEXTS if context.get(key)}
     if context.get("code") == "none":
         given["bundles"] = None
+    try:
+        given["settings"] = settings.given(context)
+    except ValueError as error:
+        raise ContextInvalid(str(error)) from None
     found = replace(base, **given)
     if not found.own_stores and not (found.database_url and found.redis_url):
         raise ContextInvalid(

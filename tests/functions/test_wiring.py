@@ -1,13 +1,18 @@
 """Every Lambda that is wired for AWS can be, before any event loop runs, as when its first request comes."""
 
+import asyncio
 import json
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 from cryptography.fernet import Fernet
+
+from tests.functions.nodes.conftest import EXECUTION
+from tests.support.langfuse_server import SECRET_KEY, langfuse_server
 
 ROOT = Path(__file__).parents[2]
 WIRED = (
@@ -85,3 +90,85 @@ def test_a_lambda_goes_on_without_its_cache_and_tells_that_it_is_away(name: str,
 
     told = [json.loads(line) for line in written.splitlines() if "_aws" in line]
     assert [(each["service"], each["CacheUnavailable"]) for each in told] == [(name, [1.0])]
+
+
+WITH_SECRET = """
+import os
+import boto3
+from moto import mock_aws
+
+with mock_aws():
+    made = boto3.client("secretsmanager").create_secret(Name="given", SecretString=os.environ.pop("HELD"))
+    os.environ[os.environ.pop("NAMED")] = made["ARN"]
+    from shared.adapters.aws.settings import stage
+    stage()
+"""
+
+
+def test_the_api_signs_in_through_the_providers_that_its_secret_holds():
+    provider = {"name": "okta", "issuer": "https://okta.example.org", "client_id": "c", "client_secret": "hush"}
+    code = f"{WITH_SECRET}\nfrom functions.api.aws import wire; print(*wire().oidc.names)"
+
+    written = ran(code, NAMED="MILLRACE_OIDC_SECRET", HELD=json.dumps([provider]))
+
+    assert written.split() == ["okta"]
+
+
+TRACED = """
+import orjson
+from functions.nodes import services
+from shared.workflow.node_call import NodeResult
+
+async def run(call, *, credentials=None):
+    with services.tracing().observe("model", call, "tested", {}) as seen:
+        seen.output = "said"
+    return NodeResult(output="done")
+
+print(services.invoke(orjson.loads(os.environ["CALL"]), run, only_blobs=True)["output"], flush=True)
+os._exit(0)  # as a Lambda stands still after its answer
+"""
+CALL = {"node": "asked", "type": "agent", "config": {}, "execution": EXECUTION}
+
+
+async def test_a_node_tells_langfuse_of_its_calls_before_its_lambda_stands_still():
+    async with langfuse_server() as server:
+        written = await asyncio.to_thread(
+            ran,
+            WITH_SECRET + TRACED,
+            NAMED="MILLRACE_LANGFUSE_SECRET",
+            HELD=json.dumps({"LANGFUSE_PUBLIC_KEY": server.public_key, "LANGFUSE_SECRET_KEY": SECRET_KEY}),
+            LANGFUSE_BASE_URL=server.url,
+            CALL=json.dumps(CALL),
+        )
+
+    assert written.split() == ["done"]
+    assert [(span.name, span.attributes["output"]) for span in server.spans] == [("asked: tested", "said")]
+
+
+async def test_a_node_does_not_wait_for_a_langfuse_that_is_away():
+    began = time.monotonic()
+
+    written = await asyncio.to_thread(
+        ran,
+        WITH_SECRET + TRACED,
+        NAMED="MILLRACE_LANGFUSE_SECRET",
+        HELD=json.dumps({"LANGFUSE_PUBLIC_KEY": "pk", "LANGFUSE_SECRET_KEY": "sk"}),
+        LANGFUSE_BASE_URL="http://127.0.0.1:1",
+        CALL=json.dumps(CALL),
+    )
+
+    assert written.split() == ["done"]
+    assert time.monotonic() - began < 20
+
+
+@pytest.mark.parametrize("held", ["hush hush", '{"LANGFUSE_PUBLIC_KEY": "hush"}', '{"LANGFUSE_SECRET_KEY": 1}'])
+def test_a_secret_that_holds_something_else_is_named_and_not_shown(held: str):
+    code = WITH_SECRET.replace(
+        "    stage()", "    try: stage()\n    except Exception as error: print(type(error), error)"
+    )
+
+    written = ran(code, NAMED="MILLRACE_LANGFUSE_SECRET", HELD=held)
+
+    assert "ConfigInvalid" in written
+    assert "secret:given" in written
+    assert "hush" not in written

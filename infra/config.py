@@ -4,11 +4,13 @@ Costs are of us-east-1 (2026-11) and per month, for what runs when nothing runs:
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from constructs import Node
+
+from infra import settings
 
 ROOT = Path(__file__).parents[1]
 
@@ -89,6 +91,8 @@ class Environment:
     openai_base_url: str | None = None
     model_keys_secret: str | None = None
     """ARN of a secret like {"OPENAI_API_KEY": "…"}; models of Bedrock need none."""
+    settings: Mapping[str, str] = field(default_factory=dict)
+    """What functions are told besides, by the keys of infra/settings.py."""
 
     @property
     def prefix(self) -> str:
@@ -143,7 +147,7 @@ def from_context(node: Node) -> Environment:
     Raises:
         ContextInvalid: no such environment, or one that lacks what it needs, or a value that is none.
     """
-    keys = (*_TEXTS, *_NUMBERS, "code")
+    keys = (*_TEXTS, *_NUMBERS, *settings.KEYS, "code")
     return environment(str(node.try_get_context("env")), {key: node.try_get_context(key) for key in keys})
 
 
@@ -160,6 +164,10 @@ def environment(name: str, context: Mapping[str, Any]) -> Environment:
     given |= {key: _number(key, context[key]) for key in _NUMBERS if context.get(key) is not None}
     if context.get("code") == "none":
         given["bundles"] = None
+    try:
+        given["settings"] = settings.given(context)
+    except ValueError as error:
+        raise ContextInvalid(str(error)) from None
     found = replace(base, **given)
     if not found.own_stores and not (found.database_url and found.redis_url):
         raise ContextInvalid(

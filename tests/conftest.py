@@ -12,6 +12,7 @@ from functions import migrate
 from shared.adapters.local.embedded_postgres import DATABASE, EmbeddedPostgres
 from shared.adapters.local.embedded_valkey import EmbeddedValkey
 from tests.support.stores import Stores, open_stores
+from tests.support.valkey_cluster import cluster
 
 NO_DURABILITY = {"fsync": "off", "full_page_writes": "off", "synchronous_commit": "off"}
 """No power is lost in these tests. What a crash of the server leaves is tested with the real settings."""
@@ -39,6 +40,13 @@ async def redis_url(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[s
         yield await server.start()
     finally:
         await server.stop()
+
+
+@pytest.fixture(scope="session")
+async def cluster_url(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[str]:
+    """The URL of the session's Valkey in cluster mode."""
+    async with cluster(tmp_path_factory.mktemp("cluster")) as url:
+        yield url
 
 
 @pytest.fixture(scope="module")

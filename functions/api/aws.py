@@ -2,7 +2,6 @@
 
 from functools import partial
 
-from redis.asyncio import Redis
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -43,8 +42,10 @@ from shared.adapters.postgres.starts import PostgresStarts
 from shared.adapters.postgres.triggers import PostgresTriggers
 from shared.adapters.postgres.workflows import PostgresWorkflows
 from shared.adapters.redis.circuits import RedisCircuits
+from shared.adapters.redis.client import Client, connect
 from shared.adapters.redis.publish_queue import RedisPublishQueue
 from shared.adapters.redis.rate_limits import RedisRateLimits
+from shared.adapters.telemetry.observed import Metric, measure
 from shared.adapters.tokens import JwtTokens
 from shared.approvals.links import ApprovalLinks
 from shared.clock import SystemClock
@@ -72,7 +73,10 @@ def wire() -> Deps:
 
 def _wired(here: Stage, secrets: FernetBox, blob_url: str) -> Deps:
     url, redis_url = here.settings.require_database_url(), here.settings.require_redis_url()
-    engine, redis, machines = create_engine(url, pool_size=2), Redis.from_url(redis_url), Machines(here.aws)
+    engine, machines = create_engine(url, pool_size=2), Machines(here.aws)
+    redis = connect(
+        redis_url, clustered=here.aws.cache_clustered, unanswered=partial(measure, Metric.CACHE_UNAVAILABLE)
+    )
     bus = EventBridgeBus(here.aws.event_bus)
     # What a request may have written itself, and what must not be yesterday's, is never read from the copy.
     reader = create_engine(here.reader_url.get_secret_value(), pool_size=2) if here.reader_url else engine
@@ -110,7 +114,7 @@ def _wired(here: Stage, secrets: FernetBox, blob_url: str) -> Deps:
     )
 
 
-def _publications(redis: Redis, aws: AwsSettings) -> RedisPublishQueue:
+def _publications(redis: Client, aws: AwsSettings) -> RedisPublishQueue:
     return RedisPublishQueue(redis, bucket=aws.publish_burst, per_second=aws.publish_per_second)
 
 

@@ -49,7 +49,12 @@ def replaying() -> replays.Deps:
 
 def _queue(engine: AsyncEngine) -> SqsStartQueue:
     here = stage()
-    return SqsStartQueue(PostgresStarts(here.settings.require_database_url(), engine, SystemClock()), here.aws)
+    return SqsStartQueue(
+        PostgresStarts(
+            here.settings.require_database_url(), engine, SystemClock(), max_queued=here.settings.max_queued
+        ),
+        here.aws,
+    )
 
 
 @cache

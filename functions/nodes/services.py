@@ -3,17 +3,23 @@
 Cold path: drivers are loaded with the first event. What is made here lives as long as the Lambda's environment.
 """
 
-from functools import cache
+import asyncio
+from contextlib import suppress
+from functools import cache, partial
 from typing import TYPE_CHECKING, Any
 
 from shared.adapters.aws import loop
 from shared.adapters.telemetry.observed import Metric, measure
 from shared.errors import NodeError
-from shared.settings import load
+from shared.settings import Settings, load
 from shared.workflow.node_lambda import NO_SERVICES, NodeServices, Run, answer
+
+_SEND_SECONDS = 2.0
+"""How long a node waits at most for what Langfuse is told; the rest goes with the next invocation, if there is one."""
 
 if TYPE_CHECKING:
     from shared.adapters.postgres.session import Database
+    from shared.adapters.redis.client import Client
     from shared.connections.resolve import Connections
     from shared.ports import BlobStore, Circuits, SecretBox, Tracing
 
@@ -34,8 +40,19 @@ async def _answer(event: dict[str, Any], run: Run, *, only_blobs: bool) -> dict[
     except NodeError:
         measure(Metric.NODE_ERRORS)
         raise
+    finally:
+        await _send_traces()
     _measure_model(result["meta"])
     return result
+
+
+async def _send_traces() -> None:
+    """A Lambda stands still between invocations, and with it the threads that send."""
+    if not tracing.cache_info().currsize or (monitor := tracing()) is None:
+        return
+    with suppress(TimeoutError):
+        async with asyncio.timeout(_SEND_SECONDS):
+            await asyncio.to_thread(monitor.flush)
 
 
 def _measure_model(meta: dict[str, Any]) -> None:
@@ -111,20 +128,31 @@ def circuits() -> "Circuits | None":
 @cache
 def tracing() -> "Tracing | None":
     """Where calls of models are told to Langfuse; None without its keys."""
-    if load().langfuse_public_key is None:
+    settings = _settings()
+    if settings.langfuse_public_key is None:
         return None
     from shared.adapters.langfuse import tracing as of  # noqa: PLC0415 - takes half a second, which few need
 
-    return of(load())
+    return of(settings)
 
 
-def redis_url() -> str:
-    """The cache's URL. Raises ConfigInvalid."""
-    return load().require_redis_url()
+def _settings() -> Settings:
+    """With what secrets hold, where a stage of AWS is set."""
+    if not deployed():
+        return load()
+    from shared.adapters.aws.settings import stage  # noqa: PLC0415 - see above
+
+    return stage().settings
 
 
 @cache
-def _redis() -> Any:
-    from redis.asyncio import Redis  # noqa: PLC0415 - see above
+def _redis() -> "Client":
+    from shared.adapters.aws.settings import stage  # noqa: PLC0415 - see above
+    from shared.adapters.redis.client import connect  # noqa: PLC0415
 
-    return Redis.from_url(redis_url())
+    here = stage()
+    return connect(
+        here.settings.require_redis_url(),
+        clustered=here.aws.cache_clustered,
+        unanswered=partial(measure, Metric.CACHE_UNAVAILABLE),
+    )

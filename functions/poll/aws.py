@@ -31,7 +31,7 @@ def from_environment() -> Deps:
         workflows=PostgresWorkflows(engine),
         runner=LambdaTasks(here.aws),
         blobs=S3Blobs(here.settings.blob_url),
-        queue=SqsStartQueue(PostgresStarts(url, engine, SystemClock()), here.aws),
+        queue=SqsStartQueue(PostgresStarts(url, engine, SystemClock(), max_queued=here.settings.max_queued), here.aws),
         clock=SystemClock(),
         early=EARLY,
     )

@@ -36,7 +36,7 @@ def from_environment() -> Arrivals:
             EventBridgeBus(here.aws.event_bus),
             wakes,
         ),
-        queue=SqsStartQueue(PostgresStarts(url, engine, SystemClock()), here.aws),
+        queue=SqsStartQueue(PostgresStarts(url, engine, SystemClock(), max_queued=here.settings.max_queued), here.aws),
         clock=SystemClock(),
     )
     return Arrivals(deps, wakes)

@@ -1,19 +1,21 @@
 """The dependencies of the webhook receiver on AWS."""
 
-from redis.asyncio import Redis
+from functools import partial
 
 from functions.webhook.deps import Deps
 from functions.webhook.targets import CachedTargets
 from shared.adapters.aws.blobs import S3Blobs
-from shared.adapters.aws.settings import stage
+from shared.adapters.aws.settings import Stage, stage
 from shared.adapters.aws.starts import SqsIngest
 from shared.adapters.local.secret_box import FernetBox
 from shared.adapters.postgres.ends import PostgresEnds
 from shared.adapters.postgres.samples import PostgresWebhookSamples
 from shared.adapters.postgres.session import Session
 from shared.adapters.postgres.webhook_targets import PostgresWebhookTargets
+from shared.adapters.redis.client import Client, connect
 from shared.adapters.redis.ingest import RedisIngest
 from shared.adapters.redis.rate_limits import RedisRateLimits
+from shared.adapters.telemetry.observed import Metric, measure
 from shared.clock import SystemClock
 from shared.errors import ConfigInvalid
 
@@ -37,7 +39,7 @@ def wire() -> Deps:
         )
     url = here.settings.require_database_url()
     database = Session(url, patience_seconds=3)
-    redis, box, clock = _redis(here.settings.require_redis_url()), FernetBox(keys.get_secret_value()), SystemClock()
+    redis, box, clock = _redis(here), FernetBox(keys.get_secret_value()), SystemClock()
     cache = RedisIngest(redis)
     return Deps(
         triggers=CachedTargets(PostgresWebhookTargets(database), cache, box, clock),
@@ -52,6 +54,11 @@ def wire() -> Deps:
     )
 
 
-def _redis(url: str) -> Redis:
+def _redis(here: Stage) -> Client:
     """A cache that is away must not hold a delivery up."""
-    return Redis.from_url(url, socket_timeout=_CACHE_SECONDS, socket_connect_timeout=_CACHE_SECONDS)
+    return connect(
+        here.settings.require_redis_url(),
+        clustered=here.aws.cache_clustered,
+        seconds=_CACHE_SECONDS,
+        unanswered=partial(measure, Metric.CACHE_UNAVAILABLE),
+    )

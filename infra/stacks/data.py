@@ -202,3 +202,4 @@ class DataStack(cdk.Stack):
             ),
         )
         self.variables["REDIS_URL"] = f"rediss://{cache.attr_endpoint_address}:{cache.attr_endpoint_port}"
+        self.variables["MILLRACE_CACHE_CLUSTERED"] = "true"  # as every serverless cache is

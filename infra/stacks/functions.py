@@ -8,6 +8,7 @@ from aws_cdk import aws_lambda_destinations as lambda_destinations
 from aws_cdk.aws_lambda_event_sources import SqsEventSource
 from constructs import Construct
 
+from infra import settings
 from infra.config import Environment
 from infra.constructs.function import Function, Place, Size
 from infra.constructs.nag import accept, accept_machines
@@ -106,9 +107,12 @@ class FunctionsStack(cdk.Stack):
                     **(data.sealing_variables if function in _SEALING else {}),
                     **(self._models() if function == "agent" else {}),
                     **(self._pace() if function == "api" else {}),
+                    **settings.variables(environment.settings, function),
                 },
                 recursive=function in _RECURSIVE,
             )
+            for secret in settings.secrets(environment.settings, function):
+                self.all[function].allow(["secretsmanager:GetSecretValue"], [secret])
             data.allow(self.all[function].role, blobs=_BLOBS.get(function, ()), sealing=function in _SEALING)
         self._publishing()
         self._model_access()

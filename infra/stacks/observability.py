@@ -18,6 +18,7 @@ from infra.stacks.orchestration import OrchestrationStack
 _FIVE_MINUTES = cdk.Duration.minutes(5)
 _NODES_WITH_WORK = ("agent", "approval", "http", "tool")
 _TELLERS = ("cloudwatch.amazonaws.com", "budgets.amazonaws.com")
+_WITH_CACHE = ("api", "webhook", "agent", "http", "tool")
 _HELD_BACK = {"wakes": 900, "fires": 900, "watches": 900}
 """Seconds for which messages may be meant to wait, by the queue's name."""
 
@@ -46,6 +47,7 @@ class ObservabilityStack(cdk.Stack):
         self._api(api)
         self._repeating(orchestration)
         self._executions(environment)
+        self._cache(environment)
         if environment.edge:
             self._dashboard(environment, functions, messaging, api)
         if environment.monthly_budget_usd:
@@ -121,6 +123,14 @@ class ObservabilityStack(cdk.Stack):
         )
         self._alarm("ExecutionsFail", rate, 20, "Of ten or more executions that ended in five minutes, a fifth failed")
 
+    def _cache(self, environment: Environment) -> None:
+        told = {name: _measured(environment, "CacheUnavailable", name) for name in _WITH_CACHE}
+        failed = cloudwatch.MathExpression(
+            expression=" + ".join(f"FILL({name}, 0)" for name in told), using_metrics=told, period=_FIVE_MINUTES
+        )
+        why = "Functions go on without their cache: do they reach it, is it full?"
+        self._alarm("CacheAway", failed, 10, why, 2)
+
     def _dashboard(
         self, environment: Environment, functions: FunctionsStack, messaging: MessagingStack, api: ApiStack
     ) -> None:
@@ -141,6 +151,7 @@ class ObservabilityStack(cdk.Stack):
                 _measured(environment, "QueueAge", "dispatch", statistic) for statistic in ("p50", "p99")
             ],
             "Errors of nodes": [_measured(environment, "NodeErrors", node) for node in _NODES_WITH_WORK],
+            "Unanswered by the cache": [_measured(environment, "CacheUnavailable", name) for name in _WITH_CACHE],
             "Tokens": [_measured(environment, "Tokens", "agent")],
             "Dollars of models": [_measured(environment, "Dollars", "agent")],
             "Waiting to start": [

@@ -70,6 +70,9 @@ class LangfuseTracing(Tracing):
             metadata={**place, "prompt_version": prompt},
         )
 
+    def flush(self) -> None:
+        self._langfuse.flush()
+
     def close(self) -> None:
         self._langfuse.shutdown()
 

@@ -83,6 +83,9 @@ class Tracing(Protocol):
     ) -> AbstractContextManager[Observation]:
         """The call is made inside; an exception is observed and passes."""
 
+    def flush(self) -> None:
+        """Sends what waits to be sent, and returns then; where the monitor does not answer, late."""
+
     def close(self) -> None:
         """Sends what waits to be sent, for a few seconds at most."""
 

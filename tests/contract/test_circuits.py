@@ -26,6 +26,13 @@ async def redis(redis_url):
 
 
 @pytest.fixture
+async def another(redis_url):
+    """As another process would have."""
+    async with Redis.from_url(redis_url) as client:
+        yield client
+
+
+@pytest.fixture
 def circuits(redis):
     return RedisCircuits(redis, RULE)
 
@@ -67,12 +74,11 @@ async def test_only_failures_in_a_row_count(circuits, project):
     assert await circuits.list(project) == []
 
 
-async def test_of_many_that_ask_one_is_the_probe(circuits, project, redis_url):
+async def test_of_many_that_ask_one_is_the_probe(circuits, project, another):
     await open_it(circuits, project)
     assert (await probe(circuits, project)).probe
-    async with Redis.from_url(redis_url) as other:
-        asked = [each.ask(project, HOST) for each in (circuits, RedisCircuits(other, RULE)) for _ in range(10)]
-        permits = await asyncio.gather(*asked)
+    asked = [each.ask(project, HOST) for each in (circuits, RedisCircuits(another, RULE)) for _ in range(10)]
+    permits = await asyncio.gather(*asked)
     assert all(permit.wait_seconds > 0 for permit in permits)
     [seen] = await circuits.list(project)
     assert seen.state == CircuitState.HALF_OPEN

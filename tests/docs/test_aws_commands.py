@@ -13,7 +13,7 @@ from tests.docs.extract import all_blocks
 
 GLOBAL = {"query", "output", "cli-binary-format"}
 """Options of every command: https://docs.aws.amazon.com/cli/latest/userguide/cli-configure-options.html."""
-CUSTOM = {"s3": {"rm": {"recursive"}}}
+CUSTOM = {"s3": {"rm": {"recursive"}, "rb": {"force"}}}
 """Commands that are the CLI's own."""
 
 COMMAND = re.compile(r"\baws ([a-z0-9]+) ((?:wait )?[a-z0-9-]+)((?:[^\n|;)#]|\\\n)*)")

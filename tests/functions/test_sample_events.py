@@ -67,13 +67,17 @@ async def service() -> AsyncIterator[tuple[str, list[Any]]]:
 
 @pytest.fixture(scope="module")
 async def world(
-    postgres_url: str, redis_url: str, service: tuple[str, list[Any]], tmp_path_factory: pytest.TempPathFactory
+    postgres_url: str,
+    redis_url: str,
+    cluster_url: str,
+    service: tuple[str, list[Any]],
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> AsyncIterator[World]:
     keys, folder = Fernet.generate_key().decode(), tmp_path_factory.mktemp("blobs")
     stores = open_stores(postgres_url, redis_url, keys, folder)
     key = await new_owner_key(stores.access.keys, stores.access.members, SystemClock(), "samples")
     await stores.workflows.create(*new_workflow(id=WORKFLOW, name="sampled"))
-    given = environment(postgres_url, redis_url, keys)
+    given = environment(postgres_url, cluster_url, keys)
     with lambda_process(given) as lambdas:
         for queue in QUEUES:
             await lambdas.aws("sqs", "create_queue", QueueName=f"{PREFIX}-{queue}")

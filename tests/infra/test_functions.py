@@ -51,7 +51,7 @@ def test_lambda_stops_no_function_that_sends_to_its_own_queue(synthesised: Synth
 
     allowed = {name for name, key in named.items() if resources[key]["Properties"].get("RecursiveLoop") == "Allow"}
     assert allowed == {name for name, key in named.items() if fed[name] & sent_by(resources, key)}
-    assert allowed == {"admit", "schedule", "complete"}
+    assert allowed == {"admit", "schedule", "complete", "housekeeping"}
 
 
 def test_no_queue_takes_the_concurrency_that_those_who_ask_the_api_need(synthesised: Synthesised):

@@ -166,8 +166,9 @@ class Cloud:
 
     def end(self, machine: Machine) -> None:
         machine.ended = self.clock.now()
-        detail = {"name": machine.name, "executionArn": machine.name}
-        self._put("ends", orjson.dumps({"detail": detail}).decode(), self.clock.now())
+        told = {"name": machine.name, "executionArn": machine.name, "stateMachineArn": machine.workflow_id}
+        told["status"] = machine.status
+        self._put("ends", orjson.dumps({"detail": told}).decode(), self.clock.now())
 
     def _put(self, queue: str, body: str, due: datetime) -> None:
         self.messages.append(Message(queue, body, due, next(self._numbers)))

@@ -41,13 +41,14 @@ PLACEHOLDERS = {
 }
 
 
-def environment(postgres_url: str, redis_url: str, keys: str) -> dict[str, str]:
+def environment(postgres_url: str, cluster_url: str, keys: str) -> dict[str, str]:
     """As the stack sets it."""
     function = f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:{PREFIX}"
     return {
         "MILLRACE_STAGE": "aws",
         "DATABASE_URL": postgres_url,
-        "REDIS_URL": redis_url,
+        "REDIS_URL": cluster_url,
+        "MILLRACE_CACHE_CLUSTERED": "true",
         "MILLRACE_ENCRYPTION_KEYS": keys,
         "MILLRACE_BLOB_URL": f"s3://{BUCKET}",
         "MILLRACE_ALLOWED_HOSTS": "127.0.0.1",

@@ -34,7 +34,6 @@ def _deps() -> AgentDeps:
     from shared.adapters.http.authorise import Requester  # noqa: PLC0415
     from shared.adapters.http.client import GuardedClient  # noqa: PLC0415
     from shared.adapters.postgres.agents import PostgresAgentMemory, PostgresAgentTurns  # noqa: PLC0415
-    from shared.adapters.redis.live_feed import RedisLiveFeed  # noqa: PLC0415
     from shared.egress import EgressPolicy  # noqa: PLC0415
 
     requester = Requester(GuardedClient(EgressPolicy.parse(settings.allowed_hosts)), services.circuits())
@@ -44,6 +43,5 @@ def _deps() -> AgentDeps:
         turns=PostgresAgentTurns(services.database()),
         memory=PostgresAgentMemory(services.database()),
         mcp=McpTools(requester, services.connections()),
-        feed=RedisLiveFeed(services.redis_url()),
         tracing=services.tracing(),
     )

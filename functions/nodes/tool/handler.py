@@ -41,6 +41,7 @@ def _stores() -> ToolServices | None:
     from shared.executions.starting import WorkflowStarts  # noqa: PLC0415
 
     here, database = stage(), services.database()
-    queue = SqsStartQueue(PostgresQueue(here.settings.require_database_url()), here.aws)
+    rows = PostgresQueue(here.settings.require_database_url(), max_queued=here.settings.max_queued)
+    queue = SqsStartQueue(rows, here.aws)
     starts = WorkflowStarts(PostgresWorkflowReader(database), queue, SystemClock())
     return ToolServices(services.blobs(), PostgresKeyValues(database), starts)

@@ -1,6 +1,7 @@
 """Clients of boto3, made once a process, and what goes wrong with them in Millrace's own errors."""
 
 import asyncio
+import os
 from collections.abc import Callable
 from functools import cache
 from typing import Any
@@ -17,11 +18,22 @@ _SIGNED = Config(signature_version="s3v4")
 """Links to objects under a key of KMS need it, and botocore's are of the version before.
 Source: https://docs.aws.amazon.com/AmazonS3/latest/userguide/UsingKMSEncryption.html"""
 
+_REGIONAL = Config(s3={"addressing_style": "virtual", "us_east_1_regional_endpoint": "regional"})
+"""Otherwise links name S3's global host. For a day after a bucket was made in another region, that one sends whoever
+follows a link on to another host, for which the link is not signed.
+Source: https://github.com/boto/boto3/pull/4768, https://repost.aws/knowledge-center/s3-http-307-response"""
+
 
 @cache
 def client(service: str) -> Any:
     """The client of a service; region, credentials and endpoint come from the environment."""
-    return boto3.client(service, config=_CONFIG.merge(_SIGNED) if service == "s3" else _CONFIG)
+    return boto3.client(service, config=_CONFIG.merge(_of_s3()) if service == "s3" else _CONFIG)
+
+
+def _of_s3() -> Config:
+    """An emulator has no host for each bucket: where an endpoint is set, botocore puts the bucket into the path."""
+    emulated = any(os.environ.get(name) for name in ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL"))
+    return _SIGNED if emulated else _SIGNED.merge(_REGIONAL)
 
 
 async def call(operation: Callable[..., Any], **parameters: Any) -> dict[str, Any]:

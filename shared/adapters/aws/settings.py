@@ -7,11 +7,17 @@ from functools import cache
 from urllib.parse import quote
 
 import orjson
-from pydantic import Field, SecretStr
+from pydantic import BaseModel, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from shared.adapters.aws.client import client
+from shared.errors import ConfigInvalid
 from shared.settings import Settings, load
+
+
+class _LangfuseKeys(BaseModel):
+    public: str = Field(alias="LANGFUSE_PUBLIC_KEY", min_length=1)
+    secret: SecretStr = Field(alias="LANGFUSE_SECRET_KEY", min_length=1)
 
 
 class AwsSettings(BaseSettings):
@@ -49,6 +55,12 @@ class AwsSettings(BaseSettings):
     tool_function_arn: str = ""
     sealing_secret: str = ""
     model_keys_secret: str = ""
+    oidc_secret: str = ""
+    """Holds what MILLRACE_OIDC does."""
+    langfuse_secret: str = ""
+    """Holds an object of LANGFUSE_PUBLIC_KEY and LANGFUSE_SECRET_KEY."""
+    cache_clustered: bool = False
+    """Whether REDIS_URL is that of a cluster, as ElastiCache Serverless is."""
     database_secret: str = ""
     database_host: str = ""
     database_port: int | None = None
@@ -78,11 +90,11 @@ def stage() -> Stage:
     """The settings of this process; secrets are read once, when it starts.
 
     Raises:
-        ConfigInvalid: a variable has a value that is not allowed.
+        ConfigInvalid: a variable, or a secret, has a value that is not allowed.
         ClientError: a secret cannot be read.
     """
     settings, aws = load(), AwsSettings()
-    found: dict[str, SecretStr] = {}
+    found: dict[str, SecretStr | str] = {}
     reader = None
     if aws.database_secret:
         secret = _secret(aws.database_secret)
@@ -91,6 +103,10 @@ def stage() -> Stage:
             reader = _database_url(secret, aws.database_reader_host, aws.database_port)
     if aws.sealing_secret and settings.encryption_keys is None:
         found["encryption_keys"] = SecretStr(_sealing_keys(_secret(aws.sealing_secret)))
+    if aws.oidc_secret:
+        found["oidc"] = SecretStr(_secret(aws.oidc_secret))
+    if aws.langfuse_secret:
+        found |= _langfuse(_secret(aws.langfuse_secret), aws.langfuse_secret)
     return Stage(settings.model_copy(update=found), aws, reader)
 
 
@@ -111,6 +127,17 @@ def _database_url(secret: str, host: str, port: int | None) -> SecretStr:
     user, password = quote(fields["username"], safe=""), quote(fields["password"], safe="")
     place = f"{host}:{port or fields['port']}/{fields['dbname']}"
     return SecretStr(f"postgresql://{user}:{password}@{place}?sslmode=require")
+
+
+def _langfuse(secret: str, arn: str) -> dict[str, SecretStr | str]:
+    try:
+        keys = _LangfuseKeys.model_validate_json(secret)
+    except ValidationError:
+        raise ConfigInvalid(
+            f'The secret {arn} must hold the object {{"LANGFUSE_PUBLIC_KEY": "…", "LANGFUSE_SECRET_KEY": "…"}}. '
+            "Correct it in Secrets Manager; functions read it when they start."
+        ) from None
+    return {"langfuse_public_key": keys.public, "langfuse_secret_key": keys.secret}
 
 
 def _sealing_keys(secret: str) -> str:

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
+from shared.adapters.redis.client import Client
 from shared.errors import StoreUnavailable
 from shared.ports import Circuit, Circuits, CircuitState, Permit
 
@@ -87,7 +87,7 @@ class BreakerRule:
 class RedisCircuits(Circuits):
     """One breaker for each project and destination, seen alike by every process."""
 
-    def __init__(self, redis: Redis, rule: BreakerRule | None = None) -> None:
+    def __init__(self, redis: Client, rule: BreakerRule | None = None) -> None:
         self._redis: Any = redis  # its methods are typed for both, the synchronous and the asynchronous client
         self._rule = rule or BreakerRule()
         self._ask = redis.register_script(_ASK)

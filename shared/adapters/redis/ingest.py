@@ -4,9 +4,9 @@ import hashlib
 import logging
 from typing import Any
 
-from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
+from shared.adapters.redis.client import Client
 from shared.executions.records import Accepted
 from shared.ports.ingest import IngestCache
 
@@ -18,7 +18,7 @@ log = logging.getLogger(__name__)
 class RedisIngest(IngestCache):
     """Names in it are digests: a path of a webhook is as good as a password."""
 
-    def __init__(self, redis: Redis) -> None:
+    def __init__(self, redis: Client) -> None:
         self._redis = redis
 
     async def kept(self, path: str) -> bytes | None:

@@ -15,9 +15,9 @@ import math
 from collections.abc import Awaitable, Sequence
 from typing import Any
 
-from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
+from shared.adapters.redis.client import Client
 from shared.errors import PublishingBusy
 from shared.ports.publishing import PublishQueue
 
@@ -65,7 +65,7 @@ return 0
 class RedisPublishQueue(PublishQueue):
     """Every operation has a bucket of its own, all of one size. While the server is away nobody waits."""
 
-    def __init__(self, redis: Redis, *, bucket: int, per_second: float) -> None:
+    def __init__(self, redis: Client, *, bucket: int, per_second: float) -> None:
         """`bucket`: calls in a row of a rested operation; `per_second`: how many more there may be a second."""
         self._redis: Any = redis  # its methods are typed for both, the synchronous and the asynchronous client
         self._size = [math.ceil(1_000_000 / per_second), bucket]

@@ -18,8 +18,8 @@ from limits import RateLimitItemPerSecond
 from limits.aio.storage import MemoryStorage, RedisStorage
 from limits.aio.strategies import SlidingWindowCounterRateLimiter
 from limits.errors import StorageError
-from redis.asyncio import Redis
 
+from shared.adapters.redis.client import Client
 from shared.ports.limits import RateLimit, RateLimits, RateState
 
 _PATIENCE_SECONDS = 0.5
@@ -62,19 +62,23 @@ class _Share:
         return max(1, min(recent, limit.amount // _SHARES))
 
 
+class _Storage(RedisStorage):
+    """The library's, over a client that is there already; it would make one of its own, and of a cluster another."""
+
+    def __init__(self, redis: Client) -> None:
+        self._redis = redis
+        super().__init__("async+redis://", wrap_exceptions=True, implementation="redispy", key_prefix="millrace:limit")
+
+    def configure_bridge(self) -> None:
+        self.bridge.connection_getter = lambda _: self._redis  # type: ignore[attr-defined]  # the one of redis-py has it
+
+
 class RedisRateLimits(RateLimits):
     """Counts in the server, and in this process while the server is away."""
 
-    def __init__(self, redis: Redis) -> None:
-        """The pool of `redis` is used, and not closed."""
-        storage = RedisStorage(
-            "async+redis://",
-            wrap_exceptions=True,
-            implementation="redispy",
-            key_prefix="millrace:limit",
-            connection_pool=redis.connection_pool,  # type: ignore[arg-type]  # documented, and missing in the types
-        )
-        self._shared = SlidingWindowCounterRateLimiter(storage)
+    def __init__(self, redis: Client) -> None:
+        """`redis` is used, and not closed."""
+        self._shared = SlidingWindowCounterRateLimiter(_Storage(redis))
         self._own: SlidingWindowCounterRateLimiter | None = None
         self._shares: dict[RateLimit, _Share] = {}
         self._down_until = 0.0

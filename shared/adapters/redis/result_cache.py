@@ -4,9 +4,9 @@ import logging
 from typing import Any
 
 import orjson
-from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
+from shared.adapters.redis.client import Client
 from shared.ports import ResultCache
 
 PREFIX = "millrace:result:"
@@ -17,7 +17,7 @@ log = logging.getLogger(__name__)
 class RedisResultCache(ResultCache):
     """Keeps results as JSON, each for its time."""
 
-    def __init__(self, redis: Redis) -> None:
+    def __init__(self, redis: Client) -> None:
         self._redis = redis
 
     async def get(self, key: str) -> Any | None:

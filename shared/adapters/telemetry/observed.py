@@ -25,6 +25,8 @@ class Metric(StrEnum):
     QUEUE_AGE = "QueueAge"
     """From the taking of a request to the start of its state machine, in milliseconds."""
     NODE_ERRORS = "NodeErrors"
+    CACHE_UNAVAILABLE = "CacheUnavailable"
+    """Commands to the cache that failed or were given up; functions go on without their answers."""
     TOKENS = "Tokens"
     DOLLARS = "Dollars"
     """What models' answers cost, by their prices; where no price is known, nothing."""

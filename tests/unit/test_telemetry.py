@@ -127,7 +127,7 @@ def test_outside_a_lambda_nothing_is_measured_and_the_log_stays(capsys):
 
 
 def sqs(body: bytes) -> dict[str, Any]:
-    return {"Records": [{"messageId": "m", "body": body.decode()}]}
+    return {"Records": [{"messageId": "m", "body": body.decode(), "attributes": {"ApproximateReceiveCount": "1"}}]}
 
 
 def told(lines: list[dict[str, Any]]) -> dict[str, Any]:
@@ -158,7 +158,7 @@ def test_dispatch_tells_what_it_started_and_how_long_that_waited(printed, monkey
 
 @pytest.mark.parametrize(("status", "metric"), [*complete_handler.ENDS.items()])
 def test_complete_tells_how_executions_end(printed, monkeypatch, status, metric):
-    async def complete(event, deps):
+    async def complete(event, deps, *, again):
         return Ended(status, 1_500)
 
     monkeypatch.setattr(complete_handler, "complete", complete)

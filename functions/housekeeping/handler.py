@@ -8,13 +8,14 @@ import orjson
 
 from functions.housekeeping.core import Deps, Work, do
 from shared.adapters.aws.loop import run
+from shared.adapters.aws.preload import preload
 from shared.adapters.telemetry.observed import observed
 from shared.errors import MalformedRequest
 
 
 @cache
 def _deps() -> Deps:
-    from functions.housekeeping.aws import from_environment  # noqa: PLC0415 - drivers are loaded with the first event
+    from functions.housekeeping.aws import from_environment  # noqa: PLC0415 - drivers, see preload below
 
     return from_environment()
 
@@ -36,3 +37,6 @@ async def _one(record: dict[str, Any]) -> None:
             f"The message {record['messageId']} asks for no work of housekeeping: {error}."
         ) from None
     await do(work, _deps())
+
+
+preload("functions.housekeeping.aws", "shared.adapters.aws.batches", clients=("secretsmanager",))

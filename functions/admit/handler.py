@@ -7,6 +7,7 @@ from typing import Any
 
 from functions.admit.core import AdmitDeps, look, take
 from shared.adapters.aws.loop import run
+from shared.adapters.aws.preload import preload
 from shared.adapters.telemetry.observed import observed
 from shared.errors import MalformedRequest, StoreUnavailable
 from shared.observability import bind
@@ -14,7 +15,7 @@ from shared.observability import bind
 
 @cache
 def _deps() -> AdmitDeps:
-    from functions.admit.aws import from_environment  # noqa: PLC0415 - drivers are loaded with the first event
+    from functions.admit.aws import from_environment  # noqa: PLC0415 - drivers, see preload below
 
     return from_environment()
 
@@ -89,3 +90,6 @@ async def _one(record: dict[str, Any]) -> bool:
         await deps.wakes.look(at)
         return False
     return True
+
+
+preload("functions.admit.aws", "shared.adapters.aws.batches", clients=("secretsmanager", "sqs"))

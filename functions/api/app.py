@@ -53,8 +53,12 @@ BULK_PATHS = r"/api/workflows/[^/]+/bulk(/check)?"
 
 def create_app(deps: Deps) -> FastAPI:
     """The API over `deps`: `/api/…`, `/healthz`, `/readyz`, `/openapi.json` and `/docs`."""
+    return over(deps, routed())
+
+
+def routed() -> FastAPI:
+    """The routes, which take the most time to make, and nothing below them yet."""
     app = openapi.new_app()
-    app.state.deps = deps
     errors.register(app)
     for routes in (
         workflows,
@@ -85,6 +89,12 @@ def create_app(deps: Deps) -> FastAPI:
         app.include_router(routes.router)
     access.declared(app.routes)  # a route that declares nothing stops the start
     openapi.describe(app)
+    return app
+
+
+def over(deps: Deps, app: FastAPI) -> FastAPI:
+    """The routes over `deps`."""
+    app.state.deps = deps
     # The one added last is the outermost.
     app.add_middleware(access.ProjectScope)
     app.add_middleware(

@@ -22,8 +22,6 @@ from shared.adapters.aws.settings import AwsSettings, Stage, stage
 from shared.adapters.aws.starts import SqsStartQueue
 from shared.adapters.aws.triggers import AwsTriggers
 from shared.adapters.aws.wakes import SqsWakes
-from shared.adapters.http.client import GuardedClient
-from shared.adapters.http.oidc import HttpOidcProviders
 from shared.adapters.local.secret_box import FernetBox
 from shared.adapters.passwords import Argon2Passwords
 from shared.adapters.postgres.approvals import PostgresApprovals
@@ -55,6 +53,7 @@ from shared.executions.task_tokens import TaskTokens
 from shared.identity.oidc import providers
 from shared.identity.signing_in import Access
 from shared.ports import SecretBox
+from shared.ports.oidc import NoProviders, OidcProviders
 from shared.settings import Settings
 
 
@@ -130,7 +129,12 @@ def _access(engine: AsyncEngine, secrets: SecretBox) -> Access:
     )
 
 
-def _sign_in_providers(settings: Settings) -> HttpOidcProviders:
+def _sign_in_providers(settings: Settings) -> OidcProviders:
+    if settings.oidc is None:
+        return NoProviders()
+    from shared.adapters.http.client import GuardedClient  # noqa: PLC0415 - aiohttp, a tenth of the start
+    from shared.adapters.http.oidc import HttpOidcProviders  # noqa: PLC0415 - as above
+
     return HttpOidcProviders(GuardedClient(EgressPolicy.parse(settings.allowed_hosts)), providers(settings.oidc))
 
 

@@ -127,6 +127,6 @@ def from_environment() -> Deps:
     Raises:
         ConfigInvalid: a setting is missing or wrong.
     """
-    from functions.api.aws import wire  # noqa: PLC0415 - drivers are loaded with the first request
+    from functions.api.aws import wire  # noqa: PLC0415 - drivers, which handler.py preloads
 
     return wire()

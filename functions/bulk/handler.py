@@ -6,12 +6,13 @@ from typing import Any
 
 from functions.bulk.core import BulkStep, Deps, step
 from shared.adapters.aws.loop import run
+from shared.adapters.aws.preload import preload
 from shared.adapters.telemetry.observed import observed
 
 
 @cache
 def _deps() -> Deps:
-    from functions.bulk.aws import from_environment  # noqa: PLC0415 - drivers are loaded with the first step
+    from functions.bulk.aws import from_environment  # noqa: PLC0415 - drivers, see preload below
 
     return from_environment()
 
@@ -21,3 +22,6 @@ def handler(event: dict[str, Any], context: object) -> Mapping[str, Any]:
     """One step of a bulk run; how it stands then."""
     del context
     return run(step(_deps(), BulkStep.model_validate(event)))
+
+
+preload("functions.bulk.aws", clients=("secretsmanager", "stepfunctions", "s3", "sqs"))

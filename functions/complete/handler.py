@@ -9,6 +9,7 @@ import orjson
 
 from functions.complete.core import CompleteDeps, Ended, complete
 from shared.adapters.aws.loop import run
+from shared.adapters.aws.preload import preload
 from shared.adapters.telemetry.observed import Metric, measure, observed
 from shared.errors import MalformedRequest
 from shared.executions.records import ExecutionStatus, Watch
@@ -24,7 +25,7 @@ ENDS = {
 
 @cache
 def _deps() -> CompleteDeps:
-    from functions.complete.aws import from_environment  # noqa: PLC0415 - drivers are loaded with the first event
+    from functions.complete.aws import from_environment  # noqa: PLC0415 - drivers, see preload below
 
     return from_environment()
 
@@ -83,3 +84,11 @@ def _measured(ended: Ended | None) -> None:
     if ended is not None:
         measure(ENDS[ended.status])
         measure(Metric.EXECUTION_DURATION, ended.milliseconds)
+
+
+preload(
+    "functions.complete.aws",
+    "functions.complete.express",
+    "shared.adapters.aws.batches",
+    clients=("secretsmanager", "stepfunctions", "events", "sqs"),
+)

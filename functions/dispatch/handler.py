@@ -5,6 +5,7 @@ from typing import Any
 
 from functions.dispatch.core import DispatchDeps, dispatch
 from shared.adapters.aws.loop import run
+from shared.adapters.aws.preload import preload
 from shared.adapters.telemetry.observed import Metric, measure, observed
 from shared.clock import SystemClock
 from shared.errors import MalformedRequest
@@ -13,7 +14,7 @@ from shared.observability import bind
 
 @cache
 def _deps() -> DispatchDeps:
-    from functions.dispatch.aws import from_environment  # noqa: PLC0415 - drivers are loaded with the first event
+    from functions.dispatch.aws import from_environment  # noqa: PLC0415 - drivers, see preload below
 
     return from_environment()
 
@@ -38,3 +39,10 @@ async def _one(record: dict[str, Any]) -> None:
         if await dispatch(request, _deps()):
             measure(Metric.EXECUTIONS_STARTED)
             measure(Metric.QUEUE_AGE, (SystemClock().now() - request.created_at).total_seconds() * 1_000)
+
+
+preload(
+    "functions.dispatch.aws",
+    "shared.adapters.aws.batches",
+    clients=("secretsmanager", "stepfunctions", "events", "sqs"),
+)

@@ -10,6 +10,7 @@ import orjson
 from functions.event import replays
 from functions.event.arrival import Arrivals
 from shared.adapters.aws.loop import run
+from shared.adapters.aws.preload import preload
 from shared.adapters.telemetry.observed import observed
 from shared.clock import SystemClock
 from shared.errors import MalformedRequest
@@ -18,7 +19,7 @@ from shared.repeating import Step
 
 @cache
 def _arrivals() -> Arrivals:
-    from functions.event.aws import from_environment  # noqa: PLC0415 - drivers are loaded with the first event
+    from functions.event.aws import from_environment  # noqa: PLC0415 - drivers, see preload below
 
     return from_environment()
 
@@ -51,3 +52,6 @@ async def _one(record: dict[str, Any]) -> None:
     arrivals = _arrivals()
     await arrivals.keep(event)
     await arrivals.show()
+
+
+preload("functions.event.aws", "shared.adapters.aws.batches", clients=("secretsmanager", "sqs"))

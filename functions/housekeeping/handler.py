@@ -9,13 +9,14 @@ import orjson
 from functions.housekeeping.core import Deps, Work, do
 from functions.housekeeping.ends import EndsDeps, look_for_ends
 from shared.adapters.aws.loop import run
+from shared.adapters.aws.preload import preload
 from shared.adapters.telemetry.observed import observed
 from shared.errors import MalformedRequest
 
 
 @cache
 def _deps() -> tuple[Deps, EndsDeps]:
-    from functions.housekeeping.aws import from_environment  # noqa: PLC0415 - drivers are loaded with the first event
+    from functions.housekeeping.aws import from_environment  # noqa: PLC0415 - drivers, see preload below
 
     return from_environment()
 
@@ -42,3 +43,6 @@ async def _one(record: dict[str, Any]) -> None:
         await look_for_ends(after, ends)
     else:
         await do(work, keeping)
+
+
+preload("functions.housekeeping.aws", "shared.adapters.aws.batches", clients=("secretsmanager",))

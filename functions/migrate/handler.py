@@ -13,6 +13,7 @@ import logging
 import urllib.request
 from typing import Any
 
+from shared.adapters.aws.preload import preload
 from shared.adapters.telemetry.observed import observed
 
 RESOURCE_ID = "millrace-schema"
@@ -70,3 +71,6 @@ def _answer(event: dict[str, Any], status: str, reason: str) -> None:
     )
     with urllib.request.urlopen(request, timeout=30):  # noqa: S310 - as above
         pass
+
+
+preload("shared.adapters.aws.settings", "shared.adapters.postgres.engine", clients=("secretsmanager",))

@@ -1,6 +1,6 @@
 """What the Lambdas of all node types have in common on AWS: one event loop, and the services around every node.
 
-Cold path: drivers are loaded with the first event. What is made here lives as long as the Lambda's environment.
+Drivers are loaded by `preload`, or with the first event. What is made here lives as long as the Lambda's environment.
 """
 
 import asyncio
@@ -22,6 +22,23 @@ if TYPE_CHECKING:
     from shared.adapters.redis.client import Client
     from shared.connections.resolve import Connections
     from shared.ports import BlobStore, Circuits, SecretBox, Tracing
+
+STORES = (
+    "shared.adapters.aws.settings",
+    "shared.adapters.aws.blobs",
+    "shared.adapters.local.secret_box",
+    "shared.adapters.postgres.session",
+)
+"""What every node takes, to preload."""
+SERVICES = (
+    *STORES,
+    "shared.adapters.http.oauth2",
+    "shared.adapters.postgres.connections",
+    "shared.adapters.redis.circuits",
+    "shared.adapters.redis.result_cache",
+    "shared.connections.resolve",
+)
+"""What nodes take that name connections and are cached."""
 
 
 def deployed() -> bool:

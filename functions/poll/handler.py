@@ -7,6 +7,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from functions.poll.core import Deps, on_event
 from shared.adapters.aws.loop import run
+from shared.adapters.aws.preload import preload
 from shared.adapters.telemetry.observed import observed
 from shared.errors import MalformedRequest
 
@@ -21,7 +22,7 @@ class PollEvent(BaseModel):
 
 @cache
 def _deps() -> Deps:
-    from functions.poll.aws import from_environment  # noqa: PLC0415 - drivers are loaded with the first event
+    from functions.poll.aws import from_environment  # noqa: PLC0415 - drivers, see preload below
 
     return from_environment()
 
@@ -41,3 +42,6 @@ async def _one(record: dict[str, Any]) -> None:
     except ValidationError as error:
         raise MalformedRequest(f"The message is not one of a poll: {error.errors(include_input=False)}") from None
     await on_event(_deps(), wanted.trigger_id)
+
+
+preload("functions.poll.aws", "shared.adapters.aws.batches", clients=("secretsmanager", "sqs"))

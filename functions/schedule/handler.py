@@ -7,6 +7,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, TypeAdapter, Validati
 
 from functions.schedule.arrivals import Arrivals
 from shared.adapters.aws.loop import run
+from shared.adapters.aws.preload import preload
 from shared.adapters.telemetry.observed import observed
 from shared.errors import MalformedRequest
 
@@ -37,7 +38,7 @@ _MESSAGES: TypeAdapter[ScheduleEvent | ScheduleWake] = TypeAdapter(ScheduleEvent
 
 @cache
 def _arrivals() -> Arrivals:
-    from functions.schedule.aws import from_environment  # noqa: PLC0415 - drivers are loaded with the first event
+    from functions.schedule.aws import from_environment  # noqa: PLC0415 - drivers, see preload below
 
     return from_environment()
 
@@ -69,3 +70,6 @@ async def _heed(said: ScheduleEvent | ScheduleWake, arrivals: Arrivals) -> None:
         await arrivals.on_event(*ids, said.fire_time, put_off=True)
     else:
         await arrivals.on_end(*ids)
+
+
+preload("functions.schedule.aws", "shared.adapters.aws.batches", clients=("secretsmanager", "stepfunctions", "sqs"))

@@ -29,6 +29,6 @@ def from_environment() -> Deps:
     Raises:
         ConfigInvalid: a setting is missing or wrong.
     """
-    from functions.webhook.aws import wire  # noqa: PLC0415 - drivers are loaded with the first delivery
+    from functions.webhook.aws import wire  # noqa: PLC0415 - drivers, which handler.py preloads
 
     return wire()

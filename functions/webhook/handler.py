@@ -8,6 +8,7 @@ from mangum import Mangum
 from functions.webhook.app import create_app
 from functions.webhook.deps import from_environment
 from shared.adapters.asgi.gateway import behind_gateway
+from shared.adapters.aws.preload import preload
 from shared.adapters.telemetry.observed import observed
 
 
@@ -22,3 +23,6 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     """One delivery as an API Gateway proxy event."""
     answer: dict[str, Any] = _adapter()(event, context)
     return answer
+
+
+preload("functions.webhook.aws", clients=("secretsmanager", "sqs"))

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Protocol
 
+from shared.errors import NotFound
 from shared.identity.oidc import Asked, Person
 
 
@@ -17,3 +18,23 @@ class OidcProviders(Protocol):
 
     async def person(self, asked: Asked, code: str) -> Person:
         """Whom the provider vouches for. Raises Unauthenticated for anything that is not exactly right."""
+
+
+class NoProviders(OidcProviders):
+    """Where none is configured."""
+
+    @property
+    def names(self) -> Sequence[str]:
+        return ()
+
+    async def authorize_url(self, asked: Asked, state: str) -> str:  # noqa: ARG002 - the port's
+        """Raises NotFound."""
+        raise _not_found(asked)
+
+    async def person(self, asked: Asked, code: str) -> Person:  # noqa: ARG002 - the port's
+        """Raises NotFound."""
+        raise _not_found(asked)
+
+
+def _not_found(asked: Asked) -> NotFound:
+    return NotFound(f"There is no sign-in provider '{asked.provider[:64]}'. Allowed: none; set MILLRACE_OIDC.")

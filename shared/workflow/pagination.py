@@ -8,7 +8,8 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 class Model(BaseModel):
     """Unknown fields are mistakes: a misspelt field must not be silently ignored."""
 
-    model_config = ConfigDict(extra="forbid", populate_by_name=True)
+    # Built when it is first used: a node's function uses one of the forty, and should not start later for the others.
+    model_config = ConfigDict(extra="forbid", populate_by_name=True, defer_build=True)
 
 
 Pointer: TypeAlias = Annotated[str, StringConstraints(pattern=r"^(/[^/]*)*$", max_length=500)]

@@ -44,16 +44,16 @@ def in_lambda(module: str, forbidden: frozenset[str], modules: int) -> Budget:
 
 BUDGETS = {
     "api": in_lambda("functions.api.handler", AGENTS | {"alembic", "boto3", "statemachines.interpreter"}, 600),
-    "webhook": in_lambda("functions.webhook.handler", AGENTS | STORES | {"boto3", "fastapi", "statemachines"}, 198),
-    "http node": in_lambda("functions.nodes.http.handler", NODE, 237),
-    "tool node": in_lambda("functions.nodes.tool.handler", NODE, 237),
-    "agent node": in_lambda("functions.nodes.agent.handler", NODE | AGENTS | {"httpx"}, 140),
-    "schedule": in_lambda("functions.schedule.handler", AGENTS | STORES | {"boto3", "fastapi", "statemachines"}, 192),
-    "poll": in_lambda("functions.poll.handler", AGENTS | STORES | {"boto3", "fastapi", "statemachines"}, 192),
-    "bulk": in_lambda("functions.bulk.handler", AGENTS | STORES | {"boto3", "fastapi", "statemachines"}, 192),
-    "admit": in_lambda("functions.admit.handler", AGENTS | STORES | {"boto3", "fastapi", "statemachines"}, 192),
+    "webhook": in_lambda("functions.webhook.handler", AGENTS | STORES | {"boto3", "fastapi", "statemachines"}, 201),
+    "http node": in_lambda("functions.nodes.http.handler", NODE, 240),
+    "tool node": in_lambda("functions.nodes.tool.handler", NODE, 240),
+    "agent node": in_lambda("functions.nodes.agent.handler", NODE | AGENTS | {"httpx"}, 143),
+    "schedule": in_lambda("functions.schedule.handler", AGENTS | STORES | {"boto3", "fastapi", "statemachines"}, 195),
+    "poll": in_lambda("functions.poll.handler", AGENTS | STORES | {"boto3", "fastapi", "statemachines"}, 195),
+    "bulk": in_lambda("functions.bulk.handler", AGENTS | STORES | {"boto3", "fastapi", "statemachines"}, 195),
+    "admit": in_lambda("functions.admit.handler", AGENTS | STORES | {"boto3", "fastapi", "statemachines"}, 195),
     "housekeeping": in_lambda(
-        "functions.housekeeping.handler", AGENTS | STORES | {"boto3", "fastapi", "statemachines"}, 192
+        "functions.housekeeping.handler", AGENTS | STORES | {"boto3", "fastapi", "statemachines"}, 195
     ),
     "dispatch": in_lambda("functions.dispatch.aws", AGENTS | STORES - {"psycopg"} | {"fastapi", "statemachines"}, 398),
     "complete": in_lambda("functions.complete.aws", AGENTS | STORES - {"psycopg"} | {"fastapi", "statemachines"}, 398),

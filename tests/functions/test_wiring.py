@@ -63,17 +63,17 @@ handler({{}}, SimpleNamespace(function_name="f", memory_limit_in_mb=128, invoked
 """
 
 
-def ran(code: str, *, seconds: float | None = None, **more: str) -> str:
-    """What a fresh process writes, which ends in so many seconds."""
-    done = subprocess.run(
-        [sys.executable, "-c", code],
-        cwd=ROOT,
-        env=ENVIRONMENT | more,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=seconds,
+def run(code: str, environment: dict[str, str], *, seconds: float | None = None) -> subprocess.CompletedProcess[str]:
+    """A fresh process, which ends in so many seconds."""
+    command, limit = [sys.executable, "-c", code], seconds
+    return subprocess.run(
+        command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False, timeout=limit
     )
+
+
+def ran(code: str, *, seconds: float | None = None, **more: str) -> str:
+    """What a fresh process writes."""
+    done = run(code, ENVIRONMENT | more, seconds=seconds)
     assert done.returncode == 0, done.stderr
     return done.stdout
 
@@ -204,3 +204,55 @@ def test_a_secret_that_holds_something_else_is_named_and_not_shown(held: str):
     assert "ConfigInvalid" in written
     assert "secret:given" in written
     assert "hush" not in written
+
+
+PRELOADED = {
+    **dict.fromkeys(("admit", "bulk", "complete", "dispatch", "housekeeping", "poll"), "_deps()"),
+    **dict.fromkeys(("event", "schedule"), "_arrivals()"),
+    **dict.fromkeys(("api", "webhook"), "_adapter()"),
+    **dict.fromkeys(("nodes.agent", "nodes.http", "nodes.tool"), "services.services(); handler._deps()"),
+    "nodes.approval": "_deps()",
+    "migrate": "_migrate",
+}
+"""What the first event wires, by function."""
+IN_A_LAMBDA = """
+import asyncio, gc, sys
+sys.modules["valkey"] = None  # no bundle has it; where it is, the library of limits loads it
+from functions.{name} import handler
+assert gc.isenabled() and gc.get_freeze_count()
+before = set(sys.modules)
+async def wire():
+    handler.{wired}
+asyncio.run(wire())
+assert not set(sys.modules) - before, set(sys.modules) - before
+"""
+
+
+@pytest.mark.parametrize("name", PRELOADED)
+def test_what_the_first_event_needs_is_loaded_in_the_init_phase(name: str):
+    given = ENVIRONMENT | {"AWS_LAMBDA_INITIALIZATION_TYPE": "on-demand", "AWS_LAMBDA_FUNCTION_NAME": name}
+
+    done = run(IN_A_LAMBDA.format(name=name, wired=PRELOADED[name]), given)
+
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+def test_a_start_that_fails_in_part_is_told_and_left_to_the_first_event():
+    given = ENVIRONMENT | {"AWS_LAMBDA_INITIALIZATION_TYPE": "on-demand"}
+    code = "from shared.adapters.aws.preload import preload; preload('no.such.module', 'wave', clients=('none',))"
+
+    done = run(f"{code}; import sys; print('wave' in sys.modules)", given)
+
+    assert (done.returncode, done.stdout) == (0, "True\n"), done.stderr
+    assert "No module named 'no'" in done.stderr
+    assert "Unable to load data for: none" in done.stderr
+
+
+def test_elsewhere_nothing_is_loaded_before_it_is_needed():
+    code = (
+        "from functions.dispatch import handler; import gc, sys; print(gc.get_freeze_count(), 'boto3' in sys.modules)"
+    )
+
+    done = run(code, ENVIRONMENT)
+
+    assert (done.returncode, done.stdout) == (0, "0 False\n"), done.stderr

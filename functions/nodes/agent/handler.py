@@ -5,6 +5,7 @@ from typing import Any
 
 from functions.nodes import services
 from functions.nodes.agent.core import AgentDeps, run
+from shared.adapters.aws.preload import preload
 from shared.adapters.telemetry.observed import observed
 from shared.connections.kinds import Credentials
 from shared.settings import load
@@ -29,7 +30,7 @@ def _deps() -> AgentDeps:
     settings = load()
     if not services.deployed():
         return AgentDeps(settings.default_model)
-    from functions.nodes.agent.mcp_tools import McpTools  # noqa: PLC0415 - loaded with the first event, see core
+    from functions.nodes.agent.mcp_tools import McpTools  # noqa: PLC0415 - drivers, see preload below
     from shared.adapters.aws.settings import model_keys  # noqa: PLC0415
     from shared.adapters.http.authorise import Requester  # noqa: PLC0415
     from shared.adapters.http.client import GuardedClient  # noqa: PLC0415
@@ -45,3 +46,14 @@ def _deps() -> AgentDeps:
         mcp=McpTools(requester, services.connections()),
         tracing=services.tracing(),
     )
+
+
+preload(
+    *services.SERVICES,
+    "functions.nodes.agent.loop",
+    "functions.nodes.agent.turn",
+    "shared.adapters.http.authorise",
+    "shared.adapters.postgres.agents",
+    "shared.adapters.redis.live_feed",
+    clients=("secretsmanager",),
+)

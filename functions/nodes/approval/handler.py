@@ -5,6 +5,7 @@ from typing import Any
 
 from functions.nodes import services
 from functions.nodes.approval.core import ApprovalDeps, run
+from shared.adapters.aws.preload import preload
 from shared.adapters.telemetry.observed import observed
 from shared.clock import SystemClock
 from shared.connections.kinds import Credentials
@@ -23,7 +24,10 @@ async def _run(call: NodeCall, *, credentials: Credentials | None = None) -> Nod
 
 @cache
 def _deps() -> ApprovalDeps:
-    # Loaded with the first event.
+    # A driver, see preload below.
     from shared.adapters.postgres.approval_requests import PostgresApprovalRequests  # noqa: PLC0415
 
     return ApprovalDeps(PostgresApprovalRequests(services.database()), services.secrets(), SystemClock())
+
+
+preload(*services.STORES, "shared.adapters.postgres.approval_requests", clients=("secretsmanager",))

@@ -2,8 +2,9 @@
 
 from typing import Any
 
+from functions.nodes import services
 from functions.nodes.http.core import HttpDeps, http_deps, run
-from functions.nodes.services import circuits, invoke
+from shared.adapters.aws.preload import preload
 from shared.adapters.telemetry.observed import observed
 from shared.connections.kinds import Credentials
 from shared.settings import load
@@ -13,7 +14,7 @@ from shared.workflow.node_call import NodeCall, NodeResult
 @observed
 def handler(event: dict[str, Any], context: object) -> dict[str, Any]:  # noqa: ARG001 - Lambda's interface
     """A NodeCall in, a NodeResult out; a NodeError fails the invocation under its class name."""
-    return invoke(event, _run)
+    return services.invoke(event, _run)
 
 
 async def _run(call: NodeCall, *, credentials: Credentials | None = None) -> NodeResult:
@@ -25,4 +26,7 @@ async def _run(call: NodeCall, *, credentials: Credentials | None = None) -> Nod
 
 
 def _deps() -> HttpDeps:
-    return http_deps(load().allowed_hosts, circuits())
+    return http_deps(load().allowed_hosts, services.circuits())
+
+
+preload(*services.SERVICES, clients=("secretsmanager",))

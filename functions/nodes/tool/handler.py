@@ -5,6 +5,7 @@ from typing import Any
 from functions.nodes import services
 from functions.nodes.tool.core import ToolDeps, run, tool_deps
 from functions.nodes.tool.registry import ToolServices
+from shared.adapters.aws.preload import preload
 from shared.adapters.telemetry.observed import observed
 from shared.connections.kinds import Credentials
 from shared.settings import load
@@ -32,7 +33,7 @@ def _deps() -> ToolDeps:
 def _stores() -> ToolServices | None:
     if not services.deployed():
         return None
-    from shared.adapters.aws.settings import stage  # noqa: PLC0415 - drivers are loaded with the first event
+    from shared.adapters.aws.settings import stage  # noqa: PLC0415 - drivers, see preload below
     from shared.adapters.aws.starts import SqsStartQueue  # noqa: PLC0415
     from shared.adapters.postgres.queue import PostgresQueue  # noqa: PLC0415
     from shared.adapters.postgres.values import PostgresKeyValues  # noqa: PLC0415
@@ -45,3 +46,13 @@ def _stores() -> ToolServices | None:
     queue = SqsStartQueue(rows, here.aws)
     starts = WorkflowStarts(PostgresWorkflowReader(database), queue, SystemClock())
     return ToolServices(services.blobs(), PostgresKeyValues(database), starts)
+
+
+preload(
+    *services.SERVICES,
+    "shared.adapters.aws.starts",
+    "shared.adapters.postgres.queue",
+    "shared.adapters.postgres.values",
+    "shared.adapters.postgres.workflow_reader",
+    clients=("secretsmanager",),
+)

@@ -9,6 +9,8 @@ from typing import Any
 import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
+from botocore.loaders import create_loader
+from botocore.session import get_session
 
 from shared.errors import StoreUnavailable, Throttled
 
@@ -34,6 +36,23 @@ def _of_s3() -> Config:
     """An emulator has no host for each bucket: where an endpoint is set, botocore puts the bucket into the path."""
     emulated = any(os.environ.get(name) for name in ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL"))
     return _SIGNED if emulated else _SIGNED.merge(_REGIONAL)
+
+
+class _Every(tuple[str, ...]):
+    __slots__ = ()
+
+    def __contains__(self, name: object) -> bool:
+        return True
+
+
+def believe() -> None:
+    """Lets boto3 believe that the services exist whose clients are asked for. To know, it reads the folders of all 400,
+    which is half of what the first client takes; one that does not exist fails with DataNotFoundError."""
+    session = get_session()
+    loader = create_loader(session.get_config_variable("data_path"))
+    loader.list_available_services = lambda _kind: _Every()
+    session.register_component("data_loader", loader)
+    boto3.setup_default_session(botocore_session=session)
 
 
 async def call(operation: Callable[..., Any], **parameters: Any) -> dict[str, Any]:

@@ -45,6 +45,8 @@ def in_lambda() -> bool:
 
 def observed(handler: Callable[[dict[str, Any], Any], Answer]) -> Callable[[dict[str, Any], Any], Answer]:
     """The handler with the log and the metrics of its function around each invocation; elsewhere the handler alone."""
+    if in_lambda():
+        import shared.adapters.telemetry.powertools  # noqa: F401, PLC0415 - so that the first event need not
 
     @wraps(handler)
     def observing(event: dict[str, Any], context: Any) -> Answer:

@@ -3,6 +3,7 @@
 Costs are of us-east-1 (2026-11) and per month, for what runs when nothing runs: see docs/operations.md.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -57,6 +58,10 @@ class Environment:
     """Aurora, ElastiCache and the VPC around them; without, `database_url` and `redis_url` are given."""
     nat_gateways: int = 1
     """Each costs 33 dollars a month; nodes that call the internet need one."""
+    availability_zones: str = ""
+    """Two or more, separated by commas; without, the first two of the region. RDS Proxy is not in every zone."""
+    postgres_version: str = "16.13"
+    """Of Aurora. AWS retires minor versions within a year or so, and makes no cluster of one that is retired."""
     aurora_min_acu: float = 0
     """0 pauses an idle database, which then takes 15 s to wake; each half unit kept awake costs 44 dollars a month."""
     aurora_max_acu: float = 4
@@ -99,6 +104,11 @@ class Environment:
         """What names of resources begin with."""
         return f"millrace-{self.name}"
 
+    @property
+    def zones(self) -> list[str]:
+        """Where the network is; empty leaves it to the region."""
+        return [each.strip() for each in self.availability_zones.split(",") if each.strip()]
+
 
 _AWS = ROOT / "dist" / "bundles" / "aws"
 
@@ -136,7 +146,8 @@ ENVIRONMENTS: Mapping[str, Environment] = {
 }
 
 _MODELS = ("default_model", "openai_base_url", "model_keys_secret")
-_TEXTS = ("alarm_email", "domain_name", "certificate_arn", "database_url", "redis_url", "allowed_hosts", *_MODELS)
+_STORES = ("database_url", "redis_url", "availability_zones", "postgres_version")
+_TEXTS = ("alarm_email", "domain_name", "certificate_arn", "allowed_hosts", *_STORES, *_MODELS)
 _NUMBERS = ("monthly_budget_usd", "node_concurrency", "api_concurrency", "webhook_concurrency")
 """Whole ones, of 1 or more."""
 
@@ -175,7 +186,21 @@ def environment(name: str, context: Mapping[str, Any]) -> Environment:
         )
     if bool(found.domain_name) != bool(found.certificate_arn):
         raise ContextInvalid("domain_name and certificate_arn go together; give both or neither.")
+    _check_database(found)
     return found
+
+
+def _check_database(found: Environment) -> None:
+    if not re.fullmatch(r"\d+\.\d+", found.postgres_version):
+        raise ContextInvalid(
+            f"The context key postgres_version is '{found.postgres_version}'; it must be a version of Aurora, such as "
+            "16.13."
+        )
+    if found.availability_zones and not found.zones[1:]:
+        raise ContextInvalid(
+            f"The context key availability_zones is '{found.availability_zones}'; it must name two or more zones, "
+            "separated by commas."
+        )
 
 
 def _number(key: str, value: Any) -> int:

@@ -1,6 +1,7 @@
 """What is kept: Aurora PostgreSQL behind a proxy, Valkey, blobs in S3, the key and the secrets."""
 
 from collections.abc import Collection
+from typing import Any
 
 import aws_cdk as cdk
 from aws_cdk import aws_ec2 as ec2
@@ -17,7 +18,6 @@ from infra.constructs.keeping import removal
 from infra.constructs.nag import accept
 from infra.stacks.network import NetworkStack
 
-_POSTGRES = rds.DatabaseClusterEngine.aurora_postgres(version=rds.AuroraPostgresEngineVersion.VER_16_6)
 _DATABASE = "millrace"
 _PROXY_PORT = 5432
 """Where proxies listen, whatever the database's port:
@@ -117,9 +117,9 @@ class DataStack(cdk.Stack):
         cluster = rds.DatabaseCluster(
             self,
             "Database",
-            engine=_POSTGRES,
-            writer=rds.ClusterInstance.serverless_v2("writer"),
-            readers=[rds.ClusterInstance.serverless_v2("reader", scale_with_writer=True)] if environment.retain else [],
+            engine=_engine(environment.postgres_version),
+            writer=_instance("writer"),
+            readers=[_instance("reader", scale_with_writer=True)] if environment.retain else [],
             serverless_v2_min_capacity=environment.aurora_min_acu,
             serverless_v2_max_capacity=environment.aurora_max_acu,
             credentials=rds.Credentials.from_generated_secret(_DATABASE, encryption_key=self.key),
@@ -203,3 +203,14 @@ class DataStack(cdk.Stack):
         )
         self.variables["REDIS_URL"] = f"rediss://{cache.attr_endpoint_address}:{cache.attr_endpoint_port}"
         self.variables["MILLRACE_CACHE_CLUSTERED"] = "true"  # as every serverless cache is
+
+
+def _engine(version: str) -> rds.IClusterEngine:
+    made = rds.AuroraPostgresEngineVersion.of(version, version.partition(".")[0])
+    return rds.DatabaseClusterEngine.aurora_postgres(version=made)
+
+
+def _instance(name: str, **options: Any) -> rds.IClusterInstance:
+    """One that RDS does not move to another minor version by itself: CloudFormation would then ask for the older one,
+    and fail."""
+    return rds.ClusterInstance.serverless_v2(name, auto_minor_version_upgrade=False, **options)

@@ -24,7 +24,7 @@ class NetworkStack(cdk.Stack):
         self.vpc = ec2.Vpc(
             self,
             "Vpc",
-            max_azs=2,
+            **({"availability_zones": environment.zones} if environment.zones else {"max_azs": 2}),
             nat_gateways=environment.nat_gateways,
             flow_logs={
                 "Flows": ec2.FlowLogOptions(

@@ -11,6 +11,8 @@ from aws_cdk import aws_s3 as s3
 
 from infra.application import check
 from infra.config import ContextInvalid, environment, from_context
+from infra.stacks.data import DataStack
+from infra.stacks.network import NetworkStack
 from statemachines.plan.prices import price_list
 from tests.infra.conftest import ROOT, STORES, Synthesised, as_list, statements
 
@@ -30,6 +32,9 @@ FUNCTIONS = {
     "housekeeping",
     "migrate",
 }
+
+
+STORED = ("AWS::EC2::Subnet", "AWS::RDS::DBCluster", "AWS::RDS::DBInstance")
 
 
 def test_cdk_nag_finds_nothing_that_is_not_accepted_with_a_reason(synthesised: Synthesised):
@@ -267,6 +272,8 @@ def test_the_plan_counts_the_memory_that_is_deployed(synthesised: Synthesised):
         ("staging", {}, "must be one of dev, prod, localstack"),
         ("localstack", {}, "-c database_url="),
         ("dev", {"domain_name": "example.org"}, "go together"),
+        ("dev", {"postgres_version": "16"}, "is '16'; it must be a version of Aurora"),
+        ("prod", {"availability_zones": "us-east-1b"}, "two or more zones"),
         ("dev", {"monthly_budget_usd": "a lot"}, "monthly_budget_usd is 'a lot'; it must be a whole number"),
         ("dev", {"monthly_budget_usd": 0}, "must be a whole number of 1 or more"),
     ],
@@ -274,6 +281,20 @@ def test_the_plan_counts_the_memory_that_is_deployed(synthesised: Synthesised):
 def test_a_context_that_cannot_be_deployed_says_what_to_give(name: str, context: dict[str, Any], words: str):
     with pytest.raises(ContextInvalid, match=words):
         environment(name, context)
+
+
+def test_zones_and_the_databases_version_can_be_given():
+    found = environment("prod", {"availability_zones": "us-east-1b, us-east-1d", "postgres_version": "17.5"})
+    app = cdk.App()
+
+    network = NetworkStack(app, "network", environment=found)
+    DataStack(app, "data", environment=found, network=network)
+
+    templates = [app.synth().get_stack_by_name(each).template["Resources"].values() for each in ("network", "data")]
+    made = {kind: [r["Properties"] for rs in templates for r in rs if r["Type"] == kind] for kind in STORED}
+    assert {each["AvailabilityZone"] for each in made["AWS::EC2::Subnet"]} == {"us-east-1b", "us-east-1d"}
+    assert [each["EngineVersion"] for each in made["AWS::RDS::DBCluster"]] == ["17.5"]
+    assert [each["AutoMinorVersionUpgrade"] for each in made["AWS::RDS::DBInstance"]] == [False, False]
 
 
 def test_stores_given_by_context_reach_the_functions():

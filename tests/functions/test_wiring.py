@@ -210,7 +210,10 @@ PRELOADED = {
     **dict.fromkeys(("admit", "bulk", "complete", "dispatch", "housekeeping", "poll"), "_deps()"),
     **dict.fromkeys(("event", "schedule"), "_arrivals()"),
     **dict.fromkeys(("api", "webhook"), "_adapter()"),
-    **dict.fromkeys(("nodes.agent", "nodes.http", "nodes.tool"), "services.services(); handler._deps()"),
+    "nodes.agent": "services.services(); handler._deps()",
+    **dict.fromkeys(
+        ("nodes.http", "nodes.tool"), "services.secrets(); handler.services.blobs()"
+    ),  # drivers come with the first event
     "nodes.approval": "_deps()",
     "migrate": "_migrate",
 }

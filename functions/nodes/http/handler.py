@@ -29,4 +29,4 @@ def _deps() -> HttpDeps:
     return http_deps(load().allowed_hosts, services.circuits())
 
 
-preload(*services.SERVICES, clients=("secretsmanager",))
+preload(*services.SECRETS, clients=("secretsmanager",))

@@ -48,11 +48,4 @@ def _stores() -> ToolServices | None:
     return ToolServices(services.blobs(), PostgresKeyValues(database), starts)
 
 
-preload(
-    *services.SERVICES,
-    "shared.adapters.aws.starts",
-    "shared.adapters.postgres.queue",
-    "shared.adapters.postgres.values",
-    "shared.adapters.postgres.workflow_reader",
-    clients=("secretsmanager",),
-)
+preload(*services.SECRETS, clients=("secretsmanager",))

@@ -250,8 +250,10 @@ async def test_what_limits_may_hold_up_wakes_admit(aws: Aws, stores: Stores, que
 async def test_a_cancelled_execution_stops(executions, running, machines, aws: Aws):
     await executions.request_cancel(running.project_id, running.execution_id, running.created_at)
 
-    history = await machines.history(running.workflow_id, running.execution_id)
-    assert history[-1].type == "ExecutionAborted"
+    async def aborted() -> bool:  # a history tells a little later
+        return (await machines.history(running.workflow_id, running.execution_id))[-1].type == "ExecutionAborted"
+
+    await until(aborted, 20)
 
 
 async def test_each_version_of_a_workflow_stays_startable(publisher, machines, workflow, aws: Aws):

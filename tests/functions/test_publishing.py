@@ -13,7 +13,6 @@ from local.cli.definitions import deploy
 from local.cli.failures import ExitCode, Failed
 from local.cli.session import Session
 from local.web import bind, serving, url_of
-from shared.adapters.aws import client as clients
 from shared.adapters.aws import turns
 from shared.adapters.aws.machines import Machines
 from shared.adapters.aws.publishing import StepFunctionsPublisher
@@ -23,7 +22,7 @@ from shared.adapters.redis.publish_queue import RedisPublishQueue
 from shared.errors import PublishingBusy
 from shared.ids import new_id
 from tests.functions.conftest import Doors, assert_problem, definition
-from tests.support.step_functions import StepFunctions, step_functions
+from tests.support.step_functions import StepFunctions, asked_by_boto3
 
 ROLE = "arn:aws:iam::123456789012:role/machines"
 ASL = {"StartAt": "a", "States": {"a": {"Type": "Pass", "End": True}}}
@@ -32,15 +31,8 @@ ASL = {"StartAt": "a", "States": {"a": {"Type": "Pass", "End": True}}}
 @pytest.fixture
 async def aws(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[StepFunctions]:
     """Throttles a little later than the queue expects, as AWS does."""
-    monkeypatch.setattr(clients, "_CONFIG", clients._CONFIG.merge(clients.Config(retries={"total_max_attempts": 1})))
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
-    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
-    async with step_functions(12, 40) as server:
-        monkeypatch.setenv("AWS_ENDPOINT_URL", server.url)
-        clients.client.cache_clear()
+    async with asked_by_boto3(monkeypatch, 12, 40) as server:
         yield server
-    clients.client.cache_clear()
 
 
 @pytest.fixture

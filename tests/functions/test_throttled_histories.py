@@ -5,13 +5,12 @@ from dataclasses import replace
 
 import pytest
 
-from shared.adapters.aws import client as clients
 from shared.adapters.aws.executions import AwsExecutions
 from shared.adapters.aws.live import Glances
 from shared.adapters.aws.machines import Machines
 from shared.adapters.aws.settings import AwsSettings
 from tests.functions.conftest import Doors, assert_problem
-from tests.support.step_functions import StepFunctions, step_functions
+from tests.support.step_functions import StepFunctions, asked_by_boto3
 from tests.support.stores import KeptBus, Woken
 
 ROLE = "arn:aws:iam::123456789012:role/machines"
@@ -20,15 +19,8 @@ ROLE = "arn:aws:iam::123456789012:role/machines"
 @pytest.fixture
 async def aws(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[StepFunctions]:
     """Gives out one history, then no more for the length of a test."""
-    monkeypatch.setattr(clients, "_CONFIG", clients._CONFIG.merge(clients.Config(retries={"total_max_attempts": 1})))
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
-    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
-    async with step_functions(1, 0.001) as server:
-        monkeypatch.setenv("AWS_ENDPOINT_URL", server.url)
-        clients.client.cache_clear()
+    async with asked_by_boto3(monkeypatch, 1, 0.001) as server:
         yield server
-    clients.client.cache_clear()
 
 
 async def test_a_history_that_is_throttled_is_to_be_asked_for_again(doors: Doors, aws: StepFunctions):

@@ -8,7 +8,10 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import orjson
+import pytest
 from aiohttp import web
+
+from shared.adapters.aws import client as clients
 
 _ARN = "arn:aws:states:us-east-1:123456789012:stateMachine:"
 
@@ -100,3 +103,19 @@ async def step_functions(bucket: int = 1000, per_second: float = 1000.0) -> Asyn
         yield made
     finally:
         await runner.cleanup()
+
+
+@asynccontextmanager
+async def asked_by_boto3(
+    monkeypatch: pytest.MonkeyPatch, bucket: int, per_second: float
+) -> AsyncIterator[StepFunctions]:
+    """The same, where our clients of boto3 find it, which ask once."""
+    monkeypatch.setattr(clients, "_CONFIG", clients._CONFIG.merge(clients.Config(retries={"total_max_attempts": 1})))
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+    async with step_functions(bucket, per_second) as server:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", server.url)
+        clients.client.cache_clear()
+        yield server
+    clients.client.cache_clear()

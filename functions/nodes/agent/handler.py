@@ -54,6 +54,5 @@ preload(
     "functions.nodes.agent.turn",
     "shared.adapters.http.authorise",
     "shared.adapters.postgres.agents",
-    "shared.adapters.redis.live_feed",
     clients=("secretsmanager",),
 )
